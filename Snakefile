@@ -1,0 +1,36 @@
+"""Mechanistic data attribution: which training data made this part of the model?
+
+The rules are in workflow/rules, one file a stage, in the order in which the data flows; what
+they run is in workflow/mda. config.yaml explains every setting, README.md the results.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/corpus.smk"
+include: "workflow/rules/tokens.smk"
+include: "workflow/rules/base_run.smk"
+include: "workflow/rules/heads.smk"
+include: "workflow/rules/scores.smk"
+include: "workflow/rules/selections.smk"
+include: "workflow/rules/interventions.smk"
+include: "workflow/rules/evidence.smk"
+include: "workflow/rules/figures.smk"
+
+
+rule all:
+    """Everything: tables and figures of the configured experiment."""
+    default_target: True
+    input:
+        "<results>/config.yaml",
+        "<results>/tables/effects.csv",
+        figures(),

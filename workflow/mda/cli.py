@@ -1,0 +1,98 @@
+"""The command line of a step, made from the signature of its function.
+
+    python -m mda.steps.tokens --documents FILE --context 32 ...
+
+A `Path` is an input or an output; everything else is JSON, checked by pydantic against the
+annotation. Parameters whose name begins with `out` are outputs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import inspect
+import json
+import logging
+import sys
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+import mda
+from mda import code, files
+from mda.errors import UserError
+
+# Packages whose version can change a result.
+RECORDED = ("torch", "transformers", "tokenizers", "kronfluence", "datasets", "numpy", "scipy", "pandas")
+
+# Arguments that change no result.
+NOT_SCIENCE = ("resume", "save_every")
+
+
+def run(step: Callable[..., None], arguments: list[str] | None = None) -> None:
+    """Run a step from the command line; a `UserError` is one sentence and exit status 1."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr
+    )
+    name = Path(inspect.getfile(step)).stem
+    try:
+        values = _parse(step, name, arguments)
+        files.set_made_by(_record(step, name, values))
+        step(**values)
+    except UserError as error:
+        print(f"error in step '{name}': {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"error in step '{name}': {place}{error.strerror or error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _parse(step: Callable[..., None], name: str, arguments: list[str] | None) -> dict[str, Any]:
+    hints = typing.get_type_hints(step)
+    parser = argparse.ArgumentParser(prog=f"python -m mda.steps.{name}", description=inspect.getdoc(step))
+    signature = inspect.signature(step)
+    for key, parameter in signature.parameters.items():
+        optional = parameter.default is not inspect.Parameter.empty
+        many = hints[key] == list[Path]
+        parser.add_argument(f"--{key.replace('_', '-')}", required=not optional, nargs="*" if many else None)
+    given = vars(parser.parse_args(arguments))
+    return {key: _value(key, text, hints[key]) for key, text in given.items() if text is not None}
+
+
+def _value(key: str, text: Any, hint: Any) -> Any:
+    if hint == list[Path]:
+        return [Path(part) for part in text]
+    if hint is Path or hint == (Path | None):
+        return Path(text)
+    if hint is str:
+        return text
+    try:
+        return TypeAdapter(hint).validate_json(text)
+    except ValidationError as error:
+        raise UserError(f"--{key}: {error.errors()[0]['msg']} (got {text!r})") from None
+
+
+def _record(step: Callable[..., None], name: str, values: dict[str, Any]) -> dict[str, Any]:
+    inputs: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
+    for key, value in values.items():
+        if key.startswith("out") or key in NOT_SCIENCE:
+            continue
+        if isinstance(value, Path):
+            inputs[key] = files.describe(value) if value.exists() else None
+        elif isinstance(value, list) and value and isinstance(value[0], Path):
+            inputs[key] = [files.describe(path) for path in value]
+        else:
+            parameters[key] = json.loads(TypeAdapter(Any).dump_json(value))
+    return {
+        "step": name,
+        "mda": mda.__version__,
+        "code": code.fingerprint(name),
+        "parameters": parameters,
+        "inputs": inputs,
+        "packages": {package: importlib.metadata.version(package) for package in RECORDED},
+    }

@@ -1,0 +1,125 @@
+"""From the metrics of all runs to one table of effects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mda import config, statistics
+from mda.design import BASE, Cell
+from mda.heads import Head
+
+# Outcome -> the direction in which the unit, or the model, is stronger.
+OUTCOMES = {
+    "formation_step": "lower",
+    "score_area": "higher",
+    "score_final": "higher",
+    "icl_area": "lower",
+    "icl_final": "lower",
+    "held_out_area": "lower",
+    "held_out_final": "lower",
+}
+CELL = ["intervention", "selection", "fraction"]
+
+
+def curves(
+    cell: Cell, steps: pd.DataFrame, heads: pd.DataFrame, targets: dict[str, tuple[list[Head], str]]
+) -> pd.DataFrame:
+    """One run's curves, a line a target and step.
+
+    Args:
+        steps, heads: what the training wrote.
+        targets: name -> heads, metric.
+
+    Returns:
+        The cell's columns, target, step, score (the metric, mean over the target's heads),
+        icl_score, held_out_loss, train_loss.
+    """
+    parts = []
+    for name, (places, metric) in targets.items():
+        mine = heads[[Head(*place) in places for place in zip(heads["layer"], heads["head"], strict=True)]]
+        score = mine.groupby("step")[metric].mean().rename("score")
+        part = steps.merge(score, left_on="step", right_index=True, validate="one_to_one")
+        parts.append(part.assign(target=name))
+    columns = ["target", "step", "score", "icl_score", "held_out_loss", "train_loss"]
+    return pd.concat(parts)[columns].assign(**cell._asdict())
+
+
+def outcomes(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
+    """The outcomes of every run and target, a line each, from all runs' curves."""
+    lines: list[dict[str, Any]] = []
+    for key, run in table.groupby(["target", *CELL, "seed"], sort=True):
+        run = run.sort_values("step")
+        steps = run["step"].to_numpy(float)
+        formed = statistics.formation(steps, run["score"].to_numpy(), threshold)
+        line = dict(zip(["target", *CELL, "seed"], key, strict=True))
+        line |= {"formation_step": formed.step, "formed": formed.formed}
+        for name, column in (("score", "score"), ("icl", "icl_score"), ("held_out", "held_out_loss")):
+            curve = run[column].to_numpy()
+            line |= {f"{name}_area": statistics.area(steps, curve), f"{name}_final": float(curve[-1])}
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def effects(table: pd.DataFrame, settings: config.Evidence) -> pd.DataFrame:
+    """The effect of every cell on every outcome.
+
+    Args:
+        table: from `outcomes`.
+
+    Returns:
+        A line a target, outcome and cell: `mean` over seeds, `formed` (share of the runs that
+        formed), and against the base (`to_base`) and the random control of the same
+        intervention and fraction (`to_random`): mean difference paired by seed, `_low`, `_high`
+        of its interval, `_p`. A cell has nan against itself.
+    """
+    lines = []
+    for (target, *cell), runs in table.groupby(["target", *CELL], sort=True):
+        runs = runs.set_index("seed").sort_index()
+        mine = table[table["target"] == target].set_index("seed").sort_index()
+        base = mine[mine["intervention"] == BASE]
+        same = (mine["intervention"] == cell[0]) & (mine["fraction"] == cell[2])
+        control = mine[same & (mine["selection"] == "random")]
+        for outcome, better in OUTCOMES.items():
+            line: dict[str, Any] = {"target": target, "outcome": outcome, "better": better}
+            line |= dict(zip(CELL, cell, strict=True))
+            line |= {
+                "seeds": len(runs),
+                "formed": float(runs["formed"].mean()),
+                "mean": float(runs[outcome].mean()),
+            }
+            line |= _compare(runs, base, outcome, "to_base", settings, skip=cell[0] == BASE)
+            line |= _compare(
+                runs, control, outcome, "to_random", settings, skip=cell[0] == BASE or cell[1] == "random"
+            )
+            lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def _compare(
+    runs: pd.DataFrame,
+    other: pd.DataFrame,
+    outcome: str,
+    name: str,
+    settings: config.Evidence,
+    skip: bool,
+) -> dict[str, float]:
+    seeds = runs.index.intersection(other.index)
+    if skip or len(seeds) == 0:
+        difference = statistics.Difference(np.nan, np.nan, np.nan, np.nan)
+    else:
+        difference = statistics.paired_difference(
+            runs.loc[seeds, outcome].to_numpy(),
+            other.loc[seeds, outcome].to_numpy(),
+            settings.confidence,
+            settings.resamples,
+            settings.seed,
+        )
+    return {
+        name: difference.mean,
+        f"{name}_low": difference.low,
+        f"{name}_high": difference.high,
+        f"{name}_p": difference.p_value,
+    }

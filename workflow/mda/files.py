@@ -1,0 +1,179 @@
+"""Reading and writing results: whole or not at all, and each saying what made it.
+
+Every writer goes through `whole`, which writes beside the destination, syncs and renames,
+so that a kill or a full disk never leaves a half-written file under a result's name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mda.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+# What made the results of this process: step, parameters, package versions, input hashes.
+# Set once by `mda.cli`; a library user may leave it empty.
+_made_by: dict[str, Any] = {}
+
+# Larger inputs are named by size alone: hashing them would cost more than many a step.
+HASHED_BYTES = 256 * 2**20
+
+
+def set_made_by(record: dict[str, Any]) -> None:
+    """Declare what the results written from now on are made by."""
+    _made_by.clear()
+    _made_by.update(record)
+
+
+def made_by() -> str:
+    """What made the current results, as one line of JSON."""
+    return json.dumps(_made_by, sort_keys=True)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, or of a folder's files and names in order."""
+    state = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            if path.is_dir():
+                state.update(str(file.relative_to(path)).encode())
+            with file.open("rb") as stream:
+                for block in iter(lambda: stream.read(2**20), b""):
+                    state.update(block)
+    return state.hexdigest()
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Size and, up to `HASHED_BYTES`, SHA-256 of an input."""
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    size = sum(file.stat().st_size for file in files)
+    if size > HASHED_BYTES:
+        return {"bytes": size}
+    return {"bytes": size, "sha256": digest(path)}
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; on success it becomes `path`, else it is removed.
+
+    Works for files and folders. A folder that exists is replaced.
+
+    Raises:
+        UserError: when the disk is full or the place cannot be written.
+    """
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        _sync(part)
+        if path.is_dir():
+            shutil.rmtree(path)
+        os.replace(part, path)
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be written ({error.strerror or error}); free the disk or mend the "
+            "folder's permissions, then run the same command again"
+        ) from error
+    finally:
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
+
+
+def _sync(part: Path) -> None:
+    for file in sorted(part.rglob("*")) if part.is_dir() else [part]:
+        if file.is_file():
+            descriptor = os.open(file, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text."""
+    with whole(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write readable JSON, with what made it under `made_by`."""
+    record = {**value, "made_by": _made_by}
+    write_text(path, json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read what `write_json` wrote."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as JSON ({error}); delete it and run again") from error
+
+
+def write_table(path: Path, table: pa.Table | pd.DataFrame | dict[str, Any]) -> None:
+    """Write a table as Parquet, with what made it in the schema's metadata."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if isinstance(table, dict):
+        table = pa.table(table)
+    elif not isinstance(table, pa.Table):
+        table = pa.Table.from_pandas(table, preserve_index=False)
+    metadata = {**(table.schema.metadata or {}), b"made_by": made_by().encode()}
+    with whole(path) as part:
+        pq.write_table(table.replace_schema_metadata(metadata), part)
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read a Parquet table.
+
+    Raises:
+        UserError: when the file is missing, truncated or not Parquet.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(path, columns=columns)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UserError(
+            f"{path}: cannot be read as Parquet ({str(error).splitlines()[0]}); "
+            "delete it and run again to make it anew"
+        ) from error
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write one array as .npy."""
+    import numpy as np
+
+    with whole(path) as part, part.open("wb") as stream:
+        np.save(stream, array, allow_pickle=False)
+
+
+def map_array(path: Path) -> np.ndarray:
+    """Memory-map an .npy array.
+
+    Raises:
+        UserError: when the file is missing or shorter than its header says.
+    """
+    import numpy as np
+
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(
+            f"{path}: is missing, truncated or no NumPy array ({error}); delete it and run again"
+        ) from error

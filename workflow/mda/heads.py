@@ -1,0 +1,81 @@
+"""Attention heads, targets made of them, and how a rank is turned into a place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from mda import config, files
+from mda.errors import UserError
+
+# The metric that ranks the heads of a kind.
+RANKED_BY = {"induction": "prefix_matching", "previous-token": "previous_token", "copying": "copying"}
+
+
+class Head(NamedTuple):
+    """A head's place, written L1H0."""
+
+    layer: int
+    index: int
+
+    def __str__(self) -> str:
+        return f"L{self.layer}H{self.index}"
+
+    @classmethod
+    def parse(cls, text: str) -> Head:
+        """Read L1H0.
+
+        Raises:
+            UserError: for anything else.
+        """
+        match = config.HEAD_PATTERN.match(text)
+        if match is None:
+            raise UserError(f"'{text}' names no head; write a place such as L1H0")
+        return cls(int(match[1]), int(match[2]))
+
+
+def resolve(wanted: list[str], scores: dict[str, dict[Head, float]]) -> list[Head]:
+    """Turn places and ranks into heads.
+
+    Args:
+        wanted: e.g. `["L1H0"]` or `["induction 1", "induction 2"]`.
+        scores: metric -> head -> score, over all heads of the model.
+
+    Raises:
+        UserError: when a head is out of range or named twice.
+    """
+    known = set(next(iter(scores.values())))
+    found: list[Head] = []
+    for text in wanted:
+        rank = config.RANK_PATTERN.match(text)
+        if rank is None:
+            head = Head.parse(text)
+        else:
+            order = ranking(scores[RANKED_BY[rank[1]]])
+            if int(rank[2]) > len(order):
+                raise UserError(f"targets: '{text}' is beyond the model's {len(order)} heads")
+            head = order[int(rank[2]) - 1]
+        if head not in known:
+            raise UserError(
+                f"targets: head {head} does not exist; the model has {', '.join(map(str, sorted(known)))}"
+            )
+        if head in found:
+            raise UserError(f"targets: '{text}' is head {head}, which the target already has")
+        found.append(head)
+    return found
+
+
+def ranking(scores: dict[Head, float]) -> list[Head]:
+    """Heads from the highest score to the lowest, ties by place."""
+    return sorted(scores, key=lambda head: (-scores[head], head))
+
+
+def read_targets(path: Path) -> dict[str, list[Head]]:
+    """Read the targets' heads from what the step `targets` wrote."""
+    record = files.read_json(path)["targets"]
+    return {name: [Head.parse(head) for head in target["heads"]] for name, target in record.items()}
+
+
+def all_heads(targets: dict[str, list[Head]]) -> list[Head]:
+    """Every head of some target once, in order of place."""
+    return sorted({head for heads in targets.values() for head in heads})

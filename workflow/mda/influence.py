@@ -1,0 +1,258 @@
+"""Influence of training samples on heads, by EK-FAC restricted to the heads' parameters.
+
+    I(z) = - grad L(z)^T  H^-1  grad f        (arXiv 2601.21996, eq. for I_MDA)
+
+L is the summed cross-entropy of the sample, f the probe (higher is better), H the damped
+curvature of each block. I > 0: training on z strengthens the unit.
+
+Everything that touches kronfluence (pinned, no longer maintained) is in this module. Its
+computing functions are called directly and its `Analyzer` is not: that one keeps results by
+file name, writes them half, and returns those of another model in silence; which results are
+current is the workflow's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from kronfluence.analyzer import prepare_model
+from kronfluence.arguments import FactorArguments, ScoreArguments
+from kronfluence.factor.config import FactorConfig
+from kronfluence.factor.covariance import fit_covariance_matrices_with_loader
+from kronfluence.factor.eigen import fit_lambda_matrices_with_loader, perform_eigendecomposition
+from kronfluence.score.pairwise import compute_pairwise_scores_with_loaders
+from kronfluence.task import Task
+from kronfluence.utils.state import State
+from torch import nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+
+from mda import surgery
+from mda.heads import Head
+from mda.tokens import TokenStore
+
+Factors = dict[str, dict[str, torch.Tensor]]
+
+
+@dataclass(frozen=True)
+class Query:
+    """What one target is asked: a probe, on its tokens.
+
+    Attributes:
+        target: the target's name.
+        heads: its heads.
+        probe: the measure; see `mda.probes`.
+        tokens: shape (sequences, length); the probe is summed over all of them.
+    """
+
+    target: str
+    heads: list[Head]
+    probe: Callable[[nn.Module, torch.Tensor, Sequence[Head]], torch.Tensor]
+    tokens: torch.Tensor
+
+
+class Rows(Dataset):
+    """Rows of a token store, each with its number."""
+
+    def __init__(self, store: TokenStore, rows: np.ndarray) -> None:
+        self.store, self.rows = store, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        row = self.rows[index : index + 1]
+        return {"tokens": torch.from_numpy(self.store.take(row)[0]), "row": torch.from_numpy(row)[0]}
+
+
+class _Queries(Dataset):
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        return {"query": torch.tensor(index)}
+
+
+def sampled_labels(logits: torch.Tensor, rows: torch.Tensor, seed: int) -> torch.Tensor:
+    """Labels drawn from the model's own predictions, for the true Fisher.
+
+    Drawn by inverse transform from random numbers that depend on the seed and the row alone,
+    so that factors do not depend on the batch size or the order of the rows.
+
+    Args:
+        logits: shape (batch, context, vocabulary).
+        rows: row numbers, shape (batch,).
+
+    Returns:
+        Shape (batch, context), int64.
+    """
+    context = logits.shape[1]
+    draws = np.stack([np.random.default_rng([seed, int(row)]).random(context) for row in rows])
+    cumulative = logits.detach().double().softmax(dim=-1).cumsum(dim=-1)
+    # The last sum may fall short of one by rounding.
+    points = torch.from_numpy(draws).to(logits.device)[..., None] * cumulative[..., -1:]
+    return torch.searchsorted(cumulative, points, right=True)[..., 0].clamp_max(logits.shape[-1] - 1)
+
+
+class HeadTask(Task):
+    """kronfluence's view of the model: its loss, and the probes' values."""
+
+    def __init__(self, modules: list[str], label_seed: int, queries: Sequence[Query] = ()) -> None:
+        self.modules = modules
+        self.label_seed = label_seed
+        self.queries = queries
+        self.losses: list[torch.Tensor] = []
+
+    def compute_train_loss(
+        self, batch: dict[str, torch.Tensor], model: nn.Module, sample: bool = False
+    ) -> torch.Tensor:
+        """Summed next-token cross-entropy; remembers each sample's loss when not sampling."""
+        tokens = batch["tokens"]
+        logits = model(tokens[:, :-1], use_cache=False).logits.float()
+        labels = sampled_labels(logits, batch["row"], self.label_seed) if sample else tokens[:, 1:]
+        losses = functional.cross_entropy(logits.transpose(1, 2), labels, reduction="none").sum(dim=1)
+        if not sample:
+            self.losses.append(losses.detach().cpu())
+        return losses.sum()
+
+    def compute_measurement(self, batch: dict[str, torch.Tensor], model: nn.Module) -> torch.Tensor:
+        """Minus the probe: kronfluence's score has no sign of its own, so this makes it I_MDA."""
+        query = self.queries[int(batch["query"])]
+        logits: list[torch.Tensor] = []
+        handle = model.register_forward_hook(lambda module, inputs, output: logits.append(output.logits))
+        try:
+            with surgery.grouped(model, len(query.tokens)):
+                value = query.probe(model, query.tokens, query.heads)
+        finally:
+            handle.remove()
+        # A probe of an early layer does not reach the later blocks; kronfluence needs a gradient
+        # of every tracked block, if a zero one.
+        return -value + 0 * torch.stack([part.sum() for part in logits]).sum()
+
+    def get_influence_tracked_modules(self) -> list[str]:
+        """The blocks of all target heads."""
+        return self.modules
+
+
+class Tracker:
+    """A model whose target heads are split out and tracked.
+
+    Attributes:
+        names: head -> block -> module name.
+    """
+
+    def __init__(
+        self, model: nn.Module, heads: Sequence[Head], label_seed: int, queries: Sequence[Query] = ()
+    ) -> None:
+        """Split the model in place and wrap it; it cannot be trained afterwards."""
+        self.state = State(cpu=not torch.cuda.is_available())
+        self.names = surgery.split_heads(model, heads)
+        modules = [self.names[head][block] for head in self.names for block in surgery.BLOCKS]
+        self.task = HeadTask(modules, label_seed, queries)
+        self.model = prepare_model(model, self.task)
+        self.model.set_attn_implementation("eager")
+
+    def fit(self, rows: Rows, strategy: str, batch_size: int) -> Factors:
+        """Curvature factors of every block, in float32, on labels sampled from the model.
+
+        Covariances A = E_token[x x^T] and S = E_token[g g^T], their eigenvectors (computed in
+        float64), and Lambda = E_sample[(Q_S^T grad W Q_A)^2], as far as `strategy` needs them
+        (George et al. 2018, arXiv 1806.03884). The identity needs none.
+        """
+        needs = FactorConfig.CONFIGS[strategy]
+        arguments = _factor_arguments(strategy)
+        loader = DataLoader(rows, batch_size=batch_size)
+        common = {"model": self.model, "state": self.state, "factor_args": arguments, "disable_tqdm": True}
+        covariance: Factors = {}
+        eigen: Factors = {}
+        fisher: Factors = {}
+        if needs.requires_covariance_matrices:
+            _, covariance = fit_covariance_matrices_with_loader(task=self.task, loader=loader, **common)
+        if needs.requires_eigendecomposition:
+            eigen = perform_eigendecomposition(covariance_factors=covariance, **common)
+        if needs.requires_lambda_matrices:
+            _, fisher = fit_lambda_matrices_with_loader(
+                eigen_factors=eigen or None, task=self.task, loader=loader, **common
+            )
+        return {**covariance, **eigen, **fisher}
+
+    def score(
+        self, rows: Rows, factors: Factors, strategy: str, damping: float | None, batch_size: int
+    ) -> Iterator[tuple[Query, dict[str, np.ndarray]]]:
+        """Influence of each row on each query's target, all in one pass over the rows.
+
+        Args:
+            damping: added to the eigenvalues; None is 0.1 of their mean, the paper's choice.
+
+        Yields:
+            A query, and `qk`, `v`, `o`: the blocks' parts summed over the target's heads, and
+            `loss`: the row's summed cross-entropy in nats; float32 arrays of shape (rows,).
+        """
+        needs = FactorConfig.CONFIGS[strategy]
+        used = {
+            name: factor
+            for name, factor in factors.items()
+            if ("eigen" in name and needs.requires_eigendecomposition_for_precondition)
+            or ("lambda" in name and needs.requires_lambda_matrices_for_precondition)
+        }
+        self.task.losses.clear()
+        scores = compute_pairwise_scores_with_loaders(
+            loaded_factors=used,
+            model=self.model,
+            state=self.state,
+            task=self.task,
+            query_loader=DataLoader(_Queries(len(self.task.queries)), batch_size=1),
+            per_device_query_batch_size=1,
+            train_loader=DataLoader(rows, batch_size=batch_size),
+            score_args=ScoreArguments(
+                damping_factor=damping,
+                compute_per_module_scores=True,
+                # All queries before the one pass over the rows.
+                query_gradient_accumulation_steps=len(self.task.queries),
+            ),
+            factor_args=_factor_arguments(strategy),
+            tracked_module_names=self.task.modules,
+            disable_tqdm=True,
+        )
+        loss = torch.cat(self.task.losses).float().numpy()
+        for index, query in enumerate(self.task.queries):
+            parts = {
+                block: sum(scores[self.names[head][block]][index].float().numpy() for head in query.heads)
+                for block in surgery.BLOCKS
+            }
+            yield query, {**parts, "loss": loss}
+
+
+def _factor_arguments(strategy: str) -> FactorArguments:
+    # The caller chooses the rows, so no further limit; the other defaults are float32
+    # everywhere but the eigendecomposition, which is float64.
+    return FactorArguments(
+        strategy=strategy,
+        use_empirical_fisher=False,
+        covariance_max_examples=None,
+        lambda_max_examples=None,
+    )
+
+
+def flatten(factors: Factors) -> dict[str, torch.Tensor]:
+    """Factors as one flat dictionary for safetensors, keyed `name/module`."""
+    return {
+        f"{name}/{module}": tensor.contiguous()
+        for name, group in factors.items()
+        for module, tensor in group.items()
+    }
+
+
+def unflatten(tensors: dict[str, torch.Tensor]) -> Factors:
+    """Undo `flatten`."""
+    factors: Factors = {}
+    for key, tensor in tensors.items():
+        name, module = key.split("/", 1)
+        factors.setdefault(name, {})[module] = tensor
+    return factors

@@ -1,0 +1,184 @@
+"""What is watched while a model trains: every head's scores, the held-out loss, the ICL score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from mda import architectures, config, sequences
+
+HEAD_METRICS = ("prefix_matching", "previous_token", "copying")
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of all heads, each of shape (layers, heads)."""
+
+    prefix_matching: torch.Tensor
+    previous_token: torch.Tensor
+    copying: torch.Tensor
+
+
+@contextmanager
+def eager_attention(model: nn.Module) -> Iterator[None]:
+    """Let the model return its attention patterns."""
+    before = model.config._attn_implementation
+    model.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
+
+
+def prefix_matching(attention: torch.Tensor) -> torch.Tensor:
+    """Mean attention from the second half to just after the token's previous occurrence.
+
+    Args:
+        attention: shape (batch, heads, 2T, 2T) on T random tokens shown twice. Position t >= T
+            repeats position t - T, so the head should attend to t - T + 1
+            (Olsson et al. 2022, arXiv 2209.11895).
+
+    Returns:
+        Shape (heads,), between 0 and 1.
+    """
+    length = attention.shape[-1] // 2
+    diagonal = attention.diagonal(offset=1 - length, dim1=-2, dim2=-1)
+    # Entry j of this diagonal is attention[j + length - 1, j]; the second half begins at j = 1.
+    return diagonal[..., 1:].mean(dim=(0, 2))
+
+
+def previous_token(attention: torch.Tensor) -> torch.Tensor:
+    """Mean attention from t to t - 1, shape (heads,)."""
+    return attention.diagonal(offset=-1, dim1=-2, dim2=-1).mean(dim=(0, 2))
+
+
+@torch.no_grad()
+def head_scores(model: nn.Module, tokens: torch.Tensor) -> Scores:
+    """Score every head of a model.
+
+    Args:
+        tokens: shape (batch, 2T): T random tokens, then the same again.
+
+    Returns:
+        Prefix-matching score, previous-token score, and copying log-probability: the mean
+        log-probability, in nats, of the token to be copied when the head's output alone is
+        read through the final norm and the unembedding (a head's logit lens); -log(vocabulary)
+        is chance.
+    """
+    architecture = architectures.of(model)
+    _, heads, size = architectures.shape(model)
+    outputs: list[torch.Tensor] = []
+    handles = []
+    for layer in architecture.layers(model):
+        module = getattr(architecture.attention(layer), architecture.output)
+        handles.append(module.register_forward_pre_hook(lambda _, inputs: outputs.append(inputs[0])))
+    try:
+        with eager_attention(model):
+            attentions = model(tokens, output_attentions=True, use_cache=False).attentions
+    finally:
+        for handle in handles:
+            handle.remove()
+    copying = [
+        _copying(model, architecture, index, output.unflatten(-1, (heads, size)), tokens)
+        for index, output in enumerate(outputs)
+    ]
+    return Scores(
+        torch.stack([prefix_matching(attention) for attention in attentions]),
+        torch.stack([previous_token(attention) for attention in attentions]),
+        torch.stack(copying),
+    )
+
+
+def _copying(
+    model: nn.Module,
+    architecture: architectures.Architecture,
+    layer: int,
+    output: torch.Tensor,
+    tokens: torch.Tensor,
+) -> torch.Tensor:
+    length = tokens.shape[1] // 2
+    module = getattr(architecture.attention(architecture.layers(model)[layer]), architecture.output)
+    weight = module.weight.unflatten(1, output.shape[-2:])
+    scores = []
+    for head in range(output.shape[-2]):
+        written = output[:, length:-1, head] @ weight[:, head].T
+        logits = architecture.unembedding(model)(architecture.final_norm(model)(written))
+        # Position t of the second half predicts token t + 1, which stood at t + 1 - T.
+        target = tokens[:, length + 1 :, None]
+        scores.append(functional.log_softmax(logits, dim=-1).gather(-1, target).mean())
+    return torch.stack(scores)
+
+
+@torch.no_grad()
+def token_losses(model: nn.Module, rows: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of every prediction, in nats.
+
+    Args:
+        rows: shape (rows, context + 1).
+
+    Returns:
+        Shape (rows, context), on the CPU; column p is the loss of token p + 1.
+    """
+    losses = []
+    for batch in rows.split(BATCH):
+        logits = model(batch[:, :-1], use_cache=False).logits
+        loss = functional.cross_entropy(logits.transpose(1, 2), batch[:, 1:], reduction="none")
+        losses.append(loss.cpu())
+    return torch.cat(losses)
+
+
+def icl_score(losses: torch.Tensor, settings: config.ICL) -> float:
+    """In-context learning score: late loss minus mean early loss; more negative is better.
+
+    The paper's positions, 500 against 0-50 (arXiv 2601.21996), are scaled to the context by
+    the configuration.
+
+    Args:
+        losses: shape (rows, context) from `token_losses`.
+    """
+    return float(losses[:, settings.late].mean() - losses[:, : settings.early + 1].mean())
+
+
+class Evaluator:
+    """The same measurements, on the same data, at every evaluation step of every run."""
+
+    def __init__(
+        self,
+        settings: config.Metrics,
+        held_out: np.ndarray,
+        vocabulary: np.ndarray,
+        device: torch.device,
+    ) -> None:
+        """Draw the random sequences and keep the first held-out rows.
+
+        Args:
+            held_out: shape (rows, context + 1).
+            vocabulary: ids of the ordinary tokens.
+        """
+        self.settings = settings
+        repeated = sequences.repeated_tokens(
+            vocabulary, settings.sequences, settings.length, settings.seed
+        )
+        self.repeated = torch.from_numpy(repeated).to(device)
+        self.held_out = torch.from_numpy(held_out[: settings.held_out_rows].astype(np.int64)).to(device)
+
+    def __call__(self, model: nn.Module) -> dict[str, Any]:
+        """Scalars `held_out_loss`, `icl_score`, and per head metric a list layers x heads."""
+        training = model.training
+        model.eval()
+        losses = token_losses(model, self.held_out)
+        scores = head_scores(model, self.repeated)
+        model.train(training)
+        return {
+            "held_out_loss": float(losses.mean()),
+            "icl_score": icl_score(losses, self.settings.icl),
+            **{metric: getattr(scores, metric).tolist() for metric in HEAD_METRICS},
+        }

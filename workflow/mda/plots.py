@@ -1,0 +1,298 @@
+"""Figures: functions from tables to matplotlib figures, readable at paper size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mda import files
+from mda.design import BASE
+
+# Width of a text column of a paper, in inches.
+WIDTH = 6.75
+STYLE = {
+    "font.size": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 8,
+    "legend.frameon": False,
+    "legend.fontsize": 7,
+    "figure.constrained_layout.use": True,
+    "pdf.fonttype": 42,
+}
+METRIC_NAMES = {
+    "prefix_matching": "prefix-matching score",
+    "previous_token": "previous-token score",
+    "copying": "copying log-probability (nats)",
+}
+OUTCOME_NAMES = {
+    "formation_step": "formation step",
+    "score_area": "mean score over the window",
+    "icl_area": "mean ICL score over the window",
+    "held_out_area": "mean held-out loss over the window",
+}
+INTERVENTION_NAMES = {
+    "replace": "remove (replaced)",
+    "mask": "remove (masked)",
+    "duplicate": "duplicate",
+    "augment": "augment",
+}
+plt.rcParams.update(STYLE)
+
+
+def save(figure: Figure, paths: Sequence[Path], dpi: int) -> None:
+    """Write a figure to each path, in the format of its suffix, with what made it."""
+    for path in paths:
+        kind = path.suffix.removeprefix(".")
+        # No date, so that equal figures are equal files.
+        metadata = {"Keywords": files.made_by(), "CreationDate": None} if kind == "pdf" else {}
+        if kind == "png":
+            metadata = {"Description": files.made_by(), "Software": "mda"}
+        with files.whole(path) as part:
+            figure.savefig(part, format=kind, dpi=dpi, metadata=metadata)
+    plt.close(figure)
+
+
+def method_of(selection: str) -> str:
+    """'influence-induction-1' is 'influence'; the others are their own method."""
+    return selection.split("-")[0]
+
+
+def label_of(selection: str, target: str) -> str:
+    """How a selection is named in the legend of a target's figure."""
+    if selection == "none":
+        return "base"
+    return "influence" if selection == f"influence-{target}" else selection.replace("influence-", "influence on ")
+
+
+def emergence(
+    curves: pd.DataFrame, target: str, metric: str, threshold: float, palette: dict[str, str]
+) -> Figure:
+    """The target's metric over the window: a panel an intervention, a line a selection.
+
+    Lines are means over seeds, bands their range. Rows of panels are fractions.
+    """
+    mine = curves[curves["target"] == target]
+    kinds = [kind for kind in INTERVENTION_NAMES if kind in set(mine["intervention"])]
+    fractions = sorted(set(mine["fraction"]) - {0.0})
+    figure, axes = plt.subplots(
+        len(fractions), len(kinds), figsize=(WIDTH, 0.5 + 1.8 * len(fractions)),
+        sharex=True, sharey=True, squeeze=False,
+    )  # fmt: skip
+    base = mine[mine["intervention"] == BASE]
+    for row, fraction in zip(axes, fractions, strict=True):
+        for axis, kind in zip(row, kinds, strict=True):
+            cell = mine[(mine["intervention"] == kind) & (mine["fraction"] == fraction)]
+            _band(axis, base, palette["base"], "base", "--")
+            for selection in sorted(set(cell["selection"]), key=_order):
+                color = palette[method_of(selection)]
+                _band(axis, cell[cell["selection"] == selection], color, label_of(selection, target), "-")
+            axis.axhline(threshold, color="0.7", linewidth=0.6, linestyle=":")
+            axis.set_title(f"{INTERVENTION_NAMES[kind]}, {100 * fraction:g} %")
+        row[0].set_ylabel(METRIC_NAMES[metric])
+    for axis in axes[-1]:
+        axis.set_xlabel("step")
+    handles: dict[str, object] = {}
+    for axis in axes.flat:
+        handles |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=6)
+    return figure
+
+
+def _order(selection: str) -> tuple[int, str]:
+    known = ("influence", "repetition", "loss", "random")
+    method = method_of(selection)
+    return (known.index(method) if method in known else len(known), selection)
+
+
+def _band(axis: Axes, runs: pd.DataFrame, color: str, label: str, style: str) -> None:
+    wide = runs.pivot(index="step", columns="seed", values="score")
+    axis.plot(wide.index, wide.mean(axis=1), color=color, linestyle=style, linewidth=1.2, label=label)
+    axis.fill_between(wide.index, wide.min(axis=1), wide.max(axis=1), color=color, alpha=0.15, linewidth=0)
+
+
+def effects(
+    table: pd.DataFrame, target: str, outcomes: Sequence[str], palette: dict[str, str]
+) -> Figure:
+    """Difference to the base with its interval: a panel an outcome, a line a cell."""
+    mine = table[(table["target"] == target) & (table["intervention"] != BASE)]
+    cells = mine[["intervention", "selection", "fraction"]].drop_duplicates()
+    kinds = list(INTERVENTION_NAMES)
+    cells = sorted(
+        cells.itertuples(index=False), key=lambda cell: (kinds.index(cell[0]), cell[2], _order(cell[1]))
+    )
+    figure, axes = plt.subplots(
+        1, len(outcomes), figsize=(WIDTH, 0.8 + 0.19 * len(cells)), sharey=True, squeeze=False
+    )
+    for axis, outcome in zip(axes[0], outcomes, strict=True):
+        lines = mine[mine["outcome"] == outcome].set_index(["intervention", "selection", "fraction"])
+        for height, cell in enumerate(reversed(cells)):
+            line = lines.loc[tuple(cell)]
+            color = palette[method_of(cell[1])]
+            axis.plot([line["to_base_low"], line["to_base_high"]], [height, height], color=color, linewidth=1.5)
+            axis.plot(line["to_base"], height, "o", color=color, markersize=3.5)
+        axis.axvline(0, color="0.6", linewidth=0.6)
+        better = lines["better"].iloc[0]
+        axis.set_title(f"{OUTCOME_NAMES[outcome]}\n(stronger is {better})")
+        axis.set_xlabel("difference to base")
+    names = [
+        f"{INTERVENTION_NAMES[kind]}, {label_of(selection, target)}, {100 * fraction:g} %"
+        for kind, selection, fraction in reversed(cells)
+    ]
+    axes[0][0].set_yticks(range(len(cells)), names)
+    return figure
+
+
+def influence_distribution(scores: pd.DataFrame) -> Figure:
+    """Histogram of a target's influence by label, and the share of the positive sum it adds up to."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.4))
+    edges = np.linspace(*np.quantile(scores["influence"], [0.001, 0.999]), 60)
+    for label, part in scores.groupby("label"):
+        left.hist(part["influence"].clip(edges[0], edges[-1]), edges, alpha=0.6, label=str(label))
+    left.axvline(0, color="0.5", linewidth=0.6)
+    left.set_xlabel("influence (clipped at the 0.1 % tails)")
+    left.set_ylabel("samples")
+    left.legend(title="label")
+    ranked = np.sort(scores["influence"].to_numpy())[::-1]
+    positive = np.clip(ranked, 0, None)
+    share = np.cumsum(positive) / max(positive.sum(), np.finfo(float).tiny)
+    rank = np.arange(1, len(ranked) + 1) / len(ranked)
+    right.plot(100 * rank, share, color="black", linewidth=1.2)
+    tenth = share[max(0, round(0.1 * len(ranked)) - 1)]
+    right.plot([10, 10, 0], [0, tenth, tenth], color="0.5", linestyle=":", linewidth=0.8)
+    right.annotate(f"top 10 %: {100 * tenth:.0f} %", (10, tenth), xytext=(14, tenth - 0.06))
+    right.set_xlabel("samples, by influence (%)")
+    right.set_ylabel("share of the positive influence")
+    right.set_ylim(0, 1.02)
+    return figure
+
+
+def label_shares(shares: pd.DataFrame, target: str) -> Figure:
+    """Share of each source label among the selected samples, against its base rate.
+
+    Args:
+        shares: columns label, selection ('all' is the window), share.
+    """
+    wide = shares.pivot(index="label", columns="selection", values="share").fillna(0.0)
+    wide = wide.sort_values("all", ascending=True)
+    selections = ["all", *sorted(set(wide.columns) - {"all"}, key=_order)]
+    figure, axes = plt.subplots(
+        1, len(selections), figsize=(WIDTH, 0.9 + 0.22 * len(wide)), sharey=True, sharex=True, squeeze=False
+    )
+    for axis, selection in zip(axes[0], selections, strict=True):
+        bars = axis.barh(range(len(wide)), 100 * wide[selection], color="0.35", height=0.7)
+        axis.bar_label(bars, fmt="%.0f", padding=2, fontsize=7)
+        axis.plot(100 * wide["all"], range(len(wide)), "|", color="#c1272d", markersize=10)
+        axis.set_title("all of the window" if selection == "all" else label_of(selection, target))
+        axis.set_xlim(0, 115)
+        axis.set_xlabel("% of samples")
+    axes[0][0].set_yticks(range(len(wide)), wide.index)
+    return figure
+
+
+def head_maps(scores: pd.DataFrame) -> Figure:
+    """Every metric of every head (rows layers, columns heads) at every checkpoint."""
+    metrics = list(METRIC_NAMES)
+    steps = sorted(set(scores["step"]))
+    shape = (scores["layer"].max() + 1, scores["head"].max() + 1)
+    figure, axes = plt.subplots(
+        len(metrics), len(steps), squeeze=False,
+        figsize=(WIDTH, len(metrics) * (0.65 + WIDTH / len(steps) * 0.75 * shape[0] / shape[1])),
+    )  # fmt: skip
+    for row, metric in zip(axes, metrics, strict=True):
+        low, high = (0, 1) if metric != "copying" else (scores[metric].min(), scores[metric].max())
+        for axis, step in zip(row, steps, strict=True):
+            part = scores[scores["step"] == step].pivot(index="layer", columns="head", values=metric)
+            image = axis.imshow(part, vmin=low, vmax=high, cmap="viridis", aspect="auto")
+            if part.size <= 64:
+                for (layer, head), value in np.ndenumerate(part.to_numpy()):
+                    light = value < (low + high) / 2
+                    axis.text(
+                        head, layer, f"{value:.2f}", ha="center", va="center", fontsize=6,
+                        color="white" if light else "black",
+                    )  # fmt: skip
+            axis.set_xticks(range(shape[1]))
+            axis.set_yticks(range(shape[0]))
+            axis.set_title(f"step {step}")
+        row[0].set_ylabel(f"{METRIC_NAMES[metric].split(' (')[0]}\nlayer")
+        figure.colorbar(image, ax=list(row), shrink=0.9)
+    for axis in axes[-1]:
+        axis.set_xlabel("head")
+    return figure
+
+
+def icl(curves: pd.DataFrame, target: str, metric: str, palette: dict[str, str]) -> Figure:
+    """ICL score against the target's metric: along every run, and at the mean over its window."""
+    mine = curves[curves["target"] == target]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.6))
+    for (_, selection, _, _), run in mine.groupby(["intervention", "selection", "fraction", "seed"]):
+        color = palette["base" if selection == "none" else method_of(selection)]
+        left.plot(run["score"], run["icl_score"], color=color, alpha=0.35, linewidth=0.7)
+    means = mine.groupby(["intervention", "selection", "fraction", "seed"])[["score", "icl_score"]].mean()
+    for selection, part in means.groupby("selection"):
+        color = palette["base" if selection == "none" else method_of(selection)]
+        right.plot(part["score"], part["icl_score"], "o", color=color, markersize=3, label=label_of(selection, target))
+    if len(means) > 2:
+        correlation = np.corrcoef(means["score"], means["icl_score"])[0, 1]
+        right.set_title(f"mean over the window, a point a run (r = {correlation:.2f})")
+    left.set_title("along every run")
+    for axis in (left, right):
+        axis.set_xlabel(METRIC_NAMES[metric])
+        axis.set_ylabel("ICL score (nats)")
+    right.legend()
+    return figure
+
+
+def top_samples(samples: list[dict], target: str) -> Figure:
+    """The top samples as text, tokens of repeated spans shaded.
+
+    Args:
+        samples: dictionaries with rank, score, label, tokens (list of texts) and repeated
+            (list of bool of the same length).
+    """
+    columns, height = 118, 0.13
+    blocks = [_wrap(sample["tokens"], sample["repeated"], columns) for sample in samples]
+    lines = sum(len(block) + 1.6 for block in blocks) + 1
+    figure, axis = plt.subplots(figsize=(WIDTH, lines * height))
+    axis.set_axis_off()
+    axis.set_xlim(0, columns)
+    axis.set_ylim(lines, 0)
+    line = 0.8
+    for sample, block in zip(samples, blocks, strict=True):
+        head = f"{sample['rank']}.  {sample['label']}   influence {sample['score']:.4g}"
+        axis.text(0, line, head, fontsize=6.5, fontweight="bold", va="center", parse_math=False)
+        for words in block:
+            line += 1
+            for start, text, repeated in words:
+                if repeated:
+                    axis.add_patch(plt.Rectangle((start, line - 0.5), len(text), 1, color="#ffd37a", linewidth=0))
+                axis.text(
+                    start, line, text, fontsize=5.6, family="monospace", va="center", parse_math=False
+                )
+        line += 1.6
+    axis.set_title(f"Top samples of {target}; spans that occur more than once are shaded", loc="left")
+    return figure
+
+
+def _wrap(tokens: list[str], repeated: list[bool], columns: int) -> list[list[tuple[int, str, bool]]]:
+    rows: list[list[tuple[int, str, bool]]] = [[]]
+    start = 0
+    for token, mark in zip(tokens, repeated, strict=True):
+        shown = token.replace("\n", "⏎").replace("\t", "→")
+        shown = "".join(character if character.isprintable() else "·" for character in shown)[:columns]
+        if start + len(shown) > columns:
+            rows.append([])
+            start = 0
+        rows[-1].append((start, shown, mark))
+        start += len(shown)
+    return rows

@@ -1,0 +1,31 @@
+"""Sequences of random tokens, on which heads are measured and probed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def ordinary_tokens(tokenizer) -> np.ndarray:
+    """Ids of a `tokenizers.Tokenizer` that are not special, ascending, shape (n,)."""
+    special = {key for key, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+    return np.array(sorted(set(tokenizer.get_vocab().values()) - special), dtype=np.int64)
+
+
+def random_tokens(vocabulary: np.ndarray, sequences: int, length: int, seed: int) -> np.ndarray:
+    """Random tokens, shape (sequences, length), int64.
+
+    Tokens are drawn without replacement within a sequence where the vocabulary allows it,
+    so that the previous occurrence of a token is unambiguous.
+    """
+    generator = np.random.default_rng(seed)
+    if length <= len(vocabulary):
+        return np.stack(
+            [generator.choice(vocabulary, size=length, replace=False) for _ in range(sequences)]
+        )
+    return generator.choice(vocabulary, size=(sequences, length))
+
+
+def repeated_tokens(vocabulary: np.ndarray, sequences: int, length: int, seed: int) -> np.ndarray:
+    """Random tokens followed by the same tokens again, shape (sequences, 2 * length), int64."""
+    once = random_tokens(vocabulary, sequences, length, seed)
+    return np.concatenate([once, once], axis=1)

@@ -1,0 +1,71 @@
+"""Train the base model in its recorded order, keeping the listed checkpoints."""
+
+import shutil
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel
+
+from mda import cli, config, files, metrics, sequences, tokens, training
+from mda import model as models
+from mda import schedule as schedules
+from mda.tokens import TokenStore
+
+
+def train(
+    tokenizer: Path,
+    train: Path,
+    held_out: Path,
+    schedule: Path,
+    model: config.Model,
+    steps: int,
+    checkpoints: list[int],
+    window: config.Window,
+    evaluate_every: int,
+    optimizer: config.Optimizer,
+    metrics_settings: config.Metrics,
+    save_every: int,
+    resume: Path,
+    out_checkpoints: Path,
+    out_state: Path,
+    out_steps: Path,
+    out_heads: Path,
+) -> None:
+    """Train, and write checkpoints, the state at the window's start, and the metrics.
+
+    `out_checkpoints` gets a folder `step-000000` a listed step, in Hugging Face format;
+    `out_state` the full training state at the start of the window; `out_steps` and
+    `out_heads` the metrics by step, and by step and head. A killed run goes on from
+    `resume` and gives the numbers of an unbroken one.
+    """
+    reader = tokens.load_tokenizer(tokenizer)
+    store, held = TokenStore(train), TokenStore(held_out)
+    network = models.create(model, reader.get_vocab_size(), store.context)
+    vocabulary = sequences.ordinary_tokens(reader)
+    evaluator = metrics.Evaluator(metrics_settings, held.tokens, vocabulary, models.device())
+    stream = schedules.Schedule.read(schedule)
+    cadence = training.Cadence(evaluate_every, window.start, save_every, resume)
+    trainer = training.Trainer(stream, store, None, optimizer, evaluator, cadence)
+    kept = cadence.folder / "kept"
+
+    def keep(network: PreTrainedModel, moments: torch.optim.AdamW, step: int) -> None:
+        if step in checkpoints:
+            with files.whole(kept / "checkpoints" / f"step-{step:06d}") as part:
+                models.save(network, part)
+        if step == window.start:
+            with files.whole(kept / "state") as part:
+                training.save_state(part, network, moments)
+
+    trainer.follow(network, training.make_optimizer(network, optimizer), 0, steps, keep)
+    with files.whole(out_checkpoints) as part:
+        shutil.copytree(kept / "checkpoints", part)
+    with files.whole(out_state) as part:
+        shutil.copytree(kept / "state", part)
+    by_step, by_head = training.tables(trainer.records)
+    files.write_table(out_steps, by_step)
+    files.write_table(out_heads, by_head)
+    shutil.rmtree(resume, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    cli.run(train)

@@ -1,0 +1,39 @@
+"""Collect the documents of the configured source into one table."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from mda import cli, config, corpus, files
+from mda.errors import UserError
+
+
+def collect(corpus_settings: config.Corpus, out: Path) -> None:
+    """Write `out` with the columns document, text, label, origin, split.
+
+    `split` is 'train' or 'held_out'; the documents held out are drawn with a seed and are
+    never trained on.
+    """
+    found = [document for document in corpus.documents(corpus_settings) if document.text.strip()]
+    if len(found) < 2:
+        raise UserError(
+            f"corpus: source '{corpus_settings.source}' gives {len(found)} non-empty documents, "
+            "but at least two are needed; check its patterns or path"
+        )
+    held = np.random.default_rng(corpus_settings.split_seed).permutation(len(found))
+    count = min(max(1, round(corpus_settings.held_out * len(found))), len(found) - 1)
+    split = np.full(len(found), "train", dtype=object)
+    split[held[:count]] = "held_out"
+    table = {
+        "document": pa.array(range(len(found)), pa.int64()),
+        "text": [document.text for document in found],
+        "label": [document.label for document in found],
+        "origin": [document.origin for document in found],
+        "split": split.tolist(),
+    }
+    files.write_table(out, table)
+
+
+if __name__ == "__main__":
+    cli.run(collect)

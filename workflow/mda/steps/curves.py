@@ -1,0 +1,28 @@
+"""Gather the metrics of all runs into one table of curves."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from mda import cli, evidence, files, heads
+from mda.design import Cell
+
+
+def gather(
+    targets: Path, steps: list[Path], head_scores: list[Path], cells: list[Cell], out: Path
+) -> None:
+    """Write `out`; `steps`, `head_scores` and `cells` name the runs in the same order."""
+    metrics = files.read_json(targets)["targets"]
+    places = heads.read_targets(targets)
+    wanted = {name: (places[name], metrics[name]["metric"]) for name in places}
+    parts = [
+        evidence.curves(
+            cell, files.read_table(by_step).to_pandas(), files.read_table(by_head).to_pandas(), wanted
+        )
+        for cell, by_step, by_head in zip(cells, steps, head_scores, strict=True)
+    ]
+    files.write_table(out, pd.concat(parts, ignore_index=True))
+
+
+if __name__ == "__main__":
+    cli.run(gather)

@@ -1,0 +1,20 @@
+"""Turn the curves of all runs into outcomes and effects with intervals."""
+
+from pathlib import Path
+
+from mda import cli, config, evidence, files
+
+
+def estimate(curves: Path, settings: config.Evidence, out: Path, out_outcomes: Path) -> None:
+    """Write `out` (effects, CSV) and `out_outcomes` (a line a run and target, CSV).
+
+    The columns are those of `mda.evidence.effects` and `mda.evidence.outcomes`.
+    """
+    table = evidence.outcomes(files.read_table(curves).to_pandas(), settings.threshold)
+    files.write_text(out_outcomes, table.to_csv(index=False, float_format="%.6g"))
+    effects = evidence.effects(table, settings)
+    files.write_text(out, effects.to_csv(index=False, float_format="%.6g"))
+
+
+if __name__ == "__main__":
+    cli.run(estimate)

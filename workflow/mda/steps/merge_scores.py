@@ -1,0 +1,35 @@
+"""Join the shards of scores into one table."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from mda import cli, files
+from mda.errors import UserError
+
+
+def merge(shards: list[Path], train_rows: Path, samples: int, out: Path) -> None:
+    """Write `out`: the shards' rows, with the label of each sample, by target and place in the run.
+
+    Raises:
+        UserError: when some target has not exactly `samples` scores, or one is not finite.
+    """
+    table = pa.concat_tables([files.read_table(shard) for shard in shards])
+    labels = np.array(files.read_table(train_rows, columns=["label"]).column("label").to_pylist())
+    table = table.append_column("label", pa.array(labels[table.column("row").to_numpy()]))
+    targets, counts = np.unique(table.column("target").to_numpy(zero_copy_only=False), return_counts=True)
+    for target, count in zip(targets, counts, strict=True):
+        if count != samples:
+            raise UserError(
+                f"scores: target {target} has {count} of {samples} samples; delete the folder "
+                "scores/shards and run again"
+            )
+    if not np.isfinite(table.column("influence").to_numpy()).all():
+        raise UserError("scores: some influence is not finite; raise attribution.damping")
+    order = [("target", "ascending"), ("step", "ascending"), ("row", "ascending")]
+    files.write_table(out, table.sort_by(order))
+
+
+if __name__ == "__main__":
+    cli.run(merge)

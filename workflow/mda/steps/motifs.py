@@ -1,0 +1,26 @@
+"""Extract the motifs of selected samples."""
+
+from pathlib import Path
+
+from mda import cli, files, motifs, tokens
+from mda.tokens import TokenStore
+
+
+def extract(selection: Path, train: Path, tokenizer: Path, shortest: int, out: Path) -> None:
+    """Write `out`, a readable schema: a motif a structure, with its layout and pattern.
+
+    See `mda.motifs.Motif` for what layout and pattern mean.
+    """
+    rows = files.read_table(selection, columns=["row"]).column("row").to_numpy()
+    separator = tokens.separator(tokens.load_tokenizer(tokenizer))
+    found = motifs.extract(TokenStore(train).take(rows), separator, shortest)
+    record = {
+        "samples": len(rows),
+        "shortest": shortest,
+        "motifs": [motif.record() for motif in found],
+    }
+    files.write_json(out, record)
+
+
+if __name__ == "__main__":
+    cli.run(extract)

@@ -1,0 +1,15 @@
+"""Fix the order in which the base run reads the training rows."""
+
+from pathlib import Path
+
+from mda import cli, files, schedule
+
+
+def order(train: Path, steps: int, batch_size: int, seed: int, out: Path) -> None:
+    """Write the schedule of the base run."""
+    rows = len(files.map_array(train))
+    schedule.base(rows, steps, batch_size, seed).write(out)
+
+
+if __name__ == "__main__":
+    cli.run(order)

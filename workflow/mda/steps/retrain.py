@@ -1,0 +1,49 @@
+"""Train a branch of the base run along the schedule of an intervention."""
+
+import shutil
+from pathlib import Path
+
+from mda import cli, config, files, metrics, sequences, tokens, training
+from mda import model as models
+from mda import schedule as schedules
+from mda.tokens import TokenStore
+
+
+def retrain(
+    tokenizer: Path,
+    train: Path,
+    held_out: Path,
+    state: Path,
+    schedule: Path,
+    synthetic: list[Path],
+    window: config.Window,
+    evaluate_every: int,
+    optimizer: config.Optimizer,
+    metrics_settings: config.Metrics,
+    save_every: int,
+    resume: Path,
+    out_steps: Path,
+    out_heads: Path,
+) -> None:
+    """Branch from the state at the window's start, and write the metrics by step and by head.
+
+    `synthetic` has the store of generated samples if the schedule inserts some.
+    """
+    reader = tokens.load_tokenizer(tokenizer)
+    store, held = TokenStore(train), TokenStore(held_out)
+    generated = TokenStore(synthetic[0]) if synthetic else None
+    vocabulary = sequences.ordinary_tokens(reader)
+    evaluator = metrics.Evaluator(metrics_settings, held.tokens, vocabulary, models.device())
+    stream = schedules.Schedule.read(schedule)
+    cadence = training.Cadence(evaluate_every, window.start, save_every, resume)
+    trainer = training.Trainer(stream, store, generated, optimizer, evaluator, cadence)
+    network, moments = training.load_state(state, optimizer)
+    trainer.follow(network, moments, window.start, window.stop)
+    by_step, by_head = training.tables(trainer.records)
+    files.write_table(out_steps, by_step)
+    files.write_table(out_heads, by_head)
+    shutil.rmtree(resume, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    cli.run(retrain)

@@ -1,0 +1,86 @@
+"""Score one shard of the training samples for all targets."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+from safetensors.torch import load_file
+
+from mda import cli, config, files, heads, influence, probes, sequences, tokens
+from mda import model as models
+from mda import schedule as schedules
+from mda.errors import UserError
+from mda.tokens import TokenStore
+
+
+def score(
+    checkpoint: Path,
+    tokenizer: Path,
+    train: Path,
+    schedule: Path,
+    targets: Path,
+    factors: Path,
+    fit: config.Fit,
+    damping: config.Damping,
+    samples: int,
+    target_settings: list[config.Target],
+    probe_settings: dict[str, config.Probe],
+    shard: int,
+    out: Path,
+) -> None:
+    """Write `out` with a line a sample and target.
+
+    Columns: step and row of the sample in the base run; target; influence (positive: training
+    on the sample strengthens the unit) and its parts qk, v, o; loss of the sample in nats.
+    Shard n has the samples n * `samples` and on of the run's stream. Influence is the sum of the parts, in mode 'qk' of the first alone.
+    """
+    stream = schedules.Schedule.read(schedule)
+    part = slice(shard * samples, (shard + 1) * samples)
+    steps, rows = stream.step[part], stream.row[part]
+    found = heads.read_targets(targets)
+    vocabulary = sequences.ordinary_tokens(tokens.load_tokenizer(tokenizer))
+    queries = [
+        _query(target.name, found[target.name], probe_settings[target.probe], vocabulary)
+        for target in target_settings
+    ]
+    tracker = influence.Tracker(
+        models.load(checkpoint), heads.all_heads(found), fit.seed, queries
+    )
+    try:
+        fitted = influence.unflatten(load_file(factors))
+    except Exception as error:  # safetensors raises its own kinds
+        raise UserError(f"{factors}: cannot be read ({error}); delete it and run again") from error
+    tables = []
+    modes = {target.name: target.mode for target in target_settings}
+    results = tracker.score(
+        influence.Rows(TokenStore(train), rows),
+        fitted,
+        fit.strategy,
+        damping,
+        fit.batch_size,
+    )
+    for query, scores in results:
+        blocks = ("qk",) if modes[query.target] == "qk" else ("qk", "v", "o")
+        columns = {
+            "step": steps,
+            "row": rows,
+            "target": np.full(len(rows), query.target),
+            "influence": np.sum([scores[block] for block in blocks], axis=0, dtype=np.float32),
+            **scores,
+        }
+        tables.append(pa.table(columns))
+    files.write_table(out, pa.concat_tables(tables))
+
+
+def _query(
+    name: str, places: list[heads.Head], settings: config.Probe, vocabulary: np.ndarray
+) -> influence.Query:
+    draw = sequences.repeated_tokens if settings.tokens == "repeated" else sequences.random_tokens
+    drawn = draw(vocabulary, settings.sequences, settings.length, settings.seed)
+    batch = torch.from_numpy(drawn).to(models.device())
+    return influence.Query(name, places, probes.load(settings.measure), batch)
+
+
+if __name__ == "__main__":
+    cli.run(score)

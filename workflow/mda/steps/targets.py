@@ -1,0 +1,40 @@
+"""Rank the heads, and find the heads of every target."""
+
+from pathlib import Path
+
+from mda import cli, config, files, heads
+from mda.heads import Head
+
+
+def find(scores: Path, rank_at: int, targets: list[config.Target], out: Path, out_ranking: Path) -> None:
+    """Write the targets' heads (`out`, JSON) and the ranking they come from (`out_ranking`, CSV).
+
+    Ranks are taken at checkpoint `rank_at`, by prefix-matching score for 'induction',
+    previous-token score for 'previous-token' and copying log-probability for 'copying'.
+    """
+    rows = [row for row in files.read_table(scores).to_pylist() if row["step"] == rank_at]
+    by_metric = {
+        metric: {Head(row["layer"], row["head"]): row[metric] for row in rows}
+        for metric in heads.RANKED_BY.values()
+    }
+    found = {}
+    for target in targets:
+        places = heads.resolve(target.heads, by_metric)
+        found[target.name] = {
+            "heads": [str(head) for head in places],
+            "asked": target.heads,
+            "metric": target.metric,
+            "scores": {
+                str(head): {metric: by_metric[metric][head] for metric in by_metric} for head in places
+            },
+        }
+    files.write_json(out, {"targets": found, "rank_at": rank_at})
+    lines = ["kind,rank,head,score"]
+    for kind, metric in heads.RANKED_BY.items():
+        for rank, head in enumerate(heads.ranking(by_metric[metric]), start=1):
+            lines.append(f"{kind},{rank},{head},{by_metric[metric][head]:.6f}")
+    files.write_text(out_ranking, "\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    cli.run(find)

@@ -1,0 +1,99 @@
+# Base run.
+# In:  the token stores and the tokenizer.
+# Out: schedules/order.parquet (step, slot, row, role), the recorded data order;
+#      base/checkpoints/step-*, in Hugging Face format; base/state, the full training state at
+#      the window's start; base/steps.parquet and base/heads.parquet, the metrics.
+
+
+# Unfinished trainings keep their latest state here; it is not an output, because Snakemake
+# deletes the outputs of a failed job. How often they save changes no result, so that it is no
+# parameter either.
+RESUME = f"{CONFIG.results}/resume"
+
+
+rule order:
+    """Fix the order in which the base run reads the training rows."""
+    input:
+        train="<results>/tokens/train.npy",
+    output:
+        schedule="<results>/schedules/order.parquet",
+    params:
+        steps=CONFIG.run.steps,
+        batch_size=CONFIG.run.batch_size,
+        seed=CONFIG.run.order_seed,
+        code=code.fingerprint("order"),
+    log:
+        "<logs>/order.log",
+    benchmark:
+        "<benchmarks>/order.jsonl"
+    resources:
+        mem_mb=table_memory,
+        runtime=10,
+    conda:
+        "../../envs/mda.yaml"
+    shell:
+        r"""
+        python -m mda.steps.order \
+            --train {input.train:q} \
+            --steps {params.steps} \
+            --batch-size {params.batch_size} \
+            --seed {params.seed} \
+            --out {output.schedule:q} \
+            > {log:q} 2>&1
+        """
+
+
+rule base_run:
+    """Train the base model; a killed run goes on from its last save."""
+    input:
+        tokenizer="<results>/tokens/tokenizer.json",
+        train="<results>/tokens/train.npy",
+        held_out="<results>/tokens/held_out.npy",
+        schedule="<results>/schedules/order.parquet",
+    output:
+        checkpoints=directory("<results>/base/checkpoints"),
+        state=directory("<results>/base/state"),
+        steps="<results>/base/steps.parquet",
+        heads="<results>/base/heads.parquet",
+    params:
+        model=as_json(CONFIG.model),
+        steps=CONFIG.run.steps,
+        checkpoints=as_json(sorted(CONFIG.run.checkpoints)),
+        window=as_json(CONFIG.run.window),
+        evaluate_every=CONFIG.run.evaluate_every,
+        optimizer=as_json(CONFIG.run.optimizer),
+        metrics=as_json(CONFIG.metrics),
+        code=code.fingerprint("base_run"),
+    log:
+        "<logs>/base_run.log",
+    benchmark:
+        "<benchmarks>/base_run.jsonl"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=torch_memory,
+        runtime=1440,
+    conda:
+        "../../envs/mda.yaml"
+    shell:
+        r"""
+        python -m mda.steps.base_run \
+            --tokenizer {input.tokenizer:q} \
+            --train {input.train:q} \
+            --held-out {input.held_out:q} \
+            --schedule {input.schedule:q} \
+            --model {params.model:q} \
+            --steps {params.steps} \
+            --checkpoints {params.checkpoints:q} \
+            --window {params.window:q} \
+            --evaluate-every {params.evaluate_every} \
+            --optimizer {params.optimizer:q} \
+            --metrics-settings {params.metrics:q} \
+            --save-every {CONFIG.run.save_every} \
+            --resume {RESUME:q}/base \
+            --out-checkpoints {output.checkpoints:q} \
+            --out-state {output.state:q} \
+            --out-steps {output.steps:q} \
+            --out-heads {output.heads:q} \
+            > {log:q} 2>&1
+        """

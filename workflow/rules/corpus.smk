@@ -1,0 +1,49 @@
+# Corpus.
+# In:  the source that config.yaml names (generated, local files, a table, the hub).
+# Out: corpus/documents.parquet (document, text, label, origin, split), read by the tokenizer.
+
+
+rule corpus:
+    """Collect the documents with their labels, and hold some out."""
+    output:
+        documents="<results>/corpus/documents.parquet",
+    params:
+        corpus=as_json(CONFIG.corpus),
+        code=code.fingerprint("corpus"),
+    log:
+        "<logs>/corpus.log",
+    benchmark:
+        "<benchmarks>/corpus.jsonl"
+    resources:
+        mem_mb=table_memory,
+        runtime=60,
+    conda:
+        "../../envs/mda.yaml"
+    shell:
+        r"""
+        python -m mda.steps.corpus \
+            --corpus-settings {params.corpus:q} \
+            --out {output.documents:q} \
+            > {log:q} 2>&1
+        """
+
+
+rule merged_configuration:
+    """Write down the configuration that made these results, overlays included."""
+    output:
+        "<results>/config.yaml",
+    params:
+        config=as_json(CONFIG),
+        code=code.fingerprint("merged_configuration"),
+    log:
+        "<logs>/merged_configuration.log",
+    localrule: True
+    conda:
+        "../../envs/mda.yaml"
+    shell:
+        r"""
+        python -m mda.steps.merged_configuration \
+            --merged {params.config:q} \
+            --out {output:q} \
+            > {log:q} 2>&1
+        """

@@ -1,0 +1,78 @@
+# Evidence.
+# In:  the metrics of all runs.
+# Out: tables/curves.parquet, every curve; tables/outcomes.csv, a line a run and target;
+#      tables/effects.csv, a line a target, outcome and cell, with intervals and p-values.
+
+CELLS = design.cells(CONFIG)
+
+
+def of_all_runs(name):
+    """One file of every run, in the order of CELLS."""
+    return [f"<results>/runs/{design.branch(cell)}/seed-{cell.seed}/{name}" for cell in CELLS]
+
+
+rule curves:
+    """Gather the metrics of all runs."""
+    input:
+        targets="<results>/heads/targets.json",
+        steps=of_all_runs("steps.parquet"),
+        heads=of_all_runs("heads.parquet"),
+    output:
+        curves="<results>/tables/curves.parquet",
+    params:
+        cells=as_json(CELLS),
+        code=code.fingerprint("curves"),
+    log:
+        "<logs>/curves.log",
+    benchmark:
+        "<benchmarks>/curves.jsonl"
+    resources:
+        mem_mb=table_memory,
+        runtime=30,
+    conda:
+        "../../envs/mda.yaml"
+    shell:
+        r"""
+        python -m mda.steps.curves \
+            --targets {input.targets:q} \
+            --steps {input.steps:q} \
+            --head-scores {input.heads:q} \
+            --cells {params.cells:q} \
+            --out {output.curves:q} \
+            > {log:q} 2>&1
+        """
+
+
+rule effects:
+    """Estimate the effects, with intervals and controls."""
+    input:
+        curves="<results>/tables/curves.parquet",
+    output:
+        effects=report(
+            "<results>/tables/effects.csv",
+            category="Evidence",
+            caption="../report/effects_table.rst",
+            labels={"figure": "all effects", "target": "all"},
+        ),
+        outcomes="<results>/tables/outcomes.csv",
+    params:
+        evidence=as_json(CONFIG.evidence),
+        code=code.fingerprint("effects"),
+    log:
+        "<logs>/effects.log",
+    benchmark:
+        "<benchmarks>/effects.jsonl"
+    resources:
+        mem_mb=table_memory,
+        runtime=30,
+    conda:
+        "../../envs/mda.yaml"
+    shell:
+        r"""
+        python -m mda.steps.effects \
+            --curves {input.curves:q} \
+            --settings {params.evidence:q} \
+            --out {output.effects:q} \
+            --out-outcomes {output.outcomes:q} \
+            > {log:q} 2>&1
+        """

@@ -1,0 +1,306 @@
+# Figures.
+# In:  the tables of all stages above.
+# Out: figures/{name}[/{target}].png for the report and .pdf for papers, and
+#      figures/labels/{target}.csv, the numbers of that figure.
+
+MAIN_PERCENT = design.percent(design.main_fraction(CONFIG))
+METRIC_OF = {target.name: target.metric for target in CONFIG.targets}
+PALETTE = as_json(CONFIG.figures.palette)
+
+
+def figures():
+    """The figures of all targets, for the report."""
+    names = ["emergence", "effects", "influence", "labels", "icl", "samples"]
+    return ["<results>/figures/heads.png"] + expand(
+        "<results>/figures/{name}/{target}.png",
+        name=names,
+        target=[target.name for target in CONFIG.targets],
+    )
+
+
+def metric_of_target(wildcards):
+    """The metric that watches the target."""
+    return METRIC_OF[wildcards.target]
+
+
+def selections_of_target(wildcards):
+    """The main fraction of the selections that a target's figures compare."""
+    return expand(
+        "<results>/selections/{selection}/top-{percent}.parquet",
+        selection=design.shown_selections(CONFIG, wildcards.target),
+        percent=MAIN_PERCENT,
+    )
+
+
+rule plot_emergence:
+    """Draw the target's metric over the window in every branch."""
+    input:
+        curves="<results>/tables/curves.parquet",
+    output:
+        png=report(
+            "<results>/figures/emergence/{target}.png",
+            category="Evidence",
+            caption="../report/emergence.rst",
+            labels={"figure": "emergence", "target": "{target}"},
+        ),
+        pdf="<results>/figures/emergence/{target}.pdf",
+    params:
+        metric=metric_of_target,
+        threshold=CONFIG.evidence.threshold,
+        palette=PALETTE,
+        dpi=CONFIG.figures.dpi,
+        code=code.fingerprint("plot_emergence"),
+    log:
+        "<logs>/plot_emergence/{target}.log",
+    benchmark:
+        "<benchmarks>/plot_emergence/{target}.jsonl"
+    resources:
+        mem_mb=table_memory,
+        runtime=30,
+    conda:
+        "../../envs/mda.yaml"
+    shell:
+        r"""
+        python -m mda.steps.plot_emergence \
+            --curves {input.curves:q} \
+            --metric {params.metric:q} \
+            --threshold {params.threshold:q} \
+            --palette {params.palette:q} \
+            --target {wildcards.target:q} \
+            --dpi {params.dpi} \
+            --out {output.png:q} {output.pdf:q} \
+            > {log:q} 2>&1
+        """
+
+
+rule plot_effects:
+    """Draw the effect of every cell with its interval."""
+    input:
+        effects="<results>/tables/effects.csv",
+    output:
+        png=report(
+            "<results>/figures/effects/{target}.png",
+            category="Evidence",
+            caption="../report/effects.rst",
+            labels={"figure": "effects", "target": "{target}"},
+        ),
+        pdf="<results>/figures/effects/{target}.pdf",
+    params:
+        palette=PALETTE,
+        dpi=CONFIG.figures.dpi,
+        code=code.fingerprint("plot_effects"),
+    log:
+        "<logs>/plot_effects/{target}.log",
+    benchmark:
+        "<benchmarks>/plot_effects/{target}.jsonl"
+    resources:
+        mem_mb=table_memory,
+        runtime=30,
+    conda:
+        "../../envs/mda.yaml"
+    shell:
+        r"""
+        python -m mda.steps.plot_effects \
+            --effects {input.effects:q} \
+            --palette {params.palette:q} \
+            --target {wildcards.target:q} \
+            --dpi {params.dpi} \
+            --out {output.png:q} {output.pdf:q} \
+            > {log:q} 2>&1
+        """
+
+
+rule plot_icl:
+    """Draw the ICL score against the target's metric."""
+    input:
+        curves="<results>/tables/curves.parquet",
+    output:
+        png=report(
+            "<results>/figures/icl/{target}.png",
+            category="Evidence",
+            caption="../report/icl.rst",
+            labels={"figure": "ICL coupling", "target": "{target}"},
+        ),
+        pdf="<results>/figures/icl/{target}.pdf",
+    params:
+        metric=metric_of_target,
+        palette=PALETTE,
+        dpi=CONFIG.figures.dpi,
+        code=code.fingerprint("plot_icl"),
+    log:
+        "<logs>/plot_icl/{target}.log",
+    benchmark:
+        "<benchmarks>/plot_icl/{target}.jsonl"
+    resources:
+        mem_mb=table_memory,
+        runtime=30,
+    conda:
+        "../../envs/mda.yaml"
+    shell:
+        r"""
+        python -m mda.steps.plot_icl \
+            --curves {input.curves:q} \
+            --metric {params.metric:q} \
+            --palette {params.palette:q} \
+            --target {wildcards.target:q} \
+            --dpi {params.dpi} \
+            --out {output.png:q} {output.pdf:q} \
+            > {log:q} 2>&1
+        """
+
+
+rule plot_influence:
+    """Draw the distribution of influence."""
+    input:
+        scores="<results>/scores/scores.parquet",
+    output:
+        png=report(
+            "<results>/figures/influence/{target}.png",
+            category="Attribution",
+            caption="../report/influence.rst",
+            labels={"figure": "influence", "target": "{target}"},
+        ),
+        pdf="<results>/figures/influence/{target}.pdf",
+    params:
+        dpi=CONFIG.figures.dpi,
+        code=code.fingerprint("plot_influence"),
+    log:
+        "<logs>/plot_influence/{target}.log",
+    benchmark:
+        "<benchmarks>/plot_influence/{target}.jsonl"
+    resources:
+        mem_mb=table_memory,
+        runtime=30,
+    conda:
+        "../../envs/mda.yaml"
+    shell:
+        r"""
+        python -m mda.steps.plot_influence \
+            --scores {input.scores:q} \
+            --target {wildcards.target:q} \
+            --dpi {params.dpi} \
+            --out {output.png:q} {output.pdf:q} \
+            > {log:q} 2>&1
+        """
+
+
+rule plot_labels:
+    """Draw the share of every label among the selected samples."""
+    input:
+        schedule="<results>/schedules/order.parquet",
+        train_rows="<results>/tokens/train.rows.parquet",
+        selections=selections_of_target,
+    output:
+        png=report(
+            "<results>/figures/labels/{target}.png",
+            category="Attribution",
+            caption="../report/labels.rst",
+            labels={"figure": "labels", "target": "{target}"},
+        ),
+        pdf="<results>/figures/labels/{target}.pdf",
+        table="<results>/figures/labels/{target}.csv",
+    params:
+        names=lambda wildcards: as_json(design.shown_selections(CONFIG, wildcards.target)),
+        window=as_json(CONFIG.run.window),
+        dpi=CONFIG.figures.dpi,
+        code=code.fingerprint("plot_labels"),
+    log:
+        "<logs>/plot_labels/{target}.log",
+    benchmark:
+        "<benchmarks>/plot_labels/{target}.jsonl"
+    resources:
+        mem_mb=table_memory,
+        runtime=30,
+    conda:
+        "../../envs/mda.yaml"
+    shell:
+        r"""
+        python -m mda.steps.plot_labels \
+            --schedule {input.schedule:q} \
+            --train-rows {input.train_rows:q} \
+            --selections {input.selections:q} \
+            --names {params.names:q} \
+            --window {params.window:q} \
+            --target {wildcards.target:q} \
+            --dpi {params.dpi} \
+            --out {output.png:q} {output.pdf:q} \
+            --out-table {output.table:q} \
+            > {log:q} 2>&1
+        """
+
+
+rule plot_samples:
+    """Draw the top samples with their repeated spans marked."""
+    input:
+        selection=f"<results>/selections/influence-{{target}}/top-{MAIN_PERCENT}.parquet",
+        train="<results>/tokens/train.npy",
+        tokenizer="<results>/tokens/tokenizer.json",
+    output:
+        png=report(
+            "<results>/figures/samples/{target}.png",
+            category="Attribution",
+            caption="../report/samples.rst",
+            labels={"figure": "top samples", "target": "{target}"},
+        ),
+        pdf="<results>/figures/samples/{target}.pdf",
+    params:
+        shortest=CONFIG.experiments.augmentation.shortest_motif,
+        samples=CONFIG.figures.top_samples,
+        dpi=CONFIG.figures.dpi,
+        code=code.fingerprint("plot_samples"),
+    log:
+        "<logs>/plot_samples/{target}.log",
+    benchmark:
+        "<benchmarks>/plot_samples/{target}.jsonl"
+    resources:
+        mem_mb=table_memory,
+        runtime=30,
+    conda:
+        "../../envs/mda.yaml"
+    shell:
+        r"""
+        python -m mda.steps.plot_samples \
+            --selection {input.selection:q} \
+            --train {input.train:q} \
+            --tokenizer {input.tokenizer:q} \
+            --shortest {params.shortest:q} \
+            --samples {params.samples:q} \
+            --target {wildcards.target:q} \
+            --dpi {params.dpi} \
+            --out {output.png:q} {output.pdf:q} \
+            > {log:q} 2>&1
+        """
+
+
+rule plot_heads:
+    """Draw the metrics of every head at every checkpoint."""
+    input:
+        scores="<results>/heads/scores.parquet",
+    output:
+        png=report(
+            "<results>/figures/heads.png",
+            category="Units",
+            caption="../report/heads.rst",
+            labels={"figure": "heads", "target": "all"},
+        ),
+        pdf="<results>/figures/heads.pdf",
+    params:
+        dpi=CONFIG.figures.dpi,
+        code=code.fingerprint("plot_heads"),
+    log:
+        "<logs>/plot_heads.log",
+    benchmark:
+        "<benchmarks>/plot_heads.jsonl"
+    resources:
+        mem_mb=table_memory,
+        runtime=30,
+    conda:
+        "../../envs/mda.yaml"
+    shell:
+        r"""
+        python -m mda.steps.plot_heads \
+            --scores {input.scores:q} \
+            --dpi {params.dpi} \
+            --out {output.png:q} {output.pdf:q} \
+            > {log:q} 2>&1
+        """

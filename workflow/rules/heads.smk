@@ -1,0 +1,68 @@
+# Heads.
+# In:  the base run's checkpoints.
+# Out: heads/scores.parquet, every head of every checkpoint; heads/ranking.csv and
+#      heads/targets.json, the heads that the configured targets stand for.
+
+
+rule head_scores:
+    """Score every head of every checkpoint."""
+    input:
+        tokenizer="<results>/tokens/tokenizer.json",
+        checkpoints="<results>/base/checkpoints",
+    output:
+        scores="<results>/heads/scores.parquet",
+    params:
+        metrics=as_json(CONFIG.metrics),
+        code=code.fingerprint("heads"),
+    log:
+        "<logs>/head_scores.log",
+    benchmark:
+        "<benchmarks>/head_scores.jsonl"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=torch_memory,
+        runtime=60,
+    conda:
+        "../../envs/mda.yaml"
+    shell:
+        r"""
+        python -m mda.steps.heads \
+            --tokenizer {input.tokenizer:q} \
+            --checkpoints {input.checkpoints:q} \
+            --metrics-settings {params.metrics:q} \
+            --out {output.scores:q} \
+            > {log:q} 2>&1
+        """
+
+
+rule targets:
+    """Rank the heads and find those of every target."""
+    input:
+        scores="<results>/heads/scores.parquet",
+    output:
+        targets="<results>/heads/targets.json",
+        ranking="<results>/heads/ranking.csv",
+    params:
+        targets=as_json(CONFIG.targets),
+        rank_at=CONFIG.attribution.rank_at,
+        code=code.fingerprint("targets"),
+    log:
+        "<logs>/targets.log",
+    benchmark:
+        "<benchmarks>/targets.jsonl"
+    resources:
+        mem_mb=table_memory,
+        runtime=10,
+    conda:
+        "../../envs/mda.yaml"
+    shell:
+        r"""
+        python -m mda.steps.targets \
+            --scores {input.scores:q} \
+            --rank-at {params.rank_at} \
+            --targets {params.targets:q} \
+            --out {output.targets:q} \
+            --out-ranking {output.ranking:q} \
+            > {log:q} 2>&1
+        """

@@ -1,0 +1,179 @@
+# Interventions.
+# In:  the selections, the base run's order and its state at the window's start.
+# Out: motifs/ and synthetic/{selection}/top-{percent}, the structure of selected samples and
+#      new samples with it; schedules/branches/{branch}/seed-{seed}.parquet, the exact training
+#      stream; runs/{branch}/seed-{seed}/{steps,heads}.parquet, the metrics of that branch.
+#
+# A branch is `base` (the shuffled window alone) or {kind}/{selection}/top-{percent}.
+
+
+wildcard_constraints:
+    branch="|".join(sorted({design.branch(cell) for cell in design.cells(CONFIG)})),
+
+
+def part_of_branch(kinds, path):
+    """An input function: `path` with the branch's selection, for branches of these kinds."""
+
+    def paths(wildcards):
+        kind, _, rest = wildcards.branch.partition("/")
+        return [path.format(place=rest)] if kind in kinds else []
+
+    return paths
+
+
+synthetic_samples = part_of_branch(["augment"], "<results>/synthetic/{place}.npy")
+
+
+rule motifs:
+    """Extract the structure of selected samples and write it down."""
+    input:
+        selection="<results>/selections/{selection}/top-{percent}.parquet",
+        train="<results>/tokens/train.npy",
+        tokenizer="<results>/tokens/tokenizer.json",
+    output:
+        schema="<results>/motifs/{selection}/top-{percent}.json",
+    params:
+        shortest=CONFIG.experiments.augmentation.shortest_motif,
+        code=code.fingerprint("motifs"),
+    log:
+        "<logs>/motifs/{selection}/top-{percent}.log",
+    benchmark:
+        "<benchmarks>/motifs/{selection}/top-{percent}.jsonl"
+    resources:
+        mem_mb=table_memory,
+        runtime=60,
+    conda:
+        "../../envs/mda.yaml"
+    shell:
+        r"""
+        python -m mda.steps.motifs \
+            --selection {input.selection:q} \
+            --train {input.train:q} \
+            --tokenizer {input.tokenizer:q} \
+            --shortest {params.shortest} \
+            --out {output.schema:q} \
+            > {log:q} 2>&1
+        """
+
+
+rule synthesize:
+    """Generate new samples from motifs, as many as the motifs came from."""
+    input:
+        schema="<results>/motifs/{selection}/top-{percent}.json",
+        train="<results>/tokens/train.npy",
+        tokenizer="<results>/tokens/tokenizer.json",
+    output:
+        samples="<results>/synthetic/{selection}/top-{percent}.npy",
+        rows="<results>/synthetic/{selection}/top-{percent}.rows.parquet",
+    params:
+        seed=CONFIG.experiments.augmentation.seed,
+        code=code.fingerprint("synthesize"),
+    log:
+        "<logs>/synthesize/{selection}/top-{percent}.log",
+    benchmark:
+        "<benchmarks>/synthesize/{selection}/top-{percent}.jsonl"
+    resources:
+        mem_mb=table_memory,
+        runtime=60,
+    conda:
+        "../../envs/mda.yaml"
+    shell:
+        r"""
+        python -m mda.steps.synthesize \
+            --schema {input.schema:q} \
+            --train {input.train:q} \
+            --tokenizer {input.tokenizer:q} \
+            --seed {params.seed} \
+            --out {output.samples:q} \
+            --out-rows {output.rows:q} \
+            > {log:q} 2>&1
+        """
+
+
+rule intervene:
+    """Write the training stream of one branch."""
+    input:
+        schedule="<results>/schedules/order.parquet",
+        selection=part_of_branch(
+            ["mask", "replace", "duplicate"], "<results>/selections/{place}.parquet"
+        ),
+        synthetic=synthetic_samples,
+    output:
+        schedule="<results>/schedules/branches/{branch}/seed-{seed}.parquet",
+    params:
+        kind=lambda wildcards: wildcards.branch.partition("/")[0],
+        window=as_json(CONFIG.run.window),
+        at_step=lambda wildcards: as_json(design.insertion_step(CONFIG, wildcards.branch)),
+        code=code.fingerprint("intervene"),
+    log:
+        "<logs>/intervene/{branch}/seed-{seed}.log",
+    benchmark:
+        "<benchmarks>/intervene/{branch}/seed-{seed}.jsonl"
+    resources:
+        mem_mb=table_memory,
+        runtime=10,
+    conda:
+        "../../envs/mda.yaml"
+    shell:
+        r"""
+        python -m mda.steps.intervene \
+            --kind {params.kind:q} \
+            --seed {wildcards.seed} \
+            --schedule {input.schedule:q} \
+            --window {params.window:q} \
+            --at-step {params.at_step:q} \
+            --selection {input.selection:q} \
+            --synthetic {input.synthetic:q} \
+            --out {output.schedule:q} \
+            > {log:q} 2>&1
+        """
+
+
+rule retrain:
+    """Train one branch from the window's start; a killed run goes on from its last save."""
+    input:
+        tokenizer="<results>/tokens/tokenizer.json",
+        train="<results>/tokens/train.npy",
+        held_out="<results>/tokens/held_out.npy",
+        state="<results>/base/state",
+        schedule="<results>/schedules/branches/{branch}/seed-{seed}.parquet",
+        synthetic=synthetic_samples,
+    output:
+        steps="<results>/runs/{branch}/seed-{seed}/steps.parquet",
+        heads="<results>/runs/{branch}/seed-{seed}/heads.parquet",
+    params:
+        window=as_json(CONFIG.run.window),
+        evaluate_every=CONFIG.run.evaluate_every,
+        optimizer=as_json(CONFIG.run.optimizer),
+        metrics=as_json(CONFIG.metrics),
+        code=code.fingerprint("retrain"),
+    log:
+        "<logs>/retrain/{branch}/seed-{seed}.log",
+    benchmark:
+        "<benchmarks>/retrain/{branch}/seed-{seed}.jsonl"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=torch_memory,
+        runtime=1440,
+    conda:
+        "../../envs/mda.yaml"
+    shell:
+        r"""
+        python -m mda.steps.retrain \
+            --tokenizer {input.tokenizer:q} \
+            --train {input.train:q} \
+            --held-out {input.held_out:q} \
+            --state {input.state:q} \
+            --schedule {input.schedule:q} \
+            --synthetic {input.synthetic:q} \
+            --window {params.window:q} \
+            --evaluate-every {params.evaluate_every} \
+            --optimizer {params.optimizer:q} \
+            --metrics-settings {params.metrics:q} \
+            --save-every {CONFIG.run.save_every} \
+            --resume {RESUME:q}/{wildcards.branch}/seed-{wildcards.seed} \
+            --out-steps {output.steps:q} \
+            --out-heads {output.heads:q} \
+            > {log:q} 2>&1
+        """

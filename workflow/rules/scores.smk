@@ -1,0 +1,123 @@
+# Factors and scores.
+# In:  the checkpoint to attribute at, the token store, the recorded order, the targets.
+# Out: factors/factors.safetensors, the curvature of all target heads; scores/scores.parquet,
+#      the influence of every training sample on every target, its parts and its loss.
+
+CHECKPOINT = f"{CONFIG.results}/base/checkpoints/step-{CONFIG.attribution.checkpoint:06d}"
+
+
+rule factors:
+    """Fit the curvature factors of all target heads in one pass."""
+    input:
+        checkpoints="<results>/base/checkpoints",
+        train="<results>/tokens/train.npy",
+        schedule="<results>/schedules/order.parquet",
+        targets="<results>/heads/targets.json",
+    output:
+        factors="<results>/factors/factors.safetensors",
+    params:
+        checkpoint=CHECKPOINT,
+        fit=as_json(CONFIG.attribution.fit),
+        code=code.fingerprint("factors"),
+    log:
+        "<logs>/factors.log",
+    benchmark:
+        "<benchmarks>/factors.jsonl"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=torch_memory,
+        runtime=240,
+    conda:
+        "../../envs/mda.yaml"
+    shell:
+        r"""
+        python -m mda.steps.factors \
+            --checkpoint {params.checkpoint:q} \
+            --train {input.train:q} \
+            --schedule {input.schedule:q} \
+            --targets {input.targets:q} \
+            --fit {params.fit:q} \
+            --out {output.factors:q} \
+            > {log:q} 2>&1
+        """
+
+
+rule score_shard:
+    """Score one shard of the training samples for all targets."""
+    input:
+        checkpoints="<results>/base/checkpoints",
+        tokenizer="<results>/tokens/tokenizer.json",
+        train="<results>/tokens/train.npy",
+        schedule="<results>/schedules/order.parquet",
+        targets="<results>/heads/targets.json",
+        factors="<results>/factors/factors.safetensors",
+    output:
+        scores="<results>/scores/shards/{shard}.parquet",
+    params:
+        checkpoint=CHECKPOINT,
+        fit=as_json(CONFIG.attribution.fit),
+        damping=as_json(CONFIG.attribution.damping),
+        samples=CONFIG.attribution.samples_per_shard,
+        targets=as_json(CONFIG.targets),
+        probes=as_json(CONFIG.used_probes()),
+        code=code.fingerprint("scores", CONFIG.probe_files()),
+    log:
+        "<logs>/score_shard/{shard}.log",
+    benchmark:
+        "<benchmarks>/score_shard/{shard}.jsonl"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=torch_memory,
+        runtime=240,
+    conda:
+        "../../envs/mda.yaml"
+    shell:
+        r"""
+        python -m mda.steps.scores \
+            --checkpoint {params.checkpoint:q} \
+            --tokenizer {input.tokenizer:q} \
+            --train {input.train:q} \
+            --schedule {input.schedule:q} \
+            --targets {input.targets:q} \
+            --factors {input.factors:q} \
+            --fit {params.fit:q} \
+            --damping {params.damping:q} \
+            --samples {params.samples} \
+            --target-settings {params.targets:q} \
+            --probe-settings {params.probes:q} \
+            --shard {wildcards.shard} \
+            --out {output.scores:q} \
+            > {log:q} 2>&1
+        """
+
+
+rule scores:
+    """Join the shards into one table, with the label of every sample."""
+    input:
+        shards=expand("<results>/scores/shards/{shard}.parquet", shard=range(CONFIG.shards)),
+        train_rows="<results>/tokens/train.rows.parquet",
+    output:
+        scores="<results>/scores/scores.parquet",
+    params:
+        samples=CONFIG.run.steps * CONFIG.run.batch_size,
+        code=code.fingerprint("merge_scores"),
+    log:
+        "<logs>/scores.log",
+    benchmark:
+        "<benchmarks>/scores.jsonl"
+    resources:
+        mem_mb=table_memory,
+        runtime=30,
+    conda:
+        "../../envs/mda.yaml"
+    shell:
+        r"""
+        python -m mda.steps.merge_scores \
+            --shards {input.shards:q} \
+            --train-rows {input.train_rows:q} \
+            --samples {params.samples} \
+            --out {output.scores:q} \
+            > {log:q} 2>&1
+        """

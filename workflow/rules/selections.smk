@@ -1,0 +1,55 @@
+# Selections.
+# In:  the scores (for influence and loss), the token store (for repetition), the order.
+# Out: selections/{selection}/top-{percent}.parquet (rank, score, row, step, label, excerpt).
+
+
+def scores_if_needed(wildcards):
+    """The table of scores for the methods that read it, nothing for the others."""
+    method, _ = design.method_and_target(CONFIG, wildcards.selection)
+    return ["<results>/scores/scores.parquet"] if method in ("influence", "loss") else []
+
+
+rule select:
+    """Select the top fraction of the window's samples."""
+    input:
+        schedule="<results>/schedules/order.parquet",
+        train="<results>/tokens/train.npy",
+        train_rows="<results>/tokens/train.rows.parquet",
+        tokenizer="<results>/tokens/tokenizer.json",
+        scores=scores_if_needed,
+    output:
+        selection="<results>/selections/{selection}/top-{percent}.parquet",
+    params:
+        method=lambda wildcards: design.method_and_target(CONFIG, wildcards.selection)[0],
+        target=lambda wildcards: design.method_and_target(CONFIG, wildcards.selection)[1],
+        fraction=lambda wildcards: design.fraction_of(CONFIG, wildcards.percent),
+        window=as_json(CONFIG.run.window),
+        seed=CONFIG.selection.seed,
+        characters=CONFIG.selection.excerpt_characters,
+        code=code.fingerprint("select"),
+    log:
+        "<logs>/select/{selection}/top-{percent}.log",
+    benchmark:
+        "<benchmarks>/select/{selection}/top-{percent}.jsonl"
+    resources:
+        mem_mb=table_memory,
+        runtime=30,
+    conda:
+        "../../envs/mda.yaml"
+    shell:
+        r"""
+        python -m mda.steps.select \
+            --method {params.method:q} \
+            --target {params.target:q} \
+            --fraction {params.fraction} \
+            --schedule {input.schedule:q} \
+            --train {input.train:q} \
+            --train-rows {input.train_rows:q} \
+            --tokenizer {input.tokenizer:q} \
+            --scores {input.scores:q} \
+            --window {params.window:q} \
+            --seed {params.seed} \
+            --characters {params.characters} \
+            --out {output.selection:q} \
+            > {log:q} 2>&1
+        """
