@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 from mda.errors import UserError
 
@@ -28,13 +30,13 @@ class Architecture:
         final_norm, unembedding: the last norm and the map to logits.
     """
 
-    layers: Callable[[nn.Module], nn.ModuleList]
-    attention: Callable[[nn.Module], nn.Module]
+    layers: Callable[[PreTrainedModel], nn.ModuleList]
+    attention: Callable[[Any], nn.Module]
     projection: str
     output: str
     rows: Callable[[int, int, int], tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
-    final_norm: Callable[[nn.Module], nn.Module]
-    unembedding: Callable[[nn.Module], nn.Module]
+    final_norm: Callable[[PreTrainedModel], nn.Module]
+    unembedding: Callable[[PreTrainedModel], nn.Module]
 
 
 def _neox_rows(heads: int, size: int, head: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -58,7 +60,7 @@ ARCHITECTURES = {
 }
 
 
-def of(model: nn.Module) -> Architecture:
+def of(model: PreTrainedModel) -> Architecture:
     """The architecture of a model.
 
     Raises:
@@ -72,7 +74,7 @@ def of(model: nn.Module) -> Architecture:
     return ARCHITECTURES[kind]
 
 
-def shape(model: nn.Module) -> tuple[int, int, int]:
+def shape(model: PreTrainedModel) -> tuple[int, int, int]:
     """Number of layers, heads a layer, and size of a head."""
     settings = model.config
     heads = settings.num_attention_heads

@@ -26,10 +26,19 @@ from mda import code, files
 from mda.errors import UserError
 
 # Packages whose version can change a result.
-RECORDED = ("torch", "transformers", "tokenizers", "kronfluence", "datasets", "numpy", "scipy", "pandas")
+RECORDED = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "kronfluence",
+    "datasets",
+    "numpy",
+    "scipy",
+    "pandas",
+)
 
 # Arguments that change no result.
-NOT_SCIENCE = ("resume", "save_every")
+NOT_SCIENCE = ("resume", "save_seconds")
 
 
 def run(step: Callable[..., None], arguments: list[str] | None = None) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sysconfig
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -63,6 +64,8 @@ class SyntheticSource(Section):
 
 
 class Synthetic(Section):
+    """The controlled corpus; see `mda.synthetic`."""
+
     seed: Natural
     documents: Positive
     words: Annotated[int, Field(ge=2, le=100)]
@@ -81,24 +84,39 @@ class Synthetic(Section):
 
 
 class FilePattern(Section):
+    """Files of one kind and their label."""
+
     label: str
     glob: str
 
 
 class Files(Section):
+    """Local files; the first pattern that matches a file labels it."""
+
     root: str
     patterns: Annotated[list[FilePattern], Field(min_length=1)]
     exclude: list[str]
+    undecodable: Literal["error", "skip"]
     max_characters: Positive
+
+    @property
+    def folder(self) -> Path:
+        """The root; `python-stdlib` is the standard library of the running interpreter."""
+        stdlib = self.root == "python-stdlib"
+        return Path(sysconfig.get_paths()["stdlib"]) if stdlib else Path(self.root)
 
 
 class Table(Section):
+    """A JSON-lines or Parquet file with a text a row."""
+
     path: str
     text: str
     label: str | None
 
 
 class HuggingFaceData(Section):
+    """A dataset on the hub at a pinned revision."""
+
     repository: str
     revision: str
     subset: str | None
@@ -109,6 +127,8 @@ class HuggingFaceData(Section):
 
 
 class Corpus(Section):
+    """Where the documents come from."""
+
     source: Literal["synthetic", "files", "jsonl", "parquet", "huggingface"]
     held_out: Fraction
     split_seed: Natural
@@ -118,20 +138,34 @@ class Corpus(Section):
     huggingface: HuggingFaceData | None
 
     @property
+    def key(self) -> str:
+        """Name of the section that the source reads."""
+        return "table" if self.source in ("jsonl", "parquet") else self.source
+
+    @property
     def chosen(self) -> Synthetic | Files | Table | HuggingFaceData:
         """The settings of the source in use."""
-        key = "table" if self.source in ("jsonl", "parquet") else self.source
-        return getattr(self, key)
+        return getattr(self, self.key)
+
+    def in_use(self) -> Corpus:
+        """The same without the sections of other sources, which change no result."""
+        unused = {"synthetic", "files", "table", "huggingface"} - {self.key}
+        return self.model_copy(update=dict.fromkeys(unused))
 
     @model_validator(mode="after")
     def _has_source(self) -> Corpus:
         if self.chosen is None:
-            key = "table" if self.source in ("jsonl", "parquet") else self.source
-            raise ValueError(f"source is '{self.source}', but the section '{key}' is empty")
+            raise ValueError(f"source is '{self.source}', but the section '{self.key}' is empty")
+        if isinstance(self.chosen, Table) and not Path(self.chosen.path).is_file():
+            raise ValueError(f"table.path names the file {self.chosen.path}, which does not exist")
+        if isinstance(self.chosen, Files) and not self.chosen.folder.is_dir():
+            raise ValueError(f"files.root names the folder {self.chosen.folder}, which does not exist")
         return self
 
 
 class Tokenizer(Section):
+    """The tokenizer to train or load."""
+
     kind: Literal["word", "bpe", "file", "huggingface"]
     vocabulary: Annotated[int, Field(ge=3)]
     path: str | None
@@ -145,11 +179,15 @@ class Tokenizer(Section):
 
 
 class Tokens(Section):
+    """How text becomes rows of tokens."""
+
     tokenizer: Tokenizer
     context: Annotated[int, Field(ge=4)]
 
 
 class Model(Section):
+    """The model to start from."""
+
     architecture: str
     seed: Natural
     checkpoint: str | None
@@ -158,6 +196,8 @@ class Model(Section):
 
 
 class Optimizer(Section):
+    """AdamW and its learning-rate schedule."""
+
     learning_rate: Annotated[float, Field(gt=0)]
     schedule: Literal["constant", "linear", "cosine"]
     warmup_steps: Natural
@@ -170,27 +210,34 @@ class Optimizer(Section):
 
 
 class Window(Section):
+    """The steps that interventions change: `start` to `stop` - 1."""
+
     start: Natural
     stop: Positive
 
 
 class Run(Section):
+    """The base run."""
+
     steps: Positive
     batch_size: Positive
     order_seed: Natural
     checkpoints: list[Natural]
     evaluate_every: Positive
-    save_every: Positive
     window: Window
     optimizer: Optimizer
 
 
 class ICL(Section):
+    """Positions of the in-context learning score."""
+
     early: Positive
     late: Positive
 
 
 class Metrics(Section):
+    """What every run is measured on."""
+
     seed: Natural
     sequences: Positive
     length: Annotated[int, Field(ge=2)]
@@ -252,6 +299,8 @@ class Target(Section):
 
 
 class Fit(Section):
+    """How the curvature is fitted."""
+
     strategy: Literal["identity", "diagonal", "kfac", "ekfac"]
     samples: Positive
     seed: Natural
@@ -259,6 +308,8 @@ class Fit(Section):
 
 
 class Attribution(Section):
+    """When and how influence is computed."""
+
     checkpoint: Natural
     rank_at: Natural
     damping: Damping
@@ -267,30 +318,40 @@ class Attribution(Section):
 
 
 class Selection(Section):
+    """How many samples are selected."""
+
     fractions: Annotated[list[Fraction], Field(min_length=1)]
     seed: Natural
     excerpt_characters: Positive
 
 
 class Intervention(Section):
+    """One kind of change to the training stream, and the selections it is made with."""
+
     kind: InterventionKind
     selections: Annotated[list[SelectionMethod], Field(min_length=1)]
     fractions: list[Fraction] | None = None
 
 
 class Augmentation(Section):
+    """How new samples are made from motifs and inserted."""
+
     seed: Natural
     at_step: Natural | None
     shortest_motif: Annotated[int, Field(ge=2)]
 
 
 class Experiments(Section):
+    """The retrainings."""
+
     seeds: Annotated[list[Natural], Field(min_length=1)]
     interventions: Annotated[list[Intervention], Field(min_length=1)]
     augmentation: Augmentation
 
 
 class Evidence(Section):
+    """When a unit counts as formed, and the intervals."""
+
     threshold: Fraction
     confidence: Fraction
     resamples: Positive
@@ -298,6 +359,8 @@ class Evidence(Section):
 
 
 class Figures(Section):
+    """How figures look."""
+
     palette: dict[str, str]
     dpi: Positive
     top_samples: Positive

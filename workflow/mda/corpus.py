@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import json
-import sysconfig
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from mda import synthetic
+from mda import files, synthetic
 from mda.config import Corpus, Files, HuggingFaceData, Synthetic, Table
 from mda.document import Document
 from mda.errors import UserError
+
+log = logging.getLogger(__name__)
 
 
 def documents(corpus: Corpus) -> Iterator[Document]:
@@ -26,42 +29,63 @@ def documents(corpus: Corpus) -> Iterator[Document]:
     return from_jsonl(chosen) if corpus.source == "jsonl" else from_parquet(chosen)
 
 
-def from_files(settings: Files) -> Iterator[Document]:
-    """Read local files; the first pattern that matches a file gives its label.
-
-    The root `python-stdlib` is the standard library of the running interpreter: real text
-    that every machine has.
-
-    Raises:
-        UserError: for a folder that is not there and a file that is not UTF-8.
-    """
-    stdlib = settings.root == "python-stdlib"
-    root = Path(sysconfig.get_paths()["stdlib"]) if stdlib else Path(settings.root)
-    if not root.is_dir():
-        raise UserError(f"corpus.files.root: the folder {root} does not exist")
+def matching_files(settings: Files) -> list[tuple[Path, str]]:
+    """The files that the patterns match, sorted, each with the label of the first that does."""
+    root = settings.folder
     labels: dict[Path, str] = {}
     for pattern in settings.patterns:
         for path in root.glob(pattern.glob):
             labels.setdefault(path, pattern.label)
-    for path in sorted(labels):
-        name = path.relative_to(root).as_posix()
-        if not path.is_file() or any(fnmatch.fnmatch(name, pattern) for pattern in settings.exclude):
-            continue
+    return [
+        (path, labels[path])
+        for path in sorted(labels)
+        if path.is_file()
+        and not any(fnmatch.fnmatch(path.relative_to(root).as_posix(), glob) for glob in settings.exclude)
+    ]
+
+
+def fingerprint(corpus: Corpus) -> str:
+    """What the local files of a corpus hold, so that an edited file is noticed.
+
+    Names, sizes and contents; beyond `HASHED_BYTES` in all, modification times for contents.
+    """
+    chosen = corpus.chosen
+    if isinstance(chosen, Files):
+        paths = [path for path, _ in matching_files(chosen)]
+    else:
+        paths = [Path(chosen.path)] if isinstance(chosen, Table) else []
+    small = sum(path.stat().st_size for path in paths) <= files.HASHED_BYTES
+    state = hashlib.sha256()
+    for path in paths:
+        content = files.digest(path) if small else str(path.stat().st_mtime_ns)
+        state.update(f"{path.name}:{path.stat().st_size}:{content}\n".encode())
+    return state.hexdigest()[:16]
+
+
+def from_files(settings: Files) -> Iterator[Document]:
+    """Read local files.
+
+    Raises:
+        UserError: for a file that is not UTF-8, unless the settings say to skip such.
+    """
+    for path, label in matching_files(settings):
         try:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
+            if settings.undecodable == "skip":
+                log.info("skipped %s: not UTF-8 at byte %d", path, error.start)
+                continue
             raise UserError(
-                f"{path}: not UTF-8 at byte {error.start}; convert the file, or leave it out "
-                "with corpus.files.exclude"
+                f"{path}: not UTF-8 at byte {error.start}; convert the file, leave it out with "
+                "corpus.files.exclude, or set corpus.files.undecodable to skip"
             ) from None
-        yield Document(text=text[: settings.max_characters], label=labels[path], origin=name)
+        origin = path.relative_to(settings.folder).as_posix()
+        yield Document(text=text[: settings.max_characters], label=label, origin=origin)
 
 
 def from_jsonl(settings: Table) -> Iterator[Document]:
     """Read one JSON object a line."""
     path = Path(settings.path)
-    if not path.is_file():
-        raise UserError(f"corpus.table.path: the file {path} does not exist")
     with path.open("rb") as stream:
         for number, line in enumerate(stream, start=1):
             try:

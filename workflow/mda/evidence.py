@@ -92,7 +92,12 @@ def effects(table: pd.DataFrame, settings: config.Evidence) -> pd.DataFrame:
             }
             line |= _compare(runs, base, outcome, "to_base", settings, skip=cell[0] == BASE)
             line |= _compare(
-                runs, control, outcome, "to_random", settings, skip=cell[0] == BASE or cell[1] == "random"
+                runs,
+                control,
+                outcome,
+                "to_random",
+                settings,
+                skip=cell[0] == BASE or cell[1] == "random",
             )
             lines.append(line)
     return pd.DataFrame(lines)

@@ -6,8 +6,10 @@ so that a kill or a full disk never leaves a half-written file under a result's 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import logging
 import os
 import shutil
 import uuid
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     import pyarrow as pa
+
+log = logging.getLogger(__name__)
 
 # What made the results of this process: step, parameters, package versions, input hashes.
 # Set once by `mda.cli`; a library user may leave it empty.
@@ -81,16 +85,27 @@ def whole(path: Path) -> Iterator[Path]:
         if path.is_dir():
             shutil.rmtree(path)
         os.replace(part, path)
-    except OSError as error:
+    except Exception as error:
+        reason = _unwritable(error)
+        if reason is None:
+            raise
         raise UserError(
-            f"{path}: cannot be written ({error.strerror or error}); free the disk or mend the "
-            "folder's permissions, then run the same command again"
+            f"{path}: cannot be written ({reason}); free the disk or mend the folder's permissions, "
+            "then run the same command again"
         ) from error
     finally:
         if part.is_dir():
             shutil.rmtree(part, ignore_errors=True)
         else:
             part.unlink(missing_ok=True)
+
+
+def _unwritable(error: Exception) -> str | None:
+    """What the system said when a write failed, or None for another error."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    # safetensors wraps the system's error in a class of its own.
+    return str(error) if "os error" in str(error).lower() else None
 
 
 def _sync(part: Path) -> None:
@@ -101,6 +116,22 @@ def _sync(part: Path) -> None:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process works in `folder`; the system ends the claim with the process.
+
+    An orphan of a killed workflow may still be training the same run.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info("waiting for another process that works in %s", folder)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def write_text(path: Path, text: str) -> None:

@@ -16,10 +16,10 @@ class Head(NamedTuple):
     """A head's place, written L1H0."""
 
     layer: int
-    index: int
+    number: int
 
     def __str__(self) -> str:
-        return f"L{self.layer}H{self.index}"
+        return f"L{self.layer}H{self.number}"
 
     @classmethod
     def parse(cls, text: str) -> Head:

@@ -168,7 +168,12 @@ class Tracker:
         needs = FactorConfig.CONFIGS[strategy]
         arguments = _factor_arguments(strategy)
         loader = DataLoader(rows, batch_size=batch_size)
-        common = {"model": self.model, "state": self.state, "factor_args": arguments, "disable_tqdm": True}
+        common = {
+            "model": self.model,
+            "state": self.state,
+            "factor_args": arguments,
+            "disable_tqdm": True,
+        }
         covariance: Factors = {}
         eigen: Factors = {}
         fisher: Factors = {}

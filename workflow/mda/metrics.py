@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional
+from transformers import PreTrainedModel
 
 from mda import architectures, config, sequences
 
@@ -28,7 +28,7 @@ class Scores:
 
 
 @contextmanager
-def eager_attention(model: nn.Module) -> Iterator[None]:
+def eager_attention(model: PreTrainedModel) -> Iterator[None]:
     """Let the model return its attention patterns."""
     before = model.config._attn_implementation
     model.set_attn_implementation("eager")
@@ -61,7 +61,7 @@ def previous_token(attention: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def head_scores(model: nn.Module, tokens: torch.Tensor) -> Scores:
+def head_scores(model: PreTrainedModel, tokens: torch.Tensor) -> Scores:
     """Score every head of a model.
 
     Args:
@@ -98,7 +98,7 @@ def head_scores(model: nn.Module, tokens: torch.Tensor) -> Scores:
 
 
 def _copying(
-    model: nn.Module,
+    model: PreTrainedModel,
     architecture: architectures.Architecture,
     layer: int,
     output: torch.Tensor,
@@ -118,7 +118,7 @@ def _copying(
 
 
 @torch.no_grad()
-def token_losses(model: nn.Module, rows: torch.Tensor) -> torch.Tensor:
+def token_losses(model: PreTrainedModel, rows: torch.Tensor) -> torch.Tensor:
     """Cross-entropy of every prediction, in nats.
 
     Args:
@@ -164,13 +164,11 @@ class Evaluator:
             vocabulary: ids of the ordinary tokens.
         """
         self.settings = settings
-        repeated = sequences.repeated_tokens(
-            vocabulary, settings.sequences, settings.length, settings.seed
-        )
+        repeated = sequences.repeated_tokens(vocabulary, settings.sequences, settings.length, settings.seed)
         self.repeated = torch.from_numpy(repeated).to(device)
         self.held_out = torch.from_numpy(held_out[: settings.held_out_rows].astype(np.int64)).to(device)
 
-    def __call__(self, model: nn.Module) -> dict[str, Any]:
+    def __call__(self, model: PreTrainedModel) -> dict[str, Any]:
         """Scalars `held_out_loss`, `icl_score`, and per head metric a list layers x heads."""
         training = model.training
         model.eval()

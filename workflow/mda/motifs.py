@@ -43,8 +43,10 @@ class Motif:
         return sum(place >= 0 for place in self.pattern) / len(self.pattern)
 
     def layout(self) -> str:
-        """The pattern for a reader, e.g. `A(5) A A A[0:3] _4`: a span of five tokens shown three
-        times, then its first three tokens, then four free tokens; `|` ends a document.
+        """The pattern for a reader.
+
+        `A(5) A A A[0:3] _4 |` is a span of five tokens shown three times, then its first three
+        tokens, then four free ones, then the end of the document.
         """
         words: list[str] = []
         spans: list[list[int]] = []

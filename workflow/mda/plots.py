@@ -37,9 +37,9 @@ METRIC_NAMES = {
 }
 OUTCOME_NAMES = {
     "formation_step": "formation step",
-    "score_area": "mean score over the window",
-    "icl_area": "mean ICL score over the window",
-    "held_out_area": "mean held-out loss over the window",
+    "score_area": "mean score",
+    "icl_area": "mean ICL score",
+    "held_out_area": "mean held-out loss",
 }
 INTERVENTION_NAMES = {
     "replace": "remove (replaced)",
@@ -72,7 +72,11 @@ def label_of(selection: str, target: str) -> str:
     """How a selection is named in the legend of a target's figure."""
     if selection == "none":
         return "base"
-    return "influence" if selection == f"influence-{target}" else selection.replace("influence-", "influence on ")
+    return (
+        "influence"
+        if selection == f"influence-{target}"
+        else selection.replace("influence-", "influence on ")
+    )
 
 
 def emergence(
@@ -121,9 +125,7 @@ def _band(axis: Axes, runs: pd.DataFrame, color: str, label: str, style: str) ->
     axis.fill_between(wide.index, wide.min(axis=1), wide.max(axis=1), color=color, alpha=0.15, linewidth=0)
 
 
-def effects(
-    table: pd.DataFrame, target: str, outcomes: Sequence[str], palette: dict[str, str]
-) -> Figure:
+def effects(table: pd.DataFrame, target: str, outcomes: Sequence[str], palette: dict[str, str]) -> Figure:
     """Difference to the base with its interval: a panel an outcome, a line a cell."""
     mine = table[(table["target"] == target) & (table["intervention"] != BASE)]
     cells = mine[["intervention", "selection", "fraction"]].drop_duplicates()
@@ -139,7 +141,12 @@ def effects(
         for height, cell in enumerate(reversed(cells)):
             line = lines.loc[tuple(cell)]
             color = palette[method_of(cell[1])]
-            axis.plot([line["to_base_low"], line["to_base_high"]], [height, height], color=color, linewidth=1.5)
+            axis.plot(
+                [line["to_base_low"], line["to_base_high"]],
+                [height, height],
+                color=color,
+                linewidth=1.5,
+            )
             axis.plot(line["to_base"], height, "o", color=color, markersize=3.5)
         axis.axvline(0, color="0.6", linewidth=0.6)
         better = lines["better"].iloc[0]
@@ -156,10 +163,12 @@ def effects(
 def influence_distribution(scores: pd.DataFrame) -> Figure:
     """Histogram of a target's influence by label, and the share of the positive sum it adds up to."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.4))
-    edges = np.linspace(*np.quantile(scores["influence"], [0.001, 0.999]), 60)
+    low, high = np.quantile(scores["influence"], [0.001, 0.999])
+    edges = np.linspace(low, high, 60)
     for label, part in scores.groupby("label"):
-        left.hist(part["influence"].clip(edges[0], edges[-1]), edges, alpha=0.6, label=str(label))
+        left.hist(part["influence"].clip(low, high), edges, alpha=0.6, label=str(label))
     left.axvline(0, color="0.5", linewidth=0.6)
+    left.locator_params(axis="x", nbins=5)
     left.set_xlabel("influence (clipped at the 0.1 % tails)")
     left.set_ylabel("samples")
     left.legend(title="label")
@@ -187,7 +196,12 @@ def label_shares(shares: pd.DataFrame, target: str) -> Figure:
     wide = wide.sort_values("all", ascending=True)
     selections = ["all", *sorted(set(wide.columns) - {"all"}, key=_order)]
     figure, axes = plt.subplots(
-        1, len(selections), figsize=(WIDTH, 0.9 + 0.22 * len(wide)), sharey=True, sharex=True, squeeze=False
+        1,
+        len(selections),
+        figsize=(WIDTH, 0.9 + 0.22 * len(wide)),
+        sharey=True,
+        sharex=True,
+        squeeze=False,
     )
     for axis, selection in zip(axes[0], selections, strict=True):
         bars = axis.barh(range(len(wide)), 100 * wide[selection], color="0.35", height=0.7)
@@ -241,7 +255,14 @@ def icl(curves: pd.DataFrame, target: str, metric: str, palette: dict[str, str])
     means = mine.groupby(["intervention", "selection", "fraction", "seed"])[["score", "icl_score"]].mean()
     for selection, part in means.groupby("selection"):
         color = palette["base" if selection == "none" else method_of(selection)]
-        right.plot(part["score"], part["icl_score"], "o", color=color, markersize=3, label=label_of(selection, target))
+        right.plot(
+            part["score"],
+            part["icl_score"],
+            "o",
+            color=color,
+            markersize=3,
+            label=label_of(selection, target),
+        )
     if len(means) > 2:
         correlation = np.corrcoef(means["score"], means["icl_score"])[0, 1]
         right.set_title(f"mean over the window, a point a run (r = {correlation:.2f})")
@@ -275,10 +296,10 @@ def top_samples(samples: list[dict], target: str) -> Figure:
             line += 1
             for start, text, repeated in words:
                 if repeated:
-                    axis.add_patch(plt.Rectangle((start, line - 0.5), len(text), 1, color="#ffd37a", linewidth=0))
-                axis.text(
-                    start, line, text, fontsize=5.6, family="monospace", va="center", parse_math=False
-                )
+                    axis.add_patch(
+                        plt.Rectangle((start, line - 0.5), len(text), 1, color="#ffd37a", linewidth=0)
+                    )
+                axis.text(start, line, text, fontsize=5.6, family="monospace", va="center", parse_math=False)
         line += 1.6
     axis.set_title(f"Top samples of {target}; spans that occur more than once are shaded", loc="left")
     return figure

@@ -50,7 +50,7 @@ def previous_token(model: nn.Module, tokens: torch.Tensor, heads: Sequence[Head]
         A scalar.
     """
     attentions = model(tokens, output_attentions=True, use_cache=False).attentions
-    patterns = [attentions[head.layer][:, head.index] for head in heads]
+    patterns = [attentions[head.layer][:, head.number] for head in heads]
     return torch.stack([pattern.diagonal(offset=-1, dim1=-2, dim2=-1).sum() for pattern in patterns]).sum()
 
 

@@ -111,9 +111,7 @@ def replace(stream: Schedule, selected: np.ndarray, seed: int) -> Schedule:
     return Schedule(stream.step, stream.slot, row, np.where(hit, REPLACEMENT, stream.role))
 
 
-def insert(
-    stream: Schedule, rows: np.ndarray, role: int, seed: int, at_step: int | None = None
-) -> Schedule:
+def insert(stream: Schedule, rows: np.ndarray, role: int, seed: int, at_step: int | None = None) -> Schedule:
     """Add rows to the stream: spread evenly over its steps in random order, or all at one step."""
     order = np.random.default_rng([seed, 2]).permutation(rows)
     start, stop = int(stream.step[0]), int(stream.step[-1]) + 1

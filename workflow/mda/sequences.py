@@ -19,9 +19,7 @@ def random_tokens(vocabulary: np.ndarray, sequences: int, length: int, seed: int
     """
     generator = np.random.default_rng(seed)
     if length <= len(vocabulary):
-        return np.stack(
-            [generator.choice(vocabulary, size=length, replace=False) for _ in range(sequences)]
-        )
+        return np.stack([generator.choice(vocabulary, size=length, replace=False) for _ in range(sequences)])
     return generator.choice(vocabulary, size=(sequences, length))
 
 

@@ -42,6 +42,10 @@ class _Split(nn.Module):
 class SplitProjection(_Split):
     """Replacement of the projection to queries, keys and values."""
 
+    rest: torch.Tensor
+    bias: torch.Tensor | None
+    inverse: torch.Tensor
+
     def __init__(
         self, fused: nn.Linear, rows: dict[int, tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
     ) -> None:
@@ -61,6 +65,7 @@ class SplitProjection(_Split):
         self.register_buffer("inverse", torch.argsort(torch.cat([taken, rest])))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Map (batch, tokens, d_model) to (batch, tokens, heads x 3 x d_head)."""
         parts = [self.part(f"{name}{head}", inputs) for head in self.heads for name in ("qk", "v")]
         parts.append(functional.linear(inputs, self.rest))
         outputs = torch.cat(parts, dim=-1)[..., self.inverse]
@@ -69,6 +74,10 @@ class SplitProjection(_Split):
 
 class SplitOutput(_Split):
     """Replacement of the projection from the heads back to the residual stream."""
+
+    rest: torch.Tensor
+    bias: torch.Tensor | None
+    columns: torch.Tensor
 
     def __init__(self, fused: nn.Linear, heads: Sequence[int], size: int) -> None:
         """Take the columns of each target head out of `fused`; a head has `size` of them."""
@@ -83,6 +92,7 @@ class SplitOutput(_Split):
         self.register_buffer("bias", None if fused.bias is None else fused.bias.detach().clone())
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Map (batch, tokens, heads x d_head) to (batch, tokens, d_model)."""
         outputs = functional.linear(inputs[..., self.columns], self.rest, self.bias)
         for head in self.heads:
             columns = inputs[..., head * self.size : (head + 1) * self.size]
@@ -107,7 +117,7 @@ def split_heads(model: nn.Module, heads: Sequence[Head]) -> dict[Head, dict[str,
     paths = {id(module): name for name, module in model.named_modules()}
     names: dict[Head, dict[str, str]] = {}
     for layer in sorted({head.layer for head in heads}):
-        mine = sorted(head.index for head in heads if head.layer == layer)
+        mine = sorted(head.number for head in heads if head.layer == layer)
         attention = architecture.attention(architecture.layers(model)[layer])
         path = paths[id(attention)]
         projection = getattr(attention, architecture.projection)

@@ -36,21 +36,21 @@ def train_tokenizer(settings: config.Tokenizer, texts: Iterator[str]):
     if settings.kind == "word":
         tokenizer = tokenizers.Tokenizer(models.WordLevel(unk_token=UNKNOWN))
         tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-        trainer = trainers.WordLevelTrainer(
+        words = trainers.WordLevelTrainer(
             vocab_size=settings.vocabulary, special_tokens=[SEPARATOR, UNKNOWN], show_progress=False
         )
-        tokenizer.train_from_iterator(texts, trainer)
+        tokenizer.train_from_iterator(texts, words)
     elif settings.kind == "bpe":
         tokenizer = tokenizers.Tokenizer(models.BPE())
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         tokenizer.decoder = decoders.ByteLevel()
-        trainer = trainers.BpeTrainer(
+        pairs = trainers.BpeTrainer(
             vocab_size=settings.vocabulary,
             special_tokens=[SEPARATOR],
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
-        tokenizer.train_from_iterator(texts, trainer)
+        tokenizer.train_from_iterator(texts, pairs)
     else:
         tokenizer = _load_foreign(settings)
     separator(tokenizer)

@@ -23,7 +23,8 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from mda import config, files, model as models, schedule
+from mda import config, files, schedule
+from mda import model as models
 from mda.errors import UserError
 from mda.tokens import TokenStore
 
@@ -56,9 +57,7 @@ def make_optimizer(model: PreTrainedModel, settings: config.Optimizer) -> torch.
         {"params": decayed, "weight_decay": settings.weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(
-        groups, lr=settings.learning_rate, betas=settings.betas, eps=settings.epsilon
-    )
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=settings.betas, eps=settings.epsilon)
 
 
 def save_state(folder: Path, model: PreTrainedModel, optimizer: torch.optim.AdamW) -> None:
@@ -75,9 +74,7 @@ def save_state(folder: Path, model: PreTrainedModel, optimizer: torch.optim.Adam
     save_file(moments, folder / "optimizer.safetensors")
 
 
-def load_state(
-    folder: Path, settings: config.Optimizer
-) -> tuple[PreTrainedModel, torch.optim.AdamW]:
+def load_state(folder: Path, settings: config.Optimizer) -> tuple[PreTrainedModel, torch.optim.AdamW]:
     """Load what `save_state` saved.
 
     Raises:
@@ -91,9 +88,7 @@ def load_state(
         raise UserError(f"{folder}: has no whole optimizer state; delete it and run again") from error
     for name, parameter in model.named_parameters():
         state = {
-            key.rsplit(":", 1)[1]: value
-            for key, value in moments.items()
-            if key.rsplit(":", 1)[0] == name
+            key.rsplit(":", 1)[1]: value for key, value in moments.items() if key.rsplit(":", 1)[0] == name
         }
         for key, value in state.items():
             # AdamW keeps its step counter on the CPU.
@@ -109,13 +104,13 @@ class Cadence:
     Attributes:
         evaluate_every: steps between evaluations, counted from `origin`.
         origin: start of the window, so that all runs are evaluated at the same steps of it.
-        save_every: steps between saves to resume from.
+        save_seconds: time between saves to resume from.
         resume: folder for these saves.
     """
 
     evaluate_every: int
     origin: int
-    save_every: int
+    save_seconds: float
     resume: Path
 
     @property
@@ -218,7 +213,8 @@ class Trainer:
         else:
             loss = math.nan
         model.train()
-        began, first = time.monotonic(), start
+        began = saved = time.monotonic()
+        first = start
         for step in range(start, stop + 1):
             due = (step - self.cadence.origin) % self.cadence.evaluate_every == 0 or step in (0, stop)
             if due and (not self.records or self.records[-1]["step"] < step):
@@ -228,8 +224,9 @@ class Trainer:
                 checkpoint(model, optimizer, step)
             if step == stop:
                 break
-            if step > first and step % self.cadence.save_every == 0:
+            if step > first and time.monotonic() - saved >= self.cadence.save_seconds:
                 self._save(model, optimizer, step, loss)
+                saved = time.monotonic()
             loss = self.update(model, optimizer, step)
         return model
 
@@ -237,16 +234,14 @@ class Trainer:
         rate = learning_rate(self.settings, step)
         return {"step": step, "train_loss": loss, "learning_rate": rate, **self.evaluate(model)}
 
-    def _save(
-        self, model: PreTrainedModel, optimizer: torch.optim.AdamW, step: int, loss: float
-    ) -> None:
+    def _save(self, model: PreTrainedModel, optimizer: torch.optim.AdamW, step: int, loss: float) -> None:
         before = latest(self.cadence.folder)
         with files.whole(self.cadence.folder / f"step-{step:06d}") as part:
             save_state(part, model, optimizer)
             progress = {"step": step, "records": self.records, "train_loss": loss}
             files.write_json(part / "progress.json", progress)
         if before is not None:
-            shutil.rmtree(before)
+            shutil.rmtree(before, ignore_errors=True)
 
 
 def latest(resume: Path) -> Path | None:

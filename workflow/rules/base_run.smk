@@ -5,32 +5,26 @@
 #      the window's start; base/steps.parquet and base/heads.parquet, the metrics.
 
 
-# Unfinished trainings keep their latest state here; it is not an output, because Snakemake
-# deletes the outputs of a failed job. How often they save changes no result, so that it is no
-# parameter either.
-RESUME = f"{CONFIG.results}/resume"
-
-
 rule order:
     """Fix the order in which the base run reads the training rows."""
     input:
         train="<results>/tokens/train.npy",
     output:
         schedule="<results>/schedules/order.parquet",
+    log:
+        "<logs>/order.log",
+    benchmark:
+        "<benchmarks>/order.jsonl"
+    conda:
+        "../../envs/mda.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=10,
     params:
         steps=CONFIG.run.steps,
         batch_size=CONFIG.run.batch_size,
         seed=CONFIG.run.order_seed,
         code=code.fingerprint("order"),
-    log:
-        "<logs>/order.log",
-    benchmark:
-        "<benchmarks>/order.jsonl"
-    resources:
-        mem_mb=table_memory,
-        runtime=10,
-    conda:
-        "../../envs/mda.yaml"
     shell:
         r"""
         python -m mda.steps.order \
@@ -39,7 +33,7 @@ rule order:
             --batch-size {params.batch_size} \
             --seed {params.seed} \
             --out {output.schedule:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -55,6 +49,18 @@ rule base_run:
         state=directory("<results>/base/state"),
         steps="<results>/base/steps.parquet",
         heads="<results>/base/heads.parquet",
+    log:
+        "<logs>/base_run.log",
+    benchmark:
+        "<benchmarks>/base_run.jsonl"
+    conda:
+        "../../envs/mda.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=torch_memory,
+        runtime=1440,
+        save_seconds=SAVE_SECONDS,
     params:
         model=as_json(CONFIG.model),
         steps=CONFIG.run.steps,
@@ -63,18 +69,8 @@ rule base_run:
         evaluate_every=CONFIG.run.evaluate_every,
         optimizer=as_json(CONFIG.run.optimizer),
         metrics=as_json(CONFIG.metrics),
+        resume=f"{CONFIG.results}/resume/base",
         code=code.fingerprint("base_run"),
-    log:
-        "<logs>/base_run.log",
-    benchmark:
-        "<benchmarks>/base_run.jsonl"
-    threads: 1
-    resources:
-        gpu=1,
-        mem_mb=torch_memory,
-        runtime=1440,
-    conda:
-        "../../envs/mda.yaml"
     shell:
         r"""
         python -m mda.steps.base_run \
@@ -89,11 +85,11 @@ rule base_run:
             --evaluate-every {params.evaluate_every} \
             --optimizer {params.optimizer:q} \
             --metrics-settings {params.metrics:q} \
-            --save-every {CONFIG.run.save_every} \
-            --resume {RESUME:q}/base \
+            --save-seconds {resources.save_seconds} \
+            --resume {params.resume:q} \
             --out-checkpoints {output.checkpoints:q} \
             --out-state {output.state:q} \
             --out-steps {output.steps:q} \
             --out-heads {output.heads:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """

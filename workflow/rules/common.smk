@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from snakemake.exceptions import WorkflowError
 
-from mda import code, design
+from mda import code, corpus, design
 from mda import config as settings
 from mda.errors import UserError
 
@@ -58,3 +58,54 @@ def torch_memory(wildcards, attempt):
 def table_memory(wildcards, attempt):
     """Memory of a step that reads tables, in MB; more on every retry."""
     return 1000 * attempt
+
+
+# Seconds between two saves of an unfinished training, in the folder `resume` beside the outputs:
+# Snakemake deletes the outputs of a failed job. A resource, because it changes no result; a
+# profile may set another.
+SAVE_SECONDS = 60
+
+
+def scores_if_needed(wildcards):
+    """The table of scores for the methods that read it, nothing for the others."""
+    method, _ = design.method_and_target(CONFIG, wildcards.selection)
+    return ["<results>/scores/scores.parquet"] if method in ("influence", "loss") else []
+
+
+def part_of_branch(kinds, path):
+    """An input function: `path` with the branch's selection, for branches of these kinds."""
+
+    def paths(wildcards):
+        kind, _, rest = wildcards.branch.partition("/")
+        return [path.format(place=rest)] if kind in kinds else []
+
+    return paths
+
+
+def of_all_runs(name):
+    """One file of every run, in the order of the design."""
+    return [f"<results>/runs/{design.branch(cell)}/seed-{cell.seed}/{name}" for cell in design.cells(CONFIG)]
+
+
+def figures():
+    """The figures of all targets, for the report."""
+    names = ["emergence", "effects", "influence", "labels", "icl", "samples"]
+    return ["<results>/figures/heads.png"] + expand(
+        "<results>/figures/{name}/{target}.png",
+        name=names,
+        target=[target.name for target in CONFIG.targets],
+    )
+
+
+def metric_of_target(wildcards):
+    """The metric that watches the target."""
+    return next(target.metric for target in CONFIG.targets if target.name == wildcards.target)
+
+
+def selections_of_target(wildcards):
+    """The main fraction of the selections that a target's figures compare."""
+    return expand(
+        "<results>/selections/{selection}/top-{percent}.parquet",
+        selection=design.shown_selections(CONFIG, wildcards.target),
+        percent=design.percent(design.main_fraction(CONFIG)),
+    )

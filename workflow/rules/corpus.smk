@@ -7,24 +7,25 @@ rule corpus:
     """Collect the documents with their labels, and hold some out."""
     output:
         documents="<results>/corpus/documents.parquet",
-    params:
-        corpus=as_json(CONFIG.corpus),
-        code=code.fingerprint("corpus"),
     log:
         "<logs>/corpus.log",
     benchmark:
         "<benchmarks>/corpus.jsonl"
+    conda:
+        "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
         runtime=60,
-    conda:
-        "../../envs/mda.yaml"
+    params:
+        corpus=as_json(CONFIG.corpus.in_use()),
+        files=lambda wildcards: corpus.fingerprint(CONFIG.corpus),
+        code=code.fingerprint("corpus"),
     shell:
         r"""
         python -m mda.steps.corpus \
             --corpus-settings {params.corpus:q} \
             --out {output.documents:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -32,18 +33,18 @@ rule merged_configuration:
     """Write down the configuration that made these results, overlays included."""
     output:
         "<results>/config.yaml",
-    params:
-        config=as_json(CONFIG),
-        code=code.fingerprint("merged_configuration"),
     log:
         "<logs>/merged_configuration.log",
     localrule: True
     conda:
         "../../envs/mda.yaml"
+    params:
+        config=as_json(CONFIG),
+        code=code.fingerprint("merged_configuration"),
     shell:
         r"""
         python -m mda.steps.merged_configuration \
             --merged {params.config:q} \
             --out {output:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """

@@ -3,13 +3,6 @@
 # Out: tables/curves.parquet, every curve; tables/outcomes.csv, a line a run and target;
 #      tables/effects.csv, a line a target, outcome and cell, with intervals and p-values.
 
-CELLS = design.cells(CONFIG)
-
-
-def of_all_runs(name):
-    """One file of every run, in the order of CELLS."""
-    return [f"<results>/runs/{design.branch(cell)}/seed-{cell.seed}/{name}" for cell in CELLS]
-
 
 rule curves:
     """Gather the metrics of all runs."""
@@ -19,18 +12,18 @@ rule curves:
         heads=of_all_runs("heads.parquet"),
     output:
         curves="<results>/tables/curves.parquet",
-    params:
-        cells=as_json(CELLS),
-        code=code.fingerprint("curves"),
     log:
         "<logs>/curves.log",
     benchmark:
         "<benchmarks>/curves.jsonl"
+    conda:
+        "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
         runtime=30,
-    conda:
-        "../../envs/mda.yaml"
+    params:
+        cells=as_json(design.cells(CONFIG)),
+        code=code.fingerprint("curves"),
     shell:
         r"""
         python -m mda.steps.curves \
@@ -39,7 +32,7 @@ rule curves:
             --head-scores {input.heads:q} \
             --cells {params.cells:q} \
             --out {output.curves:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -55,18 +48,18 @@ rule effects:
             labels={"figure": "all effects", "target": "all"},
         ),
         outcomes="<results>/tables/outcomes.csv",
-    params:
-        evidence=as_json(CONFIG.evidence),
-        code=code.fingerprint("effects"),
     log:
         "<logs>/effects.log",
     benchmark:
         "<benchmarks>/effects.jsonl"
+    conda:
+        "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
         runtime=30,
-    conda:
-        "../../envs/mda.yaml"
+    params:
+        evidence=as_json(CONFIG.evidence),
+        code=code.fingerprint("effects"),
     shell:
         r"""
         python -m mda.steps.effects \
@@ -74,5 +67,5 @@ rule effects:
             --settings {params.evidence:q} \
             --out {output.effects:q} \
             --out-outcomes {output.outcomes:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """

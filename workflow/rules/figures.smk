@@ -4,32 +4,7 @@
 #      figures/labels/{target}.csv, the numbers of that figure.
 
 MAIN_PERCENT = design.percent(design.main_fraction(CONFIG))
-METRIC_OF = {target.name: target.metric for target in CONFIG.targets}
 PALETTE = as_json(CONFIG.figures.palette)
-
-
-def figures():
-    """The figures of all targets, for the report."""
-    names = ["emergence", "effects", "influence", "labels", "icl", "samples"]
-    return ["<results>/figures/heads.png"] + expand(
-        "<results>/figures/{name}/{target}.png",
-        name=names,
-        target=[target.name for target in CONFIG.targets],
-    )
-
-
-def metric_of_target(wildcards):
-    """The metric that watches the target."""
-    return METRIC_OF[wildcards.target]
-
-
-def selections_of_target(wildcards):
-    """The main fraction of the selections that a target's figures compare."""
-    return expand(
-        "<results>/selections/{selection}/top-{percent}.parquet",
-        selection=design.shown_selections(CONFIG, wildcards.target),
-        percent=MAIN_PERCENT,
-    )
 
 
 rule plot_emergence:
@@ -44,21 +19,21 @@ rule plot_emergence:
             labels={"figure": "emergence", "target": "{target}"},
         ),
         pdf="<results>/figures/emergence/{target}.pdf",
+    log:
+        "<logs>/plot_emergence/{target}.log",
+    benchmark:
+        "<benchmarks>/plot_emergence/{target}.jsonl"
+    conda:
+        "../../envs/mda.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=30,
     params:
         metric=metric_of_target,
         threshold=CONFIG.evidence.threshold,
         palette=PALETTE,
         dpi=CONFIG.figures.dpi,
         code=code.fingerprint("plot_emergence"),
-    log:
-        "<logs>/plot_emergence/{target}.log",
-    benchmark:
-        "<benchmarks>/plot_emergence/{target}.jsonl"
-    resources:
-        mem_mb=table_memory,
-        runtime=30,
-    conda:
-        "../../envs/mda.yaml"
     shell:
         r"""
         python -m mda.steps.plot_emergence \
@@ -69,7 +44,7 @@ rule plot_emergence:
             --target {wildcards.target:q} \
             --dpi {params.dpi} \
             --out {output.png:q} {output.pdf:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -85,19 +60,19 @@ rule plot_effects:
             labels={"figure": "effects", "target": "{target}"},
         ),
         pdf="<results>/figures/effects/{target}.pdf",
-    params:
-        palette=PALETTE,
-        dpi=CONFIG.figures.dpi,
-        code=code.fingerprint("plot_effects"),
     log:
         "<logs>/plot_effects/{target}.log",
     benchmark:
         "<benchmarks>/plot_effects/{target}.jsonl"
+    conda:
+        "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
         runtime=30,
-    conda:
-        "../../envs/mda.yaml"
+    params:
+        palette=PALETTE,
+        dpi=CONFIG.figures.dpi,
+        code=code.fingerprint("plot_effects"),
     shell:
         r"""
         python -m mda.steps.plot_effects \
@@ -106,7 +81,7 @@ rule plot_effects:
             --target {wildcards.target:q} \
             --dpi {params.dpi} \
             --out {output.png:q} {output.pdf:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -122,20 +97,20 @@ rule plot_icl:
             labels={"figure": "ICL coupling", "target": "{target}"},
         ),
         pdf="<results>/figures/icl/{target}.pdf",
+    log:
+        "<logs>/plot_icl/{target}.log",
+    benchmark:
+        "<benchmarks>/plot_icl/{target}.jsonl"
+    conda:
+        "../../envs/mda.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=30,
     params:
         metric=metric_of_target,
         palette=PALETTE,
         dpi=CONFIG.figures.dpi,
         code=code.fingerprint("plot_icl"),
-    log:
-        "<logs>/plot_icl/{target}.log",
-    benchmark:
-        "<benchmarks>/plot_icl/{target}.jsonl"
-    resources:
-        mem_mb=table_memory,
-        runtime=30,
-    conda:
-        "../../envs/mda.yaml"
     shell:
         r"""
         python -m mda.steps.plot_icl \
@@ -145,7 +120,7 @@ rule plot_icl:
             --target {wildcards.target:q} \
             --dpi {params.dpi} \
             --out {output.png:q} {output.pdf:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -161,18 +136,18 @@ rule plot_influence:
             labels={"figure": "influence", "target": "{target}"},
         ),
         pdf="<results>/figures/influence/{target}.pdf",
-    params:
-        dpi=CONFIG.figures.dpi,
-        code=code.fingerprint("plot_influence"),
     log:
         "<logs>/plot_influence/{target}.log",
     benchmark:
         "<benchmarks>/plot_influence/{target}.jsonl"
+    conda:
+        "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
         runtime=30,
-    conda:
-        "../../envs/mda.yaml"
+    params:
+        dpi=CONFIG.figures.dpi,
+        code=code.fingerprint("plot_influence"),
     shell:
         r"""
         python -m mda.steps.plot_influence \
@@ -180,7 +155,7 @@ rule plot_influence:
             --target {wildcards.target:q} \
             --dpi {params.dpi} \
             --out {output.png:q} {output.pdf:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -199,20 +174,20 @@ rule plot_labels:
         ),
         pdf="<results>/figures/labels/{target}.pdf",
         table="<results>/figures/labels/{target}.csv",
+    log:
+        "<logs>/plot_labels/{target}.log",
+    benchmark:
+        "<benchmarks>/plot_labels/{target}.jsonl"
+    conda:
+        "../../envs/mda.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=30,
     params:
         names=lambda wildcards: as_json(design.shown_selections(CONFIG, wildcards.target)),
         window=as_json(CONFIG.run.window),
         dpi=CONFIG.figures.dpi,
         code=code.fingerprint("plot_labels"),
-    log:
-        "<logs>/plot_labels/{target}.log",
-    benchmark:
-        "<benchmarks>/plot_labels/{target}.jsonl"
-    resources:
-        mem_mb=table_memory,
-        runtime=30,
-    conda:
-        "../../envs/mda.yaml"
     shell:
         r"""
         python -m mda.steps.plot_labels \
@@ -225,7 +200,7 @@ rule plot_labels:
             --dpi {params.dpi} \
             --out {output.png:q} {output.pdf:q} \
             --out-table {output.table:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -243,20 +218,20 @@ rule plot_samples:
             labels={"figure": "top samples", "target": "{target}"},
         ),
         pdf="<results>/figures/samples/{target}.pdf",
+    log:
+        "<logs>/plot_samples/{target}.log",
+    benchmark:
+        "<benchmarks>/plot_samples/{target}.jsonl"
+    conda:
+        "../../envs/mda.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=30,
     params:
         shortest=CONFIG.experiments.augmentation.shortest_motif,
         samples=CONFIG.figures.top_samples,
         dpi=CONFIG.figures.dpi,
         code=code.fingerprint("plot_samples"),
-    log:
-        "<logs>/plot_samples/{target}.log",
-    benchmark:
-        "<benchmarks>/plot_samples/{target}.jsonl"
-    resources:
-        mem_mb=table_memory,
-        runtime=30,
-    conda:
-        "../../envs/mda.yaml"
     shell:
         r"""
         python -m mda.steps.plot_samples \
@@ -268,7 +243,7 @@ rule plot_samples:
             --target {wildcards.target:q} \
             --dpi {params.dpi} \
             --out {output.png:q} {output.pdf:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -284,23 +259,23 @@ rule plot_heads:
             labels={"figure": "heads", "target": "all"},
         ),
         pdf="<results>/figures/heads.pdf",
-    params:
-        dpi=CONFIG.figures.dpi,
-        code=code.fingerprint("plot_heads"),
     log:
         "<logs>/plot_heads.log",
     benchmark:
         "<benchmarks>/plot_heads.jsonl"
+    conda:
+        "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
         runtime=30,
-    conda:
-        "../../envs/mda.yaml"
+    params:
+        dpi=CONFIG.figures.dpi,
+        code=code.fingerprint("plot_heads"),
     shell:
         r"""
         python -m mda.steps.plot_heads \
             --scores {input.scores:q} \
             --dpi {params.dpi} \
             --out {output.png:q} {output.pdf:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """

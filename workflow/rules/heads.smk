@@ -11,20 +11,20 @@ rule head_scores:
         checkpoints="<results>/base/checkpoints",
     output:
         scores="<results>/heads/scores.parquet",
-    params:
-        metrics=as_json(CONFIG.metrics),
-        code=code.fingerprint("heads"),
     log:
         "<logs>/head_scores.log",
     benchmark:
         "<benchmarks>/head_scores.jsonl"
+    conda:
+        "../../envs/mda.yaml"
     threads: 1
     resources:
         gpu=1,
         mem_mb=torch_memory,
         runtime=60,
-    conda:
-        "../../envs/mda.yaml"
+    params:
+        metrics=as_json(CONFIG.metrics),
+        code=code.fingerprint("heads"),
     shell:
         r"""
         python -m mda.steps.heads \
@@ -32,7 +32,7 @@ rule head_scores:
             --checkpoints {input.checkpoints:q} \
             --metrics-settings {params.metrics:q} \
             --out {output.scores:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -43,19 +43,19 @@ rule targets:
     output:
         targets="<results>/heads/targets.json",
         ranking="<results>/heads/ranking.csv",
-    params:
-        targets=as_json(CONFIG.targets),
-        rank_at=CONFIG.attribution.rank_at,
-        code=code.fingerprint("targets"),
     log:
         "<logs>/targets.log",
     benchmark:
         "<benchmarks>/targets.jsonl"
+    conda:
+        "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
         runtime=10,
-    conda:
-        "../../envs/mda.yaml"
+    params:
+        targets=as_json(CONFIG.targets),
+        rank_at=CONFIG.attribution.rank_at,
+        code=code.fingerprint("targets"),
     shell:
         r"""
         python -m mda.steps.targets \
@@ -64,5 +64,5 @@ rule targets:
             --targets {params.targets:q} \
             --out {output.targets:q} \
             --out-ranking {output.ranking:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """

@@ -11,16 +11,6 @@ wildcard_constraints:
     branch="|".join(sorted({design.branch(cell) for cell in design.cells(CONFIG)})),
 
 
-def part_of_branch(kinds, path):
-    """An input function: `path` with the branch's selection, for branches of these kinds."""
-
-    def paths(wildcards):
-        kind, _, rest = wildcards.branch.partition("/")
-        return [path.format(place=rest)] if kind in kinds else []
-
-    return paths
-
-
 synthetic_samples = part_of_branch(["augment"], "<results>/synthetic/{place}.npy")
 
 
@@ -32,18 +22,18 @@ rule motifs:
         tokenizer="<results>/tokens/tokenizer.json",
     output:
         schema="<results>/motifs/{selection}/top-{percent}.json",
-    params:
-        shortest=CONFIG.experiments.augmentation.shortest_motif,
-        code=code.fingerprint("motifs"),
     log:
         "<logs>/motifs/{selection}/top-{percent}.log",
     benchmark:
         "<benchmarks>/motifs/{selection}/top-{percent}.jsonl"
+    conda:
+        "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
         runtime=60,
-    conda:
-        "../../envs/mda.yaml"
+    params:
+        shortest=CONFIG.experiments.augmentation.shortest_motif,
+        code=code.fingerprint("motifs"),
     shell:
         r"""
         python -m mda.steps.motifs \
@@ -52,7 +42,7 @@ rule motifs:
             --tokenizer {input.tokenizer:q} \
             --shortest {params.shortest} \
             --out {output.schema:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -65,18 +55,18 @@ rule synthesize:
     output:
         samples="<results>/synthetic/{selection}/top-{percent}.npy",
         rows="<results>/synthetic/{selection}/top-{percent}.rows.parquet",
-    params:
-        seed=CONFIG.experiments.augmentation.seed,
-        code=code.fingerprint("synthesize"),
     log:
         "<logs>/synthesize/{selection}/top-{percent}.log",
     benchmark:
         "<benchmarks>/synthesize/{selection}/top-{percent}.jsonl"
+    conda:
+        "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
         runtime=60,
-    conda:
-        "../../envs/mda.yaml"
+    params:
+        seed=CONFIG.experiments.augmentation.seed,
+        code=code.fingerprint("synthesize"),
     shell:
         r"""
         python -m mda.steps.synthesize \
@@ -86,7 +76,7 @@ rule synthesize:
             --seed {params.seed} \
             --out {output.samples:q} \
             --out-rows {output.rows:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -94,26 +84,24 @@ rule intervene:
     """Write the training stream of one branch."""
     input:
         schedule="<results>/schedules/order.parquet",
-        selection=part_of_branch(
-            ["mask", "replace", "duplicate"], "<results>/selections/{place}.parquet"
-        ),
+        selection=part_of_branch(["mask", "replace", "duplicate"], "<results>/selections/{place}.parquet"),
         synthetic=synthetic_samples,
     output:
         schedule="<results>/schedules/branches/{branch}/seed-{seed}.parquet",
+    log:
+        "<logs>/intervene/{branch}/seed-{seed}.log",
+    benchmark:
+        "<benchmarks>/intervene/{branch}/seed-{seed}.jsonl"
+    conda:
+        "../../envs/mda.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=10,
     params:
         kind=lambda wildcards: wildcards.branch.partition("/")[0],
         window=as_json(CONFIG.run.window),
         at_step=lambda wildcards: as_json(design.insertion_step(CONFIG, wildcards.branch)),
         code=code.fingerprint("intervene"),
-    log:
-        "<logs>/intervene/{branch}/seed-{seed}.log",
-    benchmark:
-        "<benchmarks>/intervene/{branch}/seed-{seed}.jsonl"
-    resources:
-        mem_mb=table_memory,
-        runtime=10,
-    conda:
-        "../../envs/mda.yaml"
     shell:
         r"""
         python -m mda.steps.intervene \
@@ -125,7 +113,7 @@ rule intervene:
             --selection {input.selection:q} \
             --synthetic {input.synthetic:q} \
             --out {output.schedule:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -141,23 +129,25 @@ rule retrain:
     output:
         steps="<results>/runs/{branch}/seed-{seed}/steps.parquet",
         heads="<results>/runs/{branch}/seed-{seed}/heads.parquet",
-    params:
-        window=as_json(CONFIG.run.window),
-        evaluate_every=CONFIG.run.evaluate_every,
-        optimizer=as_json(CONFIG.run.optimizer),
-        metrics=as_json(CONFIG.metrics),
-        code=code.fingerprint("retrain"),
     log:
         "<logs>/retrain/{branch}/seed-{seed}.log",
     benchmark:
         "<benchmarks>/retrain/{branch}/seed-{seed}.jsonl"
+    conda:
+        "../../envs/mda.yaml"
     threads: 1
     resources:
         gpu=1,
         mem_mb=torch_memory,
         runtime=1440,
-    conda:
-        "../../envs/mda.yaml"
+        save_seconds=SAVE_SECONDS,
+    params:
+        window=as_json(CONFIG.run.window),
+        evaluate_every=CONFIG.run.evaluate_every,
+        optimizer=as_json(CONFIG.run.optimizer),
+        metrics=as_json(CONFIG.metrics),
+        resume=f"{CONFIG.results}/resume/{{branch}}/seed-{{seed}}",
+        code=code.fingerprint("retrain"),
     shell:
         r"""
         python -m mda.steps.retrain \
@@ -171,9 +161,9 @@ rule retrain:
             --evaluate-every {params.evaluate_every} \
             --optimizer {params.optimizer:q} \
             --metrics-settings {params.metrics:q} \
-            --save-every {CONFIG.run.save_every} \
-            --resume {RESUME:q}/{wildcards.branch}/seed-{wildcards.seed} \
+            --save-seconds {resources.save_seconds} \
+            --resume {params.resume:q} \
             --out-steps {output.steps:q} \
             --out-heads {output.heads:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """

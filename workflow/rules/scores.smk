@@ -15,21 +15,21 @@ rule factors:
         targets="<results>/heads/targets.json",
     output:
         factors="<results>/factors/factors.safetensors",
-    params:
-        checkpoint=CHECKPOINT,
-        fit=as_json(CONFIG.attribution.fit),
-        code=code.fingerprint("factors"),
     log:
         "<logs>/factors.log",
     benchmark:
         "<benchmarks>/factors.jsonl"
+    conda:
+        "../../envs/mda.yaml"
     threads: 1
     resources:
         gpu=1,
         mem_mb=torch_memory,
         runtime=240,
-    conda:
-        "../../envs/mda.yaml"
+    params:
+        checkpoint=CHECKPOINT,
+        fit=as_json(CONFIG.attribution.fit),
+        code=code.fingerprint("factors"),
     shell:
         r"""
         python -m mda.steps.factors \
@@ -39,7 +39,7 @@ rule factors:
             --targets {input.targets:q} \
             --fit {params.fit:q} \
             --out {output.factors:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -54,6 +54,17 @@ rule score_shard:
         factors="<results>/factors/factors.safetensors",
     output:
         scores="<results>/scores/shards/{shard}.parquet",
+    log:
+        "<logs>/score_shard/{shard}.log",
+    benchmark:
+        "<benchmarks>/score_shard/{shard}.jsonl"
+    conda:
+        "../../envs/mda.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=torch_memory,
+        runtime=240,
     params:
         checkpoint=CHECKPOINT,
         fit=as_json(CONFIG.attribution.fit),
@@ -62,17 +73,6 @@ rule score_shard:
         targets=as_json(CONFIG.targets),
         probes=as_json(CONFIG.used_probes()),
         code=code.fingerprint("scores", CONFIG.probe_files()),
-    log:
-        "<logs>/score_shard/{shard}.log",
-    benchmark:
-        "<benchmarks>/score_shard/{shard}.jsonl"
-    threads: 1
-    resources:
-        gpu=1,
-        mem_mb=torch_memory,
-        runtime=240,
-    conda:
-        "../../envs/mda.yaml"
     shell:
         r"""
         python -m mda.steps.scores \
@@ -89,7 +89,7 @@ rule score_shard:
             --probe-settings {params.probes:q} \
             --shard {wildcards.shard} \
             --out {output.scores:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -100,18 +100,18 @@ rule scores:
         train_rows="<results>/tokens/train.rows.parquet",
     output:
         scores="<results>/scores/scores.parquet",
-    params:
-        samples=CONFIG.run.steps * CONFIG.run.batch_size,
-        code=code.fingerprint("merge_scores"),
     log:
         "<logs>/scores.log",
     benchmark:
         "<benchmarks>/scores.jsonl"
+    conda:
+        "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
         runtime=30,
-    conda:
-        "../../envs/mda.yaml"
+    params:
+        samples=CONFIG.run.steps * CONFIG.run.batch_size,
+        code=code.fingerprint("merge_scores"),
     shell:
         r"""
         python -m mda.steps.merge_scores \
@@ -119,5 +119,5 @@ rule scores:
             --train-rows {input.train_rows:q} \
             --samples {params.samples} \
             --out {output.scores:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """

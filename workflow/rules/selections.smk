@@ -3,12 +3,6 @@
 # Out: selections/{selection}/top-{percent}.parquet (rank, score, row, step, label, excerpt).
 
 
-def scores_if_needed(wildcards):
-    """The table of scores for the methods that read it, nothing for the others."""
-    method, _ = design.method_and_target(CONFIG, wildcards.selection)
-    return ["<results>/scores/scores.parquet"] if method in ("influence", "loss") else []
-
-
 rule select:
     """Select the top fraction of the window's samples."""
     input:
@@ -19,6 +13,15 @@ rule select:
         scores=scores_if_needed,
     output:
         selection="<results>/selections/{selection}/top-{percent}.parquet",
+    log:
+        "<logs>/select/{selection}/top-{percent}.log",
+    benchmark:
+        "<benchmarks>/select/{selection}/top-{percent}.jsonl"
+    conda:
+        "../../envs/mda.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=30,
     params:
         method=lambda wildcards: design.method_and_target(CONFIG, wildcards.selection)[0],
         target=lambda wildcards: design.method_and_target(CONFIG, wildcards.selection)[1],
@@ -27,15 +30,6 @@ rule select:
         seed=CONFIG.selection.seed,
         characters=CONFIG.selection.excerpt_characters,
         code=code.fingerprint("select"),
-    log:
-        "<logs>/select/{selection}/top-{percent}.log",
-    benchmark:
-        "<benchmarks>/select/{selection}/top-{percent}.jsonl"
-    resources:
-        mem_mb=table_memory,
-        runtime=30,
-    conda:
-        "../../envs/mda.yaml"
     shell:
         r"""
         python -m mda.steps.select \
@@ -51,5 +45,5 @@ rule select:
             --seed {params.seed} \
             --characters {params.characters} \
             --out {output.selection:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """

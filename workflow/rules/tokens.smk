@@ -10,25 +10,25 @@ rule tokenizer:
         documents="<results>/corpus/documents.parquet",
     output:
         tokenizer="<results>/tokens/tokenizer.json",
-    params:
-        settings=as_json(CONFIG.tokens.tokenizer),
-        code=code.fingerprint("tokenizer"),
     log:
         "<logs>/tokenizer.log",
     benchmark:
         "<benchmarks>/tokenizer.jsonl"
+    conda:
+        "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
         runtime=60,
-    conda:
-        "../../envs/mda.yaml"
+    params:
+        settings=as_json(CONFIG.tokens.tokenizer),
+        code=code.fingerprint("tokenizer"),
     shell:
         r"""
         python -m mda.steps.tokenizer \
             --documents {input.documents:q} \
             --settings {params.settings:q} \
             --out {output.tokenizer:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -42,18 +42,18 @@ rule tokens:
         train_rows="<results>/tokens/train.rows.parquet",
         held_out="<results>/tokens/held_out.npy",
         held_out_rows="<results>/tokens/held_out.rows.parquet",
-    params:
-        context=CONFIG.tokens.context,
-        code=code.fingerprint("tokens"),
     log:
         "<logs>/tokens.log",
     benchmark:
         "<benchmarks>/tokens.jsonl"
+    conda:
+        "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
         runtime=120,
-    conda:
-        "../../envs/mda.yaml"
+    params:
+        context=CONFIG.tokens.context,
+        code=code.fingerprint("tokens"),
     shell:
         r"""
         python -m mda.steps.tokens \
@@ -64,5 +64,5 @@ rule tokens:
             --out-train-rows {output.train_rows:q} \
             --out-held-out {output.held_out:q} \
             --out-held-out-rows {output.held_out_rows:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """

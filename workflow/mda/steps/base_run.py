@@ -24,7 +24,7 @@ def train(
     evaluate_every: int,
     optimizer: config.Optimizer,
     metrics_settings: config.Metrics,
-    save_every: int,
+    save_seconds: float,
     resume: Path,
     out_checkpoints: Path,
     out_state: Path,
@@ -44,7 +44,7 @@ def train(
     vocabulary = sequences.ordinary_tokens(reader)
     evaluator = metrics.Evaluator(metrics_settings, held.tokens, vocabulary, models.device())
     stream = schedules.Schedule.read(schedule)
-    cadence = training.Cadence(evaluate_every, window.start, save_every, resume)
+    cadence = training.Cadence(evaluate_every, window.start, save_seconds, resume)
     trainer = training.Trainer(stream, store, None, optimizer, evaluator, cadence)
     kept = cadence.folder / "kept"
 
@@ -56,11 +56,11 @@ def train(
             with files.whole(kept / "state") as part:
                 training.save_state(part, network, moments)
 
-    trainer.follow(network, training.make_optimizer(network, optimizer), 0, steps, keep)
-    with files.whole(out_checkpoints) as part:
-        shutil.copytree(kept / "checkpoints", part)
-    with files.whole(out_state) as part:
-        shutil.copytree(kept / "state", part)
+    with files.alone(cadence.folder):
+        trainer.follow(network, training.make_optimizer(network, optimizer), 0, steps, keep)
+        for name, out in (("checkpoints", out_checkpoints), ("state", out_state)):
+            with files.whole(out) as part:
+                shutil.copytree(kept / name, part)
     by_step, by_head = training.tables(trainer.records)
     files.write_table(out_steps, by_step)
     files.write_table(out_heads, by_head)

@@ -8,9 +8,7 @@ from mda import cli, evidence, files, heads
 from mda.design import Cell
 
 
-def gather(
-    targets: Path, steps: list[Path], head_scores: list[Path], cells: list[Cell], out: Path
-) -> None:
+def gather(targets: Path, steps: list[Path], head_scores: list[Path], cells: list[Cell], out: Path) -> None:
     """Write `out`; `steps`, `head_scores` and `cells` name the runs in the same order."""
     metrics = files.read_json(targets)["targets"]
     places = heads.read_targets(targets)

@@ -6,7 +6,13 @@ from mda import cli, files, plots
 
 
 def draw(
-    curves: Path, target: str, metric: str, threshold: float, palette: dict[str, str], dpi: int, out: list[Path]
+    curves: Path,
+    target: str,
+    metric: str,
+    threshold: float,
+    palette: dict[str, str],
+    dpi: int,
+    out: list[Path],
 ) -> None:
     """Write the figure to every path of `out`."""
     table = files.read_table(curves).to_pandas()

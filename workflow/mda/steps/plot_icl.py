@@ -5,9 +5,7 @@ from pathlib import Path
 from mda import cli, files, plots
 
 
-def draw(
-    curves: Path, target: str, metric: str, palette: dict[str, str], dpi: int, out: list[Path]
-) -> None:
+def draw(curves: Path, target: str, metric: str, palette: dict[str, str], dpi: int, out: list[Path]) -> None:
     """Write the figure to every path of `out`."""
     plots.save(plots.icl(files.read_table(curves).to_pandas(), target, metric, palette), out, dpi)
 

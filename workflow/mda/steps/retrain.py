@@ -20,7 +20,7 @@ def retrain(
     evaluate_every: int,
     optimizer: config.Optimizer,
     metrics_settings: config.Metrics,
-    save_every: int,
+    save_seconds: float,
     resume: Path,
     out_steps: Path,
     out_heads: Path,
@@ -35,10 +35,11 @@ def retrain(
     vocabulary = sequences.ordinary_tokens(reader)
     evaluator = metrics.Evaluator(metrics_settings, held.tokens, vocabulary, models.device())
     stream = schedules.Schedule.read(schedule)
-    cadence = training.Cadence(evaluate_every, window.start, save_every, resume)
+    cadence = training.Cadence(evaluate_every, window.start, save_seconds, resume)
     trainer = training.Trainer(stream, store, generated, optimizer, evaluator, cadence)
     network, moments = training.load_state(state, optimizer)
-    trainer.follow(network, moments, window.start, window.stop)
+    with files.alone(cadence.folder):
+        trainer.follow(network, moments, window.start, window.stop)
     by_step, by_head = training.tables(trainer.records)
     files.write_table(out_steps, by_step)
     files.write_table(out_heads, by_head)

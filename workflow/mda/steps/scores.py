@@ -33,7 +33,8 @@ def score(
 
     Columns: step and row of the sample in the base run; target; influence (positive: training
     on the sample strengthens the unit) and its parts qk, v, o; loss of the sample in nats.
-    Shard n has the samples n * `samples` and on of the run's stream. Influence is the sum of the parts, in mode 'qk' of the first alone.
+    Influence is the sum of the parts, in mode 'qk' of the first alone. Shard n has the samples
+    n * `samples` and on of the run's stream.
     """
     stream = schedules.Schedule.read(schedule)
     part = slice(shard * samples, (shard + 1) * samples)
@@ -44,9 +45,7 @@ def score(
         _query(target.name, found[target.name], probe_settings[target.probe], vocabulary)
         for target in target_settings
     ]
-    tracker = influence.Tracker(
-        models.load(checkpoint), heads.all_heads(found), fit.seed, queries
-    )
+    tracker = influence.Tracker(models.load(checkpoint), heads.all_heads(found), fit.seed, queries)
     try:
         fitted = influence.unflatten(load_file(factors))
     except Exception as error:  # safetensors raises its own kinds

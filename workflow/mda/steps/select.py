@@ -53,9 +53,7 @@ def select(
 def _from_scores(path: Path, target: str, method: str, stream: schedules.Schedule) -> np.ndarray:
     table = files.read_table(path, columns=["target", "row", method])
     table = table.filter(pc.equal(table.column("target"), target))
-    by_row = dict(
-        zip(table.column("row").to_pylist(), table.column(method).to_pylist(), strict=True)
-    )
+    by_row = dict(zip(table.column("row").to_pylist(), table.column(method).to_pylist(), strict=True))
     return np.array([by_row[row] for row in stream.row.tolist()])
 
 

@@ -21,9 +21,7 @@ def synthesize(schema: Path, train: Path, tokenizer: Path, seed: int, out: Path,
     counts = np.bincount(np.asarray(store.tokens[:4096]).ravel(), minlength=int(ordinary.max()) + 1)
     frequencies = np.zeros(len(counts))
     frequencies[ordinary] = counts[ordinary]
-    samples, numbers = motifs.generate(
-        found, record["samples"], frequencies, tokens.separator(reader), seed
-    )
+    samples, numbers = motifs.generate(found, record["samples"], frequencies, tokens.separator(reader), seed)
     files.write_array(out, samples.astype(store.tokens.dtype))
     texts = reader.decode_batch(samples.tolist(), skip_special_tokens=True)
     files.write_table(out_rows, {"row": np.arange(len(samples)), "motif": numbers, "text": texts})

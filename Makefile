@@ -1,0 +1,51 @@
+# The two commands are `make demo` and `make test`; both need Python 3.11 or newer and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(BIN)/python workflow/run.py
+SOURCES := workflow tests
+# snakefmt starts shfmt by its name.
+export PATH := $(abspath $(BIN)):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo stdlib test check format clean
+
+help: ## list these verbs
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: $(VENV)/installed ## the embedded default: from text to results/report.html (minutes)
+	@$(RUN)
+
+stdlib: $(VENV)/installed ## the same on the standard library of this Python (half an hour)
+	@$(RUN) --configfile experiments/python-stdlib.yaml
+
+test: $(VENV)/installed-dev check ## formats, types, and all tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/installed-dev ## formats, lint and types only
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+	$(BIN)/mypy
+
+format: $(VENV)/installed-dev ## rewrite the sources in the project's format
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/snakefmt Snakefile workflow/rules
+
+clean: ## remove the results of the embedded default; the environment stays
+	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -r {} +
+
+$(VENV)/installed: envs/requirements.txt envs/requirements-no-deps.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --progress-bar off --quiet --requirement envs/requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --requirement envs/requirements-no-deps.txt
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed envs/requirements-dev.txt
+	$(BIN)/python -m pip install --progress-bar off --quiet --requirement envs/requirements-dev.txt
+	@touch $@

@@ -1,0 +1,55 @@
+"""Print the main numbers of finished results, and where to look next."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+KINDS = {
+    "replace": "remove, replaced",
+    "mask": "remove, masked",
+    "duplicate": "duplicate",
+    "augment": "augment",
+}
+
+
+def main(results: Path) -> None:
+    """Summarize the results in a folder."""
+    targets = json.loads((results / "heads" / "targets.json").read_text(encoding="utf-8"))["targets"]
+    effects = pd.read_csv(results / "tables" / "effects.csv")
+    for name, target in targets.items():
+        shares = pd.read_csv(results / "figures" / "labels" / f"{name}.csv")
+        print(f"\n{name} ({', '.join(target['heads'])})")
+        print(f"  labels of the top samples by influence: {labels(shares, f'influence-{name}')}")
+        print(f"  labels of all samples of the window:    {labels(shares, 'all')}")
+        mine = effects[(effects["target"] == name) & (effects["outcome"] == "formation_step")]
+        base = mine[mine["intervention"] == "base"].iloc[0]
+        print(f"  forms at step {base['mean']:.0f} ({base['seeds']} seeds); steps later (+) or earlier (-):")
+        print(f"    {'':34}{'than the base':>24}{'than random':>24}")
+        for line in mine[mine["intervention"] != "base"].to_dict("records"):
+            cell = f"{KINDS[line['intervention']]}: {line['selection'].replace(f'-{name}', '')}"
+            cell += f" {100 * line['fraction']:g} %"
+            print(f"    {cell:34}{interval(line, 'to_base'):>24}{interval(line, 'to_random'):>24}")
+    print(
+        f"\nreport:  {results / 'report.html'}\ntables:  {results / 'tables'}\nfigures: {results / 'figures'}"
+    )
+
+
+def labels(shares: pd.DataFrame, selection: str) -> str:
+    """The labels of a selection with their shares, the largest first."""
+    mine = shares[shares["selection"] == selection].sort_values("share", ascending=False)
+    return ", ".join(f"{100 * line.share:.0f} % {line.label}" for line in mine.itertuples())
+
+
+def interval(line: dict, name: str) -> str:
+    """A difference with its interval, or a dash."""
+    if pd.isna(line[name]):
+        return "-"
+    return f"{line[name]:+.1f} [{line[f'{name}_low']:+.1f}, {line[f'{name}_high']:+.1f}]"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
