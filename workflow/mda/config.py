@@ -54,7 +54,7 @@ class SyntheticSource(Section):
     kind: Literal["markov", "tiled"]
     share: Share
     catalyst: bool
-    motif: tuple[Positive, Positive] | None = None
+    motif: tuple[Positive, Positive] | None
 
     @model_validator(mode="after")
     def _motif(self) -> SyntheticSource:

@@ -143,7 +143,7 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write readable JSON, with what made it under `made_by`."""
     record = {**value, "made_by": _made_by}
-    write_text(path, json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:

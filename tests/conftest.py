@@ -1,0 +1,78 @@
+"""What the tests share: small models, the default configuration, and one finished tiny project."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+# Small models are slower on many threads, and results vary a little with their number.
+torch.set_num_threads(1)
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def default() -> dict[str, Any]:
+    """The configuration of the embedded default, unchecked."""
+    return yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+@pytest.fixture
+def override(default):
+    """Return the default with the value at a dotted path replaced."""
+
+    def change(path: str, value: Any) -> dict[str, Any]:
+        config = copy.deepcopy(default)
+        *parents, last = path.split(".")
+        section = config
+        for key in parents:
+            section = section[int(key)] if isinstance(section, list) else section[key]
+        section[int(last) if isinstance(section, list) else last] = value
+        return config
+
+    return change
+
+
+def tiny_model(seed: int = 0, dtype: torch.dtype = torch.float32) -> GPTNeoXForCausalLM:
+    """Two layers of two heads of eight dimensions, with weights large enough to matter."""
+    torch.manual_seed(seed)
+    settings = GPTNeoXConfig(
+        vocab_size=20,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=32,
+        initializer_range=0.3,
+        attn_implementation="eager",
+    )
+    model = GPTNeoXForCausalLM(settings)
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter, std=0.3)
+    return model.to(dtype).eval()
+
+
+class Store:
+    """A token store in memory."""
+
+    def __init__(self, tokens: np.ndarray) -> None:
+        self.tokens = tokens
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        return self.tokens[rows].astype(np.int64)
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store(np.random.default_rng(0).integers(0, 20, (13, 12)))

@@ -1,0 +1,136 @@
+"""The configuration: nothing drifts, and every mistake is one clear sentence."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+from pydantic import BaseModel
+
+from mda import config, design
+from mda.errors import UserError
+
+
+def keys_of(section, place=""):
+    """Every dotted key of a section of the schema that has no default, down to leaves."""
+    for key, field in section.model_fields.items():
+        inner = [part for part in [field.annotation, *getattr(field.annotation, "__args__", ())]]
+        models = [part for part in inner if isinstance(part, type) and issubclass(part, BaseModel)]
+        if not field.is_required():
+            continue
+        yield f"{place}{key}"
+        for model in models:
+            yield from keys_of(model, f"{place}{key}.")
+
+
+def test_config_yaml_and_the_schema_name_the_same_keys(default):
+    given = set()
+
+    def walk(value, place):
+        for key, inner in value.items():
+            given.add(f"{place}{key}")
+            for part in inner if isinstance(inner, list) else [inner]:
+                if isinstance(part, dict):
+                    walk(part, f"{place}{key}.")
+
+    walk(default, "")
+    # Sections that are empty by default, and dictionaries whose keys are the user's.
+    empty = ("corpus.files.", "corpus.table.", "corpus.huggingface.")
+    free = ("model.settings.", "probes.", "figures.palette.")
+    wanted = {key for key in keys_of(config.Config) if not key.startswith((*empty, *free))}
+    assert {key for key in given if not key.startswith(free)} == wanted
+
+
+def test_every_key_of_config_yaml_is_explained():
+    """A comment stands above or beside every group of keys."""
+    lines = (ROOT / "config.yaml").read_text().splitlines()
+    assert sum(line.strip().startswith("#") for line in lines) > 50
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_overlay_is_valid(default, path):
+    from snakemake.utils import update_config
+
+    update_config(default, yaml.safe_load(path.read_text()))
+    assert config.check(default).results == f"results/{path.stem}"
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        ("runn", {}, "unknown key 'runn'; did you mean 'run'?"),
+        ("run.step", 3, "'run': unknown key 'step'; did you mean 'steps'?"),
+        ("run.steps", "many", "'run.steps' is 'many': input should be a valid integer"),
+        ("tokens", 3, "'tokens' is 3: input should be a valid dictionary"),
+        ("selection.fractions", [0.1, 1.0], "'selection.fractions[1]' is 1.0: input should be less than 1"),
+        ("selection.fractions", [0.0], "'selection.fractions[0]' is 0.0: input should be greater than 0"),
+        ("targets.0.heads", ["L2H0"], "names head L2H0, but the model has layers 0 to 1 with heads 0 to 1"),
+        ("targets.0.heads", ["induction 9"], "asks for rank 9 of 4 heads"),
+        ("targets.0.heads", ["head 3"], "'head 3' names no head; write a place such as L1H0, or a rank"),
+        ("targets.0.probe", "copying", "is 'copying', but probes has only induction, previous-token"),
+        ("run.window.stop", 900, "run.window is 60 to 900, but must lie inside the run"),
+        ("run.window.start", 240, "run.window is 240 to 240, but must lie inside the run"),
+        ("run.checkpoints", [0, 120, 240, 500], "names step 500, but run.steps is 240"),
+        ("attribution.checkpoint", 7, "attribution.checkpoint is 7, but run.checkpoints keeps only"),
+        ("attribution.fit.strategy", "fisher", "is 'fisher': input should be 'identity', 'diagonal'"),
+        ("attribution.fit.samples", 10**6, "exceeds the 15360 samples of the run"),
+        ("corpus.source", "files", "source is 'files', but the section 'files' is empty"),
+        ("corpus.synthetic.documents", 100, "raise corpus.synthetic.documents or lower run.steps"),
+        ("corpus.synthetic.sources.0.share", 0.9, "sum to 1.4, but must sum to 1"),
+        ("probes.induction.length", 40, "has sequences of 80 tokens, but tokens.context is 32"),
+        (
+            "probes.induction.measure",
+            "copy",
+            "neither one of induction, previous_token nor 'file.py:function'",
+        ),
+        ("probes.induction.measure", "gone.py:f", "names the file gone.py, which does not exist"),
+        ("metrics.length", 17, "metrics.length 17 is shown twice and exceeds tokens.context 32"),
+        ("metrics.icl.late", 32, "early <= late < tokens.context (32)"),
+        ("experiments.interventions.0.selections", ["influence"], "'replace' has no 'random' selection"),
+        ("experiments.interventions.0.kind", "mask", "names 'mask' twice"),
+        ("experiments.augmentation.at_step", 10, "at_step 10 lies outside run.window (60 to 239)"),
+        ("run.optimizer.schedule", "cosine", "'cosine' needs decay_steps above warmup_steps"),
+        ("tokens.tokenizer.kind", "file", "kind 'file' needs 'path'"),
+    ],
+)
+def test_a_mistake_is_one_sentence_that_names_the_key(override, place, value, words):
+    with pytest.raises(UserError) as caught:
+        config.check(override(place, value))
+    message = str(caught.value)
+    assert words in message
+    assert "\n" not in message
+    assert re.search(r"\.$", message)
+
+
+def test_missing_files_are_found_before_any_job(default):
+    default["corpus"] |= {"source": "jsonl", "table": {"path": "no.jsonl", "text": "t", "label": None}}
+    with pytest.raises(UserError, match=r"'corpus': table\.path names the file no\.jsonl, which does not"):
+        config.check(default)
+
+
+def test_the_design_has_every_cell_and_its_twin(default):
+    checked = config.check(default)
+    cells = design.cells(checked)
+    assert len(set(cells)) == len(cells) == 3 * (1 + 4 + 4 + 2 + 2)
+    assert {design.branch(cell) for cell in cells} >= {"base", "replace/influence-induction-1/top-10"}
+    for cell in cells:
+        if cell.intervention != design.BASE:
+            assert cell._replace(selection="random") in cells
+            assert design.Cell(design.BASE, "none", 0.0, cell.seed) in cells
+
+
+@pytest.mark.parametrize(("fraction", "text"), [(0.1, "10"), (0.025, "2.5"), (0.07, "7"), (0.001, "0.1")])
+def test_percentages_in_paths(fraction, text):
+    assert design.percent(fraction) == text
+
+
+def test_sections_of_other_sources_change_no_corpus(override):
+    first = config.check(override("corpus.table", {"path": "x", "text": "t", "label": None}))
+    assert first.corpus.in_use().table is None
+    assert first.corpus.in_use().synthetic is not None
+
+
+def test_no_path_of_a_machine_in_the_configuration():
+    for path in [ROOT / "config.yaml", *(ROOT / "experiments").glob("*.yaml")]:
+        assert not re.search(r"(^|\s)/[a-z]+/", path.read_text()), Path(path).name

@@ -1,0 +1,44 @@
+"""The pins: one place, exact, and the conda environment agrees."""
+
+import importlib.metadata
+import re
+
+import yaml
+from conftest import ROOT
+
+# conda-forge's names of packages that PyPI names otherwise.
+CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib", "huggingface-hub": "huggingface_hub"}
+
+
+def canonical(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins(name):
+    lines = (ROOT / "envs" / name).read_text().splitlines()
+    found = [line for line in lines if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line) for line in found), found
+    return {canonical(line.split("==")[0]): line.split("==")[1] for line in found}
+
+
+def test_the_installed_environment_is_the_pinned_one():
+    for name in ("requirements.txt", "requirements-no-deps.txt", "requirements-dev.txt"):
+        for package, version in pins(name).items():
+            assert importlib.metadata.version(package).split("+")[0] == version, package
+
+
+def test_no_package_is_pinned_twice():
+    files = [pins(name) for name in ("requirements.txt", "requirements-no-deps.txt", "requirements-dev.txt")]
+    names = [package for file in files for package in file]
+    assert len(set(names)) == len(names)
+
+
+def test_the_conda_environment_has_the_same_versions():
+    wanted = pins("requirements.txt") | pins("requirements-no-deps.txt")
+    listed = yaml.safe_load((ROOT / "envs" / "mda.yaml").read_text())["dependencies"]
+    lines = [line for line in listed if isinstance(line, str)] + listed[-1]["pip"]
+    versions = dict(re.split(r"\s*==?", line, maxsplit=1) for line in lines if "=" in line)
+    assert versions.pop("python") == "3.11"
+    for name, version in versions.items():
+        assert wanted[canonical(CONDA_NAMES.get(name, name))] == version, name
+    assert {"pytorch", "transformers", "kronfluence", "pandas"} <= set(versions)

@@ -1,0 +1,187 @@
+"""Whole files or none, provenance, the steps' command line, and code fingerprints."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from conftest import ROOT
+
+from mda import cli, code, files
+from mda.errors import UserError
+
+STEPS = sorted(path.stem for path in (code.PACKAGE / "steps").glob("*.py") if path.stem != "__init__")
+
+
+def test_a_failed_write_leaves_nothing(tmp_path):
+    target = tmp_path / "out.json"
+    target.write_text("old")
+    with pytest.raises(ZeroDivisionError), files.whole(target) as part:
+        part.write_text("half")
+        raise ZeroDivisionError
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path):
+    for content in ("one", "two"):
+        with files.whole(tmp_path / "folder") as part:
+            part.mkdir()
+            (part / content).write_text(content)
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["two"]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        "files.write_array(out, numpy.zeros(9999))",
+        "files.write_table(out, {'x': numpy.random.rand(9999)})",
+        "files.write_text(out, 'x' * 9999)",
+    ],
+)
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path, write):
+    program = f"""
+import numpy, pathlib
+from mda import files
+from mda.errors import UserError
+out = pathlib.Path({str(tmp_path)!r}) / "out"
+try:
+    {write}
+except UserError as error:
+    print(error)
+"""
+    limit = (
+        "import resource, signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", limit + program],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={"PYTHONPATH": "workflow", "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    assert "cannot be written" in done.stdout, done.stderr
+    assert "free the disk" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_results_say_what_made_them(tmp_path):
+    files.set_made_by({"step": "test", "parameters": {"seed": 1}})
+    try:
+        files.write_table(tmp_path / "t.parquet", {"x": np.arange(3)})
+        files.write_json(tmp_path / "t.json", {"x": 1})
+    finally:
+        files.set_made_by({})
+    metadata = json.loads(pq.read_schema(tmp_path / "t.parquet").metadata[b"made_by"])
+    assert metadata == {"step": "test", "parameters": {"seed": 1}}
+    assert files.read_json(tmp_path / "t.json")["made_by"]["step"] == "test"
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 and then nothing"])
+def test_a_truncated_table_is_one_sentence(tmp_path, content):
+    (tmp_path / "t.parquet").write_bytes(content)
+    with pytest.raises(UserError, match="cannot be read as Parquet .* delete it and run again"):
+        files.read_table(tmp_path / "t.parquet")
+
+
+def test_the_command_line_is_the_signature(tmp_path, monkeypatch, capsys):
+    seen = {}
+
+    def step(source: Path, many: list[Path], count: int, rates: list[float], name: str, out: Path) -> None:
+        seen.update(locals())
+
+    monkeypatch.setattr(cli, "_record", lambda *arguments: {})
+    arguments = [
+        "--source",
+        "a",
+        "--many",
+        "b",
+        "c",
+        "--count",
+        "3",
+        "--rates",
+        "[0.5]",
+        "--name",
+        "x",
+        "--out",
+        "y",
+    ]
+    cli.run(step, arguments)
+    assert seen["many"] == [Path("b"), Path("c")]
+    assert (seen["count"], seen["rates"], seen["name"]) == (3, [0.5], "x")
+    arguments[arguments.index("3")] = "three"
+    with pytest.raises(SystemExit) as caught:
+        cli.run(step, arguments)
+    assert caught.value.code == 1
+    assert "--count: Invalid JSON" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_step_has_a_rule_that_passes_its_fingerprint(step):
+    rules = "\n".join(path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk"))
+    assert f"python -m mda.steps.{step} " in rules
+    assert f'code.fingerprint("{step}"' in rules
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package, to be edited."""
+    import shutil
+
+    shutil.copytree(code.PACKAGE, tmp_path / "mda")
+    monkeypatch.setattr(code, "PACKAGE", tmp_path / "mda")
+    clear()
+    yield tmp_path / "mda"
+    clear()
+
+
+def clear():
+    code._imports.cache_clear()
+    code._content.cache_clear()
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    clear()
+
+
+def fingerprints():
+    return {step: code.fingerprint(step) for step in STEPS}
+
+
+def test_comments_docstrings_and_layout_change_no_fingerprint(package):
+    before = fingerprints()
+    probes = package / "probes.py"
+    edit(probes, "    del heads\n", "    # A comment.\n\n    del heads\n")
+    edit(probes, "A scalar in nats.", "A scalar, in nats.")
+    assert fingerprints() == before
+
+
+def test_an_edit_changes_the_steps_that_run_it_and_no_others(package):
+    before = fingerprints()
+    edit(package / "probes.py", "length = tokens.shape[1] // 2", "length = tokens.shape[1] // 3")
+    after = fingerprints()
+    assert {step for step in STEPS if before[step] != after[step]} == {"scores"}
+
+
+def test_an_edit_of_a_module_imported_by_an_imported_module_counts(package):
+    before = fingerprints()
+    edit(package / "repetition.py", "== 0", "== 1")
+    after = fingerprints()
+    changed = {step for step in STEPS if before[step] != after[step]}
+    assert changed == {"select", "motifs", "synthesize", "plot_samples"}
+
+
+def test_a_users_probe_belongs_to_the_fingerprint(tmp_path):
+    own = tmp_path / "own.py"
+    own.write_text("x = 1\n")
+    before = code.fingerprint("scores", (str(own),))
+    own.write_text("x = 2\n")
+    clear()
+    assert code.fingerprint("scores", (str(own),)) != before

@@ -1,0 +1,221 @@
+"""Scores against independent computations, and what they must not depend on."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import Store, tiny_model
+from torch.nn import functional
+
+from mda import architectures, influence, probes, surgery
+from mda.heads import Head
+
+SIZE = 8
+TARGETS = [Head(0, 1), Head(1, 0)]
+TOKENS = torch.from_numpy(np.random.default_rng(1).integers(0, 20, (3, 12)))
+QUERIES = [
+    influence.Query("first", [Head(1, 0)], probes.induction, TOKENS),
+    influence.Query("second", [Head(0, 1)], probes.previous_token, TOKENS[:, :7]),
+]
+
+
+def scored(store, strategy, heads=TARGETS, queries=QUERIES, batch_size=4, rows=None, factors=None):
+    tracker = influence.Tracker(tiny_model(), heads, 5, queries)
+    everything = influence.Rows(store, np.arange(len(store)))
+    if factors is None:
+        factors = tracker.fit(everything, strategy, batch_size)
+    wanted = influence.Rows(store, np.arange(len(store)) if rows is None else rows)
+    return {
+        query.target: parts for query, parts in tracker.score(wanted, factors, strategy, None, batch_size)
+    }
+
+
+def blocks(model, head):
+    """The head's parameters of an unsplit model: weight, rows or columns, by block."""
+    attention = model.gpt_neox.layers[head.layer].attention
+    start = head.number * 3 * SIZE
+    fused, output = attention.query_key_value.weight, attention.dense.weight
+    columns = slice(head.number * SIZE, (head.number + 1) * SIZE)
+    return {
+        "qk": (fused, lambda weight: weight[start : start + 2 * SIZE]),
+        "v": (fused, lambda weight: weight[start + 2 * SIZE : start + 3 * SIZE]),
+        "o": (output, lambda weight: weight[:, columns]),
+    }
+
+
+def gradients(model, head, value):
+    """Gradient of a scalar with respect to each block of a head."""
+    found = {}
+    for name, (weight, part) in blocks(model, head).items():
+        gradient = torch.autograd.grad(value, weight, retain_graph=True, allow_unused=True)[0]
+        found[name] = part(torch.zeros_like(weight) if gradient is None else gradient)
+    return found
+
+
+def loss_of(model, tokens, labels=None):
+    logits = model(tokens[None, :-1]).logits[0]
+    return functional.cross_entropy(logits, tokens[1:] if labels is None else labels, reduction="sum")
+
+
+def test_identity_scores_equal_per_sample_gradients(store):
+    found = scored(store, "identity")
+    model = tiny_model()
+    for query in QUERIES:
+        head = query.heads[0]
+        ascent = gradients(model, head, query.probe(model, query.tokens, query.heads))
+        for row, tokens in enumerate(torch.from_numpy(store.take(np.arange(len(store))))):
+            loss = loss_of(model, tokens)
+            descent = gradients(model, head, loss)
+            assert found[query.target]["loss"][row] == pytest.approx(loss.item(), rel=1e-5)
+            for block in surgery.BLOCKS:
+                expected = -(ascent[block] * descent[block]).sum().item()
+                assert found[query.target][block][row] == pytest.approx(expected, rel=1e-5, abs=1e-5)
+
+
+def dense_ekfac(store, query):
+    """EK-FAC by its definition, in float64, with explicit matrices and a linear solve.
+
+    Inputs and output gradients of the unsplit projections are caught by hooks; each block's
+    damped curvature is built as a full matrix over its parameters.
+    """
+    model, head = tiny_model(dtype=torch.float64), query.heads[0]
+    attention = model.gpt_neox.layers[head.layer].attention
+    caught = {}
+    for name, module in (("in", attention.query_key_value), ("out", attention.dense)):
+
+        def keep(module, inputs, output, name=name):
+            output.retain_grad()
+            caught[name] = (inputs[0].detach(), output)
+
+        module.register_forward_hook(keep)
+    start, columns = head.number * 3 * SIZE, slice(head.number * SIZE, (head.number + 1) * SIZE)
+    pairs = {block: [] for block in surgery.BLOCKS}
+    rows = torch.from_numpy(store.take(np.arange(len(store))))
+    for row, tokens in enumerate(rows):
+        logits = model(tokens[None, :-1]).logits
+        # The labels must be those that kronfluence was given, drawn in float32.
+        single = tiny_model()(tokens[None, :-1]).logits
+        labels = influence.sampled_labels(single, torch.tensor([row]), 5)[0]
+        model.zero_grad()
+        functional.cross_entropy(logits[0], labels, reduction="sum").backward()
+        (x, fused), (heads, output) = caught["in"], caught["out"]
+        pairs["qk"].append((x[0], fused.grad[0, :, start : start + 2 * SIZE]))
+        pairs["v"].append((x[0], fused.grad[0, :, start + 2 * SIZE : start + 3 * SIZE]))
+        pairs["o"].append((heads[0][:, columns], output.grad[0]))
+    ascent = gradients(model, head, query.probe(model, query.tokens, query.heads))
+    descents = [gradients(model, head, loss_of(model, tokens)) for tokens in rows]
+    scores = {}
+    for block, samples in pairs.items():
+        x, g = (torch.cat([sample[side] for sample in samples]) for side in (0, 1))
+        inner = torch.linalg.eigh(x.T @ x / len(x)).eigenvectors
+        outer = torch.linalg.eigh(g.T @ g / len(g)).eigenvectors
+        basis = torch.kron(outer, inner)
+        per_sample = torch.stack([(g.T @ x).flatten() for x, g in samples]) @ basis
+        eigenvalues = per_sample.square().mean(dim=0)
+        curvature = basis @ torch.diag(eigenvalues + 0.1 * eigenvalues.mean()) @ basis.T
+        direction = torch.linalg.solve(curvature, ascent[block].flatten())
+        scores[block] = [-(direction @ descent[block].flatten()).item() for descent in descents]
+    return scores
+
+
+def test_ekfac_scores_equal_a_dense_computation(store):
+    found, query = scored(store, "ekfac"), QUERIES[0]
+    for block, expected in dense_ekfac(store, query).items():
+        # kronfluence works in float32, and eigenvectors of near-equal eigenvalues may mix.
+        assert found[query.target][block] == pytest.approx(expected, rel=2e-3, abs=2e-3 * np.ptp(expected))
+
+
+@pytest.mark.parametrize("strategy", ["identity", "diagonal", "kfac", "ekfac"])
+def test_scores_do_not_depend_on_the_batch_size(store, strategy):
+    one, many = scored(store, strategy, batch_size=1), scored(store, strategy, batch_size=5)
+    assert_equal(one, many)
+
+
+def test_scores_do_not_depend_on_the_shards(store):
+    tracker = influence.Tracker(tiny_model(), TARGETS, 5, QUERIES)
+    factors = tracker.fit(influence.Rows(store, np.arange(len(store))), "ekfac", 4)
+    whole = scored(store, "ekfac", factors=factors)
+    for count in (2, 7):
+        shards = [
+            scored(store, "ekfac", rows=rows, factors=factors)
+            for rows in np.array_split(np.arange(len(store)), count)
+        ]
+        joined = {
+            target: {part: np.concatenate([shard[target][part] for shard in shards]) for part in parts}
+            for target, parts in whole.items()
+        }
+        assert_equal(whole, joined)
+
+
+@pytest.mark.parametrize("strategy", ["identity", "diagonal", "kfac", "ekfac"])
+def test_scores_do_not_depend_on_the_heads_tracked_together(store, strategy):
+    together = scored(store, strategy, heads=[Head(0, 0), Head(0, 1), Head(1, 0), Head(1, 1)])
+    for query in QUERIES:
+        alone = scored(store, strategy, heads=query.heads, queries=[query])
+        assert_equal({query.target: together[query.target]}, alone)
+
+
+def assert_equal(first, second):
+    for target, parts in first.items():
+        for part, values in parts.items():
+            tolerance = 1e-5 * max(np.abs(values).max(), 1e-3)
+            np.testing.assert_allclose(second[target][part], values, rtol=1e-4, atol=tolerance)
+
+
+def test_a_target_of_two_heads_is_their_sum(store):
+    pair = [Head(1, 0), Head(1, 1)]
+    both = scored(store, "ekfac", pair, [influence.Query("both", pair, probes.induction, TOKENS)])["both"]
+    singles = [
+        scored(store, "ekfac", pair, [influence.Query("one", [head], probes.induction, TOKENS)])["one"]
+        for head in pair
+    ]
+    for block in surgery.BLOCKS:
+        np.testing.assert_allclose(both[block], singles[0][block] + singles[1][block], rtol=1e-4, atol=1e-4)
+
+
+def test_sampled_labels_follow_the_model_and_only_seed_and_row():
+    logits = torch.log(torch.tensor([0.7, 0.2, 0.1])).expand(2000, 4, 3)
+    rows = torch.arange(2000)
+    labels = influence.sampled_labels(logits, rows, 0)
+    assert torch.bincount(labels.flatten()) / labels.numel() == pytest.approx([0.7, 0.2, 0.1], abs=0.02)
+    order = torch.randperm(2000)
+    assert torch.equal(influence.sampled_labels(logits, rows[order], 0), labels[order])
+    assert not torch.equal(influence.sampled_labels(logits, rows, 1), labels)
+
+
+def test_splitting_changes_no_output():
+    tokens, before = TOKENS, tiny_model()(TOKENS).logits
+    model = tiny_model()
+    names = surgery.split_heads(model, [Head(0, 0), Head(0, 1), Head(1, 1)])
+    torch.testing.assert_close(model(tokens).logits, before, rtol=1e-5, atol=1e-5)
+    assert model.get_submodule(names[Head(1, 1)]["qk"]).weight.shape == (2 * SIZE, 16)
+    assert model.get_submodule(names[Head(1, 1)]["o"]).weight.shape == (16, SIZE)
+    with surgery.grouped(model, 3):
+        torch.testing.assert_close(model(tokens).logits, before, rtol=1e-5, atol=1e-5)
+
+
+def test_split_blocks_are_the_heads_own():
+    model, whole = tiny_model(), tiny_model()
+    names = surgery.split_heads(model, [Head(1, 1)])
+    for block, (weight, part) in blocks(whole, Head(1, 1)).items():
+        assert torch.equal(model.get_submodule(names[Head(1, 1)][block]).weight, part(weight))
+
+
+def test_unsupported_architecture_is_one_sentence():
+    model = tiny_model()
+    model.config.model_type = "bert"
+    with pytest.raises(architectures.UserError, match="'bert' is not supported; choose one of gpt_neox"):
+        architectures.of(model)
+
+
+def test_factors_survive_flattening(store):
+    tracker = influence.Tracker(tiny_model(), TARGETS, 5, QUERIES)
+    factors = tracker.fit(influence.Rows(store, np.arange(5)), "ekfac", 4)
+    again = influence.unflatten(influence.flatten(factors))
+    assert again.keys() == factors.keys()
+    assert all(torch.equal(again[name][key], factors[name][key]) for name in factors for key in factors[name])
+
+
+def test_store_is_asked_for_its_rows():
+    rows = influence.Rows(Store(np.arange(12).reshape(3, 4)), np.array([2, 0]))
+    assert rows[0]["tokens"].tolist() == [8, 9, 10, 11]
+    assert int(rows[0]["row"]) == 2

@@ -1,0 +1,113 @@
+"""Repetition, selection and motifs: against plain loops, and what generation keeps."""
+
+import numpy as np
+import pytest
+
+from mda import motifs, repetition, selection
+from mda.errors import UserError
+from mda.heads import Head, ranking, resolve
+
+GENERATOR = np.random.default_rng(0)
+
+
+def test_repetition_score_equals_a_plain_loop():
+    rows = GENERATOR.integers(0, 4, (50, 12))
+    expected = []
+    for row in rows.tolist():
+        seen, hits = set(), 0
+        for pair in zip(row[:-1], row[1:], strict=True):
+            hits += pair in seen
+            seen.add(pair)
+        expected.append(hits / 11)
+    assert repetition.repetition_score(rows) == pytest.approx(expected)
+
+
+def test_repeated_positions_equal_a_plain_search():
+    for row in GENERATOR.integers(0, 3, (40, 11)):
+        expected = np.zeros(11, dtype=bool)
+        for length in range(2, 11):
+            for start in range(11 - length + 1):
+                span = row[start : start + length].tolist()
+                others = [row[s : s + length].tolist() for s in range(11 - length + 1) if s != start]
+                if span in others:
+                    expected[start : start + length] = True
+        assert repetition.repeated_positions(row, 2).tolist() == expected.tolist()
+
+
+def test_top_is_by_score_and_ties_are_seeded():
+    scores = np.array([1.0, 3.0, 2.0, 3.0, 0.0])
+    assert set(selection.top(scores, 2, 0)) == {1, 3}
+    assert selection.top(scores, 3, 0)[2] == 2
+    ties = {tuple(selection.top(np.zeros(20), 5, seed)) for seed in range(5)}
+    assert len(ties) == 5
+
+
+def test_excerpt_is_one_line():
+    assert selection.excerpt("a\n\t b  c", 10) == "a b c"
+    assert selection.excerpt("abcdef", 4) == "abc…"
+
+
+def test_pattern_and_layout_of_a_tiled_sample():
+    tokens = np.array([5, 6, 7, 5, 6, 7, 5, 6, 9, 8, 0])
+    pattern = motifs.pattern_of(tokens, separator=0, shortest=2)
+    assert pattern == (0, 1, 2, 0, 1, 2, 0, 1, -1, -1, -2)
+    assert motifs.Motif(pattern, 1).layout() == "A(3) A A[0:2] _2 |"
+
+
+def test_equal_structure_is_one_motif():
+    samples = np.array([[1, 2, 1, 2, 9], [3, 4, 3, 4, 8], [1, 2, 3, 4, 5]])
+    found = motifs.extract(samples, separator=0, shortest=2)
+    assert [(motif.pattern, motif.samples) for motif in found] == [
+        ((0, 1, 0, 1, -1), 2),
+        ((-1, -1, -1, -1, -1), 1),
+    ]
+
+
+def test_generated_samples_have_the_structure_and_new_contents():
+    sample = np.array([11, 12, 13, 14, 11, 12, 13, 14, 20, 11, 12, 0])
+    motif = motifs.extract(sample[None], separator=0, shortest=2)
+    frequencies = np.ones(60)
+    frequencies[:2] = 0
+    samples, numbers = motifs.generate(motif, 200, frequencies, separator=0, seed=1)
+    assert (numbers == 0).all()
+    for row in samples:
+        assert row[:4].tolist() == row[4:8].tolist()
+        assert row[9:11].tolist() == row[:2].tolist()
+        assert len(set(row[:4].tolist())) == 4
+        assert row[-1] == 0
+        assert (row[:-1] >= 2).all()
+    assert len({tuple(row) for row in samples.tolist()}) == 200
+    again, _ = motifs.generate(motif, 200, frequencies, separator=0, seed=1)
+    assert np.array_equal(samples, again)
+
+
+def test_generation_follows_the_motifs_frequency():
+    found = [motifs.Motif((0, 0, -1), 3), motifs.Motif((-1, -1, -1), 1)]
+    _, numbers = motifs.generate(found, 4000, np.ones(9), separator=0, seed=0)
+    assert (numbers == 0).mean() == pytest.approx(0.75, abs=0.03)
+
+
+SCORES = {
+    "prefix_matching": {Head(0, 0): 0.1, Head(0, 1): 0.7, Head(1, 0): 0.9, Head(1, 1): 0.7},
+    "previous_token": {Head(0, 0): 0.8, Head(0, 1): 0.0, Head(1, 0): 0.1, Head(1, 1): 0.2},
+    "copying": {Head(0, 0): -3.0, Head(0, 1): -2.0, Head(1, 0): -1.0, Head(1, 1): -4.0},
+}
+
+
+def test_ranks_and_places_become_heads():
+    assert resolve(["induction 1"], SCORES) == [Head(1, 0)]
+    assert resolve(["previous-token 1", "L1H1"], SCORES) == [Head(0, 0), Head(1, 1)]
+    assert ranking(SCORES["prefix_matching"])[1:3] == [Head(0, 1), Head(1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        (["L2H0"], "head L2H0 does not exist; the model has L0H0, L0H1, L1H0, L1H1"),
+        (["induction 5"], "'induction 5' is beyond the model's 4 heads"),
+        (["L1H0", "induction 1"], "'induction 1' is head L1H0, which the target already has"),
+    ],
+)
+def test_wrong_heads_are_one_sentence(wanted, words):
+    with pytest.raises(UserError, match=words):
+        resolve(wanted, SCORES)

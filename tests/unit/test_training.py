@@ -1,0 +1,157 @@
+"""Training: unbroken and resumed runs, roles, the learning rate."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import Store, tiny_model
+
+from mda import config, schedule, training
+from mda.errors import UserError
+
+SETTINGS = config.Optimizer(
+    learning_rate=0.01,
+    schedule="cosine",
+    warmup_steps=3,
+    decay_steps=12,
+    minimum_ratio=0.1,
+    betas=(0.9, 0.95),
+    epsilon=1e-8,
+    weight_decay=0.01,
+    clip=1.0,
+)
+STORE = Store(np.random.default_rng(0).integers(0, 20, (60, 9)))
+STREAM = schedule.base(60, steps=10, batch_size=6, seed=0)
+
+
+def evaluate(model):
+    total = sum(parameter.detach().double().sum() for parameter in model.parameters())
+    return {"held_out_loss": float(total), "prefix_matching": [[0.0]]}
+
+
+def trainer(folder: Path, stream=STREAM, save_seconds=math.inf, synthetic=None, measure=evaluate):
+    cadence = training.Cadence(2, 0, save_seconds, folder)
+    return training.Trainer(stream, STORE, synthetic, SETTINGS, measure, cadence)
+
+
+def run(folder, stop=10, **arguments):
+    found = trainer(folder, **arguments)
+    model = tiny_model()
+    model = found.follow(model, training.make_optimizer(model, SETTINGS), 0, stop)
+    return found.records, model
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("last", [1, 3, 4, 9])
+def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path, last):
+    records, model = run(tmp_path / "unbroken")
+
+    def kill(model):
+        calls.append(1)
+        if len(calls) == 1 + math.ceil(last / 2):
+            raise Killed
+        return evaluate(model)
+
+    calls: list[int] = []
+    with pytest.raises(Killed):
+        run(tmp_path / "broken", save_seconds=0, measure=kill)
+    again, resumed = run(tmp_path / "broken", save_seconds=0)
+    assert [record["step"] for record in again] == [0, 2, 4, 6, 8, 10]
+    assert repr(again) == repr(records)
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter, resumed.get_parameter(name)), name
+
+
+def test_a_state_brings_back_the_optimizer(tmp_path):
+    """A branch from a saved state takes the same next step as the run itself."""
+    found, model = trainer(tmp_path), tiny_model()
+    optimizer = training.make_optimizer(model, SETTINGS)
+    for step in range(4):
+        found.update(model, optimizer, step)
+    training.save_state(tmp_path / "state", model, optimizer)
+    loaded, moments = training.load_state(tmp_path / "state", SETTINGS)
+    found.update(model, optimizer, 4)
+    found.update(loaded, moments, 4)
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter, loaded.get_parameter(name)), name
+
+
+def test_a_damaged_state_is_one_sentence(tmp_path):
+    model = tiny_model()
+    training.save_state(tmp_path / "state", model, training.make_optimizer(model, SETTINGS))
+    moments = tmp_path / "state" / "optimizer.safetensors"
+    moments.write_bytes(moments.read_bytes()[:-10] + b"x")
+    (tmp_path / "state" / "model.safetensors").write_bytes(b"123")
+    with pytest.raises(UserError, match="cannot be loaded"):
+        training.load_state(tmp_path / "state", SETTINGS)
+
+
+def test_masked_rows_give_no_gradient(tmp_path):
+    """Masking equals a loss with weight zero on the row, computed without leaving it out."""
+    selected = STREAM.at(0)[0][:2]
+    found, model = trainer(tmp_path, schedule.mask(STREAM, selected)), tiny_model()
+    batch = found.batch(0)
+    rows, roles = found.stream.at(0)
+    assert len(batch) == 4
+    everything = torch.from_numpy(STORE.take(rows))
+    losses = torch.nn.functional.cross_entropy(
+        model(everything[:, :-1]).logits.transpose(1, 2), everything[:, 1:], reduction="none"
+    )
+    kept = torch.from_numpy(roles != schedule.MASKED)
+    expected = (losses * kept[:, None]).sum() / (kept.sum() * losses.shape[1])
+    assert found.update(model, training.make_optimizer(model, SETTINGS), 0) == pytest.approx(
+        expected.item(), rel=1e-5
+    )
+
+
+def test_a_step_without_rows_makes_no_update(tmp_path):
+    stream = schedule.mask(STREAM, STREAM.at(0)[0])
+    found, model = trainer(tmp_path, stream), tiny_model()
+    assert math.isnan(found.update(model, training.make_optimizer(model, SETTINGS), 0))
+    assert all(
+        torch.equal(parameter, tiny_model().get_parameter(name))
+        for name, parameter in model.named_parameters()
+    )
+
+
+def test_synthetic_rows_come_from_their_own_store(tmp_path):
+    generated = Store(np.full((3, 9), 7))
+    stream = schedule.insert(STREAM, np.arange(3), schedule.SYNTHETIC, seed=0, at_step=4)
+    found = trainer(tmp_path, stream, synthetic=generated)
+    assert len(found.batch(4)) == 9
+    assert (found.batch(4)[-3:] == 7).all()
+    assert len(found.batch(3)) == 6
+
+
+def test_divergence_is_one_sentence(tmp_path):
+    model = tiny_model()
+    with torch.no_grad():
+        model.gpt_neox.embed_in.weight.fill_(math.nan)
+    with pytest.raises(UserError, match=r"diverged: the loss of step 0 is nan; lower run\.optimizer"):
+        trainer(tmp_path).update(model, training.make_optimizer(model, SETTINGS), 0)
+
+
+def test_learning_rate_warms_up_and_falls():
+    rates = [training.learning_rate(SETTINGS, step) for step in range(14)]
+    assert rates[:3] == pytest.approx([0.01 / 3, 0.02 / 3, 0.01])
+    assert rates[3] == pytest.approx(0.01)
+    assert rates[12] == rates[13] == pytest.approx(0.001)
+    assert all(earlier > later for earlier, later in zip(rates[3:12], rates[4:13], strict=True))
+
+
+def test_pythias_learning_rate_at_step_1000():
+    published = SETTINGS.model_copy(
+        update={"learning_rate": 1e-3, "warmup_steps": 1430, "decay_steps": 143_000}
+    )
+    assert training.learning_rate(published, 1000) == pytest.approx(0.7e-3, rel=0.01)
+
+
+def test_biases_and_norms_are_not_decayed():
+    decayed, others = training.make_optimizer(tiny_model(), SETTINGS).param_groups
+    assert all(parameter.ndim >= 2 for parameter in decayed["params"])
+    assert others["weight_decay"] == 0
