@@ -26,6 +26,12 @@ def test_a_failed_write_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_what_a_killed_process_left_goes_away(tmp_path):
+    (tmp_path / ".out.json.12345678.part").write_text("half")
+    files.write_text(tmp_path / "out.json", "whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
+
+
 def test_a_folder_is_replaced_as_a_whole(tmp_path):
     for content in ("one", "two"):
         with files.whole(tmp_path / "folder") as part:

@@ -72,7 +72,8 @@ def describe(path: Path) -> dict[str, Any]:
 def whole(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; on success it becomes `path`, else it is removed.
 
-    Works for files and folders. A folder that exists is replaced.
+    Works for files and folders. A folder that exists is replaced. What a killed process left
+    beside `path` goes away when the next one succeeds.
 
     Raises:
         UserError: when the disk is full or the place cannot be written.
@@ -85,6 +86,8 @@ def whole(path: Path) -> Iterator[Path]:
         if path.is_dir():
             shutil.rmtree(path)
         os.replace(part, path)
+        for stale in path.parent.glob(f".{path.name}.*.part"):
+            _remove(stale)
     except Exception as error:
         reason = _unwritable(error)
         if reason is None:
@@ -94,10 +97,14 @@ def whole(path: Path) -> Iterator[Path]:
             "then run the same command again"
         ) from error
     finally:
-        if part.is_dir():
-            shutil.rmtree(part, ignore_errors=True)
-        else:
-            part.unlink(missing_ok=True)
+        _remove(part)
+
+
+def _remove(part: Path) -> None:
+    if part.is_dir():
+        shutil.rmtree(part, ignore_errors=True)
+    else:
+        part.unlink(missing_ok=True)
 
 
 def _unwritable(error: Exception) -> str | None:

@@ -74,7 +74,10 @@ def load(folder: Path) -> PreTrainedModel:
         UserError: when it is missing or damaged.
     """
     if not (folder / "config.json").is_file():
-        raise UserError(f"{folder}: is no checkpoint (it has no config.json); delete it and run again")
+        raise UserError(
+            f"{folder}: is no checkpoint (it has no config.json); delete the folder "
+            f"{folder.parent.parent.name}/{folder.parent.name} and run again"
+        )
     return _load(str(folder), None).float().to(device())
 
 

@@ -1,0 +1,120 @@
+"""A finished tiny project, made once, and ways to change copies of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT
+
+OWN_PROBE = """
+def previous(model, tokens, heads):
+    attentions = model(tokens, output_attentions=True).attentions
+    return sum(attentions[head.layer][:, head.number].diagonal(-1, -2, -1).sum() for head in heads)
+"""
+SOURCES = ("Snakefile", "config.yaml", "workflow", "profiles", "envs")
+
+
+@dataclass
+class Project:
+    """A folder with the workflow, a tiny configuration, and perhaps results."""
+
+    folder: Path
+
+    @classmethod
+    def make(cls, folder: Path) -> Project:
+        folder.mkdir()
+        for name in SOURCES:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy2(source, folder / name)
+        shutil.copy2(ROOT / "tests" / "tiny.yaml", folder / "tiny.yaml")
+        (folder / "own_probe.py").write_text(OWN_PROBE)
+        return cls(folder)
+
+    def copy(self, folder: Path) -> Project:
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Project(folder)
+
+    def command(self, *arguments: str) -> list[str]:
+        program = [sys.executable, "-m", "snakemake", "--profile", "profiles/local"]
+        return [*program, *arguments, "--configfile", "tiny.yaml"]
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "200"}
+
+    def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment(),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        assert not check or done.returncode == 0, done.stdout[-6000:]
+        return done
+
+    def make_all(self) -> subprocess.CompletedProcess[str]:
+        """What `make demo` runs, on the tiny configuration."""
+        return subprocess.run(
+            [sys.executable, "workflow/run.py", "--configfile", "tiny.yaml"],
+            cwd=self.folder,
+            env=self.environment(),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def planned(self) -> Counter[str]:
+        """The jobs that would run now, by rule."""
+        output = self.snakemake("--dry-run").stdout
+        if "Nothing to be done" in output:
+            return Counter()
+        table = output[output.index("Job stats:") :]
+        return Counter(
+            {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+            | {"total": 0}
+        ) - Counter({"total": 0})
+
+    def configure(self, place: str, value: Any) -> None:
+        """Set a dotted key of the tiny configuration."""
+        path = self.folder / "tiny.yaml"
+        config = yaml.safe_load(path.read_text())
+        section = config
+        *parents, last = place.split(".")
+        for key in parents:
+            section = section.setdefault(key, {})
+        section[last] = value
+        path.write_text(yaml.safe_dump(config))
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        path = self.folder / name
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results"
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Project:
+    """A tiny project, run once from nothing to the report."""
+    project = Project.make(tmp_path_factory.mktemp("finished") / "project")
+    done = project.make_all()
+    assert done.returncode == 0, done.stdout[-6000:]
+    (project.folder / "output.txt").write_text(done.stdout)
+    return project

@@ -1,0 +1,118 @@
+"""Every rule on a tiny configuration, from nothing to the report."""
+
+import json
+import re
+import time
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from conftest import ROOT
+
+pytestmark = pytest.mark.slow
+
+
+def test_every_rule_has_run(finished):
+    rules = "\n".join(path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk"))
+    names = set(re.findall(r"^rule (\w+):", rules, re.MULTILINE))
+    logs = {path.relative_to(finished.results / "logs").parts[0] for path in finished.results.rglob("*.log")}
+    assert names == {name.removesuffix(".log") for name in logs}
+
+
+def test_the_output_shows_progress_numbers_and_the_report(finished):
+    output = (finished.folder / "output.txt").read_text()
+    assert "steps (" in output
+    assert "(100%) done" in output
+    assert "labels of the top samples by influence" in output
+    assert "report:  results/report.html" in output
+    assert "remove, replaced: random 10 %" in output
+
+
+def test_the_report_has_every_figure_with_a_caption(finished):
+    report = (finished.results / "report.html").read_text()
+    for words in ("Prefix-matching score, previous-token score", "order seeds, bands the range over seeds"):
+        assert words in report
+    for category in ("Evidence", "Attribution", "Units"):
+        assert category in report
+
+
+def test_every_figure_is_png_and_pdf(finished):
+    figures = finished.results / "figures"
+    png = {path.relative_to(figures).with_suffix("") for path in figures.rglob("*.png")}
+    pdf = {path.relative_to(figures).with_suffix("") for path in figures.rglob("*.pdf")}
+    assert png == pdf
+    assert len(png) == 1 + 6 * 2
+
+
+def test_every_sample_of_the_run_is_scored_for_every_target(finished):
+    scores = pd.read_parquet(finished.results / "scores" / "scores.parquet")
+    order = pd.read_parquet(finished.results / "schedules" / "order.parquet")
+    for target, mine in scores.groupby("target"):
+        assert sorted(mine["row"]) == sorted(order["row"]), target
+        parts = mine["qk"] if target == "pair" else mine["qk"] + mine["v"] + mine["o"]
+        np.testing.assert_allclose(mine["influence"], parts, rtol=1e-4, atol=1e-3)
+    assert len(list((finished.results / "scores" / "shards").glob("*"))) == 3
+
+
+def test_the_effects_have_every_cell(finished):
+    effects = pd.read_csv(finished.results / "tables" / "effects.csv")
+    # Two targets; base, two influence selections and random removed, random augmented.
+    assert len(effects[effects["outcome"] == "formation_step"]) == 2 * (1 + 3 + 1)
+    removed = effects[(effects["intervention"] == "replace") & (effects["selection"] != "random")]
+    for column in ("to_base", "to_base_low", "to_base_high", "to_base_p", "to_random"):
+        assert removed[column].notna().all(), column
+    assert (effects["seeds"] == 2).all()
+
+
+def test_replacing_changes_just_the_selected_places(finished):
+    schedules = finished.results / "schedules" / "branches"
+    base = pd.read_parquet(schedules / "base" / "seed-1.parquet")
+    changed = pd.read_parquet(schedules / "replace" / "random" / "top-10" / "seed-1.parquet")
+    selected = set(pd.read_parquet(finished.results / "selections" / "random" / "top-10.parquet")["row"])
+    assert (changed["role"] == "replacement").tolist() == base["row"].isin(selected).tolist()
+    assert not changed["row"].isin(selected).any()
+
+
+def test_a_branch_begins_where_the_base_run_was(finished):
+    """At the window's start nothing has happened yet, so all runs measure the same."""
+    measured = [
+        pd.read_parquet(path).set_index("step").loc[2, ["held_out_loss", "icl_score"]]
+        for path in [
+            finished.results / "base" / "steps.parquet",
+            *finished.results.glob("runs/**/steps.parquet"),
+        ]
+    ]
+    assert len(measured) == 11
+    for other in measured[1:]:
+        assert other.tolist() == measured[0].tolist()
+
+
+def test_selections_have_score_rank_label_and_excerpt(finished):
+    for path in finished.results.glob("selections/*/*.parquet"):
+        table = pd.read_parquet(path)
+        assert list(table.columns) == ["rank", "score", "row", "step", "label", "excerpt"]
+        assert table["rank"].tolist() == list(range(1, 11))
+        assert table["score"].is_monotonic_decreasing
+        assert table["step"].between(2, 7).all()
+
+
+def test_results_name_what_made_them(finished):
+    for path in finished.results.rglob("*.parquet"):
+        made_by = json.loads(pq.read_schema(path).metadata[b"made_by"])
+        assert {"step", "parameters", "inputs", "packages", "code"} <= set(made_by), path
+
+
+def test_nothing_is_left_of_unfinished_work(finished):
+    assert not list(finished.results.rglob("*.part"))
+    assert not [path for path in (finished.results / "resume").rglob("*") if path.is_file()]
+
+
+def test_a_second_call_does_nothing_and_is_quick(finished):
+    report = (finished.results / "report.html").stat().st_mtime_ns
+    began = time.monotonic()
+    done = finished.make_all()
+    assert done.returncode == 0, done.stdout
+    assert time.monotonic() - began < 20
+    assert "Nothing to be done" in done.stdout
+    assert (finished.results / "report.html").stat().st_mtime_ns == report

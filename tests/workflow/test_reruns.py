@@ -1,0 +1,123 @@
+"""Only what changed runs again: the exact jobs for each kind of change."""
+
+import os
+import time
+from collections import Counter
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+PLOTS_OF_CURVES = {"plot_emergence": 2, "plot_icl": 2}
+PLOTS_OF_RUNS = {**PLOTS_OF_CURVES, "plot_effects": 2}
+EVIDENCE = {"curves": 1, "effects": 1, **PLOTS_OF_RUNS}
+ALWAYS = {"merged_configuration": 1, "all": 1}
+
+
+@pytest.fixture
+def project(finished, tmp_path):
+    return finished.copy(tmp_path / "project")
+
+
+def test_nothing(project):
+    assert project.planned() == Counter()
+
+
+def test_a_touch_of_every_source_file(project):
+    later = time.time() + 60
+    for path in project.folder.rglob("*"):
+        inside = path.relative_to(project.folder).parts
+        if path.is_file() and inside[0] not in ("results", ".snakemake"):
+            os.utime(path, (later, later))
+    assert project.planned() == Counter()
+
+
+def test_comments_in_the_code(project):
+    project.edit(
+        "workflow/mda/training.py", "        model.train()\n", "        # Now.\n        model.train()\n"
+    )
+    assert project.planned() == Counter()
+
+
+def test_the_colour_of_a_figure(project):
+    project.configure("figures.palette", {"random": "#000000"})
+    assert project.planned() == Counter({**PLOTS_OF_RUNS, **ALWAYS})
+
+
+def test_a_fraction_added(project):
+    project.configure("selection.fractions", [0.1, 0.2])
+    # Three selections at the new fraction, of which two are removed and one makes samples too.
+    assert project.planned() == Counter(
+        {"select": 3, "motifs": 1, "synthesize": 1, "intervene": 8, "retrain": 8, **EVIDENCE, **ALWAYS}
+    )
+
+
+def test_a_seed_added(project):
+    project.configure("experiments.seeds", [0, 1, 2])
+    assert project.planned() == Counter({"intervene": 5, "retrain": 5, **EVIDENCE, **ALWAYS})
+
+
+def test_the_code_of_the_probes(project):
+    project.edit(
+        "workflow/mda/probes.py", "length = tokens.shape[1] // 2", "length = tokens.shape[1] // 2 + 0"
+    )
+    assert project.planned() == Counter(
+        {
+            "score_shard": 3,
+            "scores": 1,
+            "select": 2,
+            "intervene": 4,
+            "retrain": 4,
+            "plot_influence": 2,
+            "plot_labels": 2,
+            "plot_samples": 2,
+            **EVIDENCE,
+            "all": 1,
+        }
+    )
+
+
+def test_the_users_own_probe(project):
+    before = project.planned()
+    project.edit("own_probe.py", "return sum(", "return 2 * sum(")
+    after = project.planned()
+    assert before == Counter()
+    assert after["score_shard"] == 3
+    assert "factors" not in after
+
+
+def test_the_threshold_of_formation(project):
+    project.configure("evidence.threshold", 0.2)
+    assert project.planned() == Counter({"effects": 1, "plot_effects": 2, "plot_emergence": 2, **ALWAYS})
+
+
+def test_the_damping(project):
+    project.configure("attribution.damping", 0.5)
+    planned = project.planned()
+    assert planned["score_shard"] == 3
+    assert planned["retrain"] == 4
+    assert "factors" not in planned
+
+
+def test_the_time_between_saves(project):
+    assert project.planned() == Counter()
+    project.edit("workflow/rules/common.smk", "SAVE_SECONDS = 60", "SAVE_SECONDS = 30")
+    assert project.planned() == Counter()
+
+
+def test_the_seed_of_the_corpus(project):
+    project.configure("corpus.synthetic.seed", 1)
+    planned = project.planned()
+    everything = project.snakemake("--dry-run", "--forceall").stdout
+    rules = {line.split()[0] for line in everything.split("Job stats:")[1].splitlines() if "  " in line}
+    assert set(planned) | {"job", "total", "--------------------"} >= rules - {"rule", "-"}
+    assert planned["retrain"] == 10
+    assert planned["corpus"] == 1
+
+
+def test_a_change_is_carried_out_and_done(project):
+    """The plan above is what runs, and afterwards nothing is left to do."""
+    project.configure("figures.palette", {"random": "#000000"})
+    output = project.snakemake().stdout
+    assert output.count("Finished jobid") == 8
+    assert project.planned() == Counter()
