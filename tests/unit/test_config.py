@@ -9,13 +9,14 @@ from conftest import ROOT
 from pydantic import BaseModel
 
 from mda import config, design
+from mda.cell import BASE, Cell
 from mda.errors import UserError
 
 
 def keys_of(section, place=""):
     """Every dotted key of a section of the schema that has no default, down to leaves."""
     for key, field in section.model_fields.items():
-        inner = [part for part in [field.annotation, *getattr(field.annotation, "__args__", ())]]
+        inner = [field.annotation, *getattr(field.annotation, "__args__", ())]
         models = [part for part in inner if isinstance(part, type) and issubclass(part, BaseModel)]
         if not field.is_required():
             continue
@@ -115,9 +116,9 @@ def test_the_design_has_every_cell_and_its_twin(default):
     assert len(set(cells)) == len(cells) == 3 * (1 + 4 + 4 + 2 + 2)
     assert {design.branch(cell) for cell in cells} >= {"base", "replace/influence-induction-1/top-10"}
     for cell in cells:
-        if cell.intervention != design.BASE:
+        if cell.intervention != BASE:
             assert cell._replace(selection="random") in cells
-            assert design.Cell(design.BASE, "none", 0.0, cell.seed) in cells
+            assert Cell(BASE, "none", 0.0, cell.seed) in cells
 
 
 @pytest.mark.parametrize(("fraction", "text"), [(0.1, "10"), (0.025, "2.5"), (0.07, "7"), (0.001, "0.1")])

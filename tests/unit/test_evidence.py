@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mda import config, evidence, statistics
-from mda.design import BASE, Cell
+from mda import evidence, sections, statistics
+from mda.cell import BASE, Cell
 from mda.heads import Head
 
 STEPS = np.array([10.0, 20.0, 30.0, 40.0])
-SETTINGS = config.Evidence(threshold=0.5, confidence=0.95, resamples=999, seed=0)
+SETTINGS = sections.Evidence(threshold=0.5, confidence=0.95, resamples=999, seed=0)
 
 
 @pytest.mark.parametrize(

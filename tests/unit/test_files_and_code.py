@@ -90,7 +90,7 @@ def test_results_say_what_made_them(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"PAR1 and then nothing"])
 def test_a_truncated_table_is_one_sentence(tmp_path, content):
     (tmp_path / "t.parquet").write_bytes(content)
-    with pytest.raises(UserError, match="cannot be read as Parquet .* delete it and run again"):
+    with pytest.raises(UserError, match=r"cannot be read as Parquet .* delete it and run again"):
         files.read_table(tmp_path / "t.parquet")
 
 

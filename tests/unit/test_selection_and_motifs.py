@@ -1,5 +1,7 @@
 """Repetition, selection and motifs: against plain loops, and what generation keeps."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ def test_repetition_score_equals_a_plain_loop():
     expected = []
     for row in rows.tolist():
         seen, hits = set(), 0
-        for pair in zip(row[:-1], row[1:], strict=True):
+        for pair in pairwise(row):
             hits += pair in seen
             seen.add(pair)
         expected.append(hits / 11)

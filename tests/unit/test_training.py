@@ -1,6 +1,7 @@
 """Training: unbroken and resumed runs, roles, the learning rate."""
 
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,10 @@ import pytest
 import torch
 from conftest import Store, tiny_model
 
-from mda import config, schedule, training
+from mda import schedule, sections, training
 from mda.errors import UserError
 
-SETTINGS = config.Optimizer(
+SETTINGS = sections.Optimizer(
     learning_rate=0.01,
     schedule="cosine",
     warmup_steps=3,
@@ -141,7 +142,7 @@ def test_learning_rate_warms_up_and_falls():
     assert rates[:3] == pytest.approx([0.01 / 3, 0.02 / 3, 0.01])
     assert rates[3] == pytest.approx(0.01)
     assert rates[12] == rates[13] == pytest.approx(0.001)
-    assert all(earlier > later for earlier, later in zip(rates[3:12], rates[4:13], strict=True))
+    assert all(earlier > later for earlier, later in pairwise(rates[3:13]))
 
 
 def test_pythias_learning_rate_at_step_1000():

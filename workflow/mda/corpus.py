@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mda import files, synthetic
-from mda.config import Corpus, Files, HuggingFaceData, Synthetic, Table
 from mda.document import Document
 from mda.errors import UserError
+from mda.sections import Corpus, Files, HuggingFaceData, Synthetic, Table
 
 log = logging.getLogger(__name__)
 

@@ -5,20 +5,8 @@ Plain names and numbers, for the rules to make paths of; no file is read here.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from mda import config
-
-BASE = "base"
-
-
-class Cell(NamedTuple):
-    """A run's place in the design; the base has the selection 'none' and fraction 0."""
-
-    intervention: str
-    selection: str
-    fraction: float
-    seed: int
+from mda.cell import BASE, Cell
 
 
 def percent(fraction: float) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mda import config, statistics
-from mda.design import BASE, Cell
+from mda import sections, statistics
+from mda.cell import BASE, Cell
 from mda.heads import Head
 
 # Outcome -> the direction in which the unit, or the model, is stronger.
@@ -63,7 +63,7 @@ def outcomes(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def effects(table: pd.DataFrame, settings: config.Evidence) -> pd.DataFrame:
+def effects(table: pd.DataFrame, settings: sections.Evidence) -> pd.DataFrame:
     """The effect of every cell on every outcome.
 
     Args:
@@ -108,7 +108,7 @@ def _compare(
     other: pd.DataFrame,
     outcome: str,
     name: str,
-    settings: config.Evidence,
+    settings: sections.Evidence,
     skip: bool,
 ) -> dict[str, float]:
     seeds = runs.index.intersection(other.index)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from mda import config, files
+from mda import files, sections
 from mda.errors import UserError
 
 # The metric that ranks the heads of a kind.
@@ -28,7 +28,7 @@ class Head(NamedTuple):
         Raises:
             UserError: for anything else.
         """
-        match = config.HEAD_PATTERN.match(text)
+        match = sections.HEAD_PATTERN.match(text)
         if match is None:
             raise UserError(f"'{text}' names no head; write a place such as L1H0")
         return cls(int(match[1]), int(match[2]))
@@ -47,7 +47,7 @@ def resolve(wanted: list[str], scores: dict[str, dict[Head, float]]) -> list[Hea
     known = set(next(iter(scores.values())))
     found: list[Head] = []
     for text in wanted:
-        rank = config.RANK_PATTERN.match(text)
+        rank = sections.RANK_PATTERN.match(text)
         if rank is None:
             head = Head.parse(text)
         else:

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from mda import architectures, config, sequences
+from mda import architectures, sections, sequences
 
 HEAD_METRICS = ("prefix_matching", "previous_token", "copying")
 BATCH = 64
@@ -135,7 +135,7 @@ def token_losses(model: PreTrainedModel, rows: torch.Tensor) -> torch.Tensor:
     return torch.cat(losses)
 
 
-def icl_score(losses: torch.Tensor, settings: config.ICL) -> float:
+def icl_score(losses: torch.Tensor, settings: sections.ICL) -> float:
     """In-context learning score: late loss minus mean early loss; more negative is better.
 
     The paper's positions, 500 against 0-50 (arXiv 2601.21996), are scaled to the context by
@@ -152,7 +152,7 @@ class Evaluator:
 
     def __init__(
         self,
-        settings: config.Metrics,
+        settings: sections.Metrics,
         held_out: np.ndarray,
         vocabulary: np.ndarray,
         device: torch.device,

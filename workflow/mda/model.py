@@ -10,7 +10,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from mda import architectures, config
+from mda import architectures, sections
 from mda.errors import UserError
 
 transformers_logging.disable_progress_bar()
@@ -21,7 +21,7 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def create(settings: config.Model, vocabulary: int, context: int) -> PreTrainedModel:
+def create(settings: sections.Model, vocabulary: int, context: int) -> PreTrainedModel:
     """A model initialized from the configured seed, or read from the configured checkpoint.
 
     Args:
@@ -51,7 +51,7 @@ def create(settings: config.Model, vocabulary: int, context: int) -> PreTrainedM
     return model.float().to(device())
 
 
-def _configuration(settings: config.Model, vocabulary: int, context: int) -> Any:
+def _configuration(settings: sections.Model, vocabulary: int, context: int) -> Any:
     if settings.architecture not in architectures.ARCHITECTURES:
         raise UserError(
             f"model.architecture '{settings.architecture}' is not supported; choose one of "

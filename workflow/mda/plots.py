@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mda import files
-from mda.design import BASE
+from mda.cell import BASE
 
 # Width of a text column of a paper, in inches.
 WIDTH = 6.75

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mda.config import Synthetic, SyntheticSource
 from mda.document import Document
+from mda.sections import Synthetic, SyntheticSource
 
 # Every word is a consonant and a vowel, so that samples can be read aloud.
 SYLLABLES = [consonant + vowel for vowel in "aeiou" for consonant in "bcdfghjklmnpqrstvwxz"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mda import config, files
+from mda import files, sections
 from mda.errors import UserError
 
 SEPARATOR = "<|endoftext|>"
@@ -21,7 +21,7 @@ UNKNOWN = "<|unknown|>"
 SEPARATORS = (SEPARATOR, "</s>", "<|end_of_text|>", "<eos>")
 
 
-def train_tokenizer(settings: config.Tokenizer, texts: Iterator[str]):
+def train_tokenizer(settings: sections.Tokenizer, texts: Iterator[str]):
     """Train a word-level or byte-level BPE tokenizer, or load one.
 
     Returns:
@@ -57,7 +57,7 @@ def train_tokenizer(settings: config.Tokenizer, texts: Iterator[str]):
     return tokenizer
 
 
-def _load_foreign(settings: config.Tokenizer):
+def _load_foreign(settings: sections.Tokenizer):
     import tokenizers
 
     assert settings.path is not None

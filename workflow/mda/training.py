@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from mda import config, files, schedule
+from mda import files, schedule, sections
 from mda import model as models
 from mda.errors import UserError
 from mda.tokens import TokenStore
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 Record = dict[str, Any]
 
 
-def learning_rate(settings: config.Optimizer, step: int) -> float:
+def learning_rate(settings: sections.Optimizer, step: int) -> float:
     """Learning rate of the update that leads from `step` to `step` + 1.
 
     Linear warm-up, then constant, linear or cosine decay to `minimum_ratio` of the peak at
@@ -49,7 +49,7 @@ def learning_rate(settings: config.Optimizer, step: int) -> float:
     return settings.learning_rate * (settings.minimum_ratio + (1 - settings.minimum_ratio) * decay)
 
 
-def make_optimizer(model: PreTrainedModel, settings: config.Optimizer) -> torch.optim.AdamW:
+def make_optimizer(model: PreTrainedModel, settings: sections.Optimizer) -> torch.optim.AdamW:
     """AdamW; biases and norms are not decayed, as in GPT-NeoX."""
     decayed = [parameter for parameter in model.parameters() if parameter.ndim >= 2]
     others = [parameter for parameter in model.parameters() if parameter.ndim < 2]
@@ -74,7 +74,7 @@ def save_state(folder: Path, model: PreTrainedModel, optimizer: torch.optim.Adam
     save_file(moments, folder / "optimizer.safetensors")
 
 
-def load_state(folder: Path, settings: config.Optimizer) -> tuple[PreTrainedModel, torch.optim.AdamW]:
+def load_state(folder: Path, settings: sections.Optimizer) -> tuple[PreTrainedModel, torch.optim.AdamW]:
     """Load what `save_state` saved.
 
     Raises:
@@ -133,7 +133,7 @@ class Trainer:
         stream: schedule.Schedule,
         train: TokenStore,
         synthetic: TokenStore | None,
-        optimizer: config.Optimizer,
+        optimizer: sections.Optimizer,
         evaluate: Callable[[PreTrainedModel], Record],
         cadence: Cadence,
     ) -> None:
@@ -259,6 +259,12 @@ def _report(record: Record, first: int, stop: int, began: float) -> None:
         "step %d of %d, loss %.3f, held-out %.3f, best prefix-matching %.3f, %.1f steps/s, %.0f s left",
         step, stop, record["train_loss"], record["held_out_loss"], best, rate, remaining,
     )  # fmt: skip
+
+
+def write_records(records: list[Record], steps: Path, heads: Path) -> None:
+    """Write the metrics by step, and by step and head."""
+    for path, table in zip((steps, heads), tables(records), strict=True):
+        files.write_table(path, table)
 
 
 def tables(records: list[Record]) -> tuple[dict[str, list], dict[str, list]]:

@@ -13,11 +13,11 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 from snakemake.exceptions import WorkflowError
 
 from mda import code, corpus, design
-from mda import config as settings
+from mda.config import check as check_configuration
 from mda.errors import UserError
 
 try:
-    CONFIG = settings.check(config)
+    CONFIG = check_configuration(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 

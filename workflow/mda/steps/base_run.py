@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
-from mda import cli, config, files, metrics, sequences, tokens, training
+from mda import cli, files, metrics, sections, sequences, tokens, training
 from mda import model as models
 from mda import schedule as schedules
 from mda.tokens import TokenStore
@@ -17,13 +17,13 @@ def train(
     train: Path,
     held_out: Path,
     schedule: Path,
-    model: config.Model,
+    model: sections.Model,
     steps: int,
     checkpoints: list[int],
-    window: config.Window,
+    window: sections.Window,
     evaluate_every: int,
-    optimizer: config.Optimizer,
-    metrics_settings: config.Metrics,
+    optimizer: sections.Optimizer,
+    metrics_settings: sections.Metrics,
     save_seconds: float,
     resume: Path,
     out_checkpoints: Path,
@@ -61,9 +61,7 @@ def train(
         for name, out in (("checkpoints", out_checkpoints), ("state", out_state)):
             with files.whole(out) as part:
                 shutil.copytree(kept / name, part)
-    by_step, by_head = training.tables(trainer.records)
-    files.write_table(out_steps, by_step)
-    files.write_table(out_heads, by_head)
+    training.write_records(trainer.records, out_steps, out_heads)
     shutil.rmtree(resume, ignore_errors=True)
 
 

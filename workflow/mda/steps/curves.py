@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from mda import cli, evidence, files, heads
-from mda.design import Cell
+from mda.cell import Cell
 
 
 def gather(targets: Path, steps: list[Path], head_scores: list[Path], cells: list[Cell], out: Path) -> None:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from mda import cli, config, evidence, files
+from mda import cli, evidence, files, sections
 
 
-def estimate(curves: Path, settings: config.Evidence, out: Path, out_outcomes: Path) -> None:
+def estimate(curves: Path, settings: sections.Evidence, out: Path, out_outcomes: Path) -> None:
     """Write `out` (effects, CSV) and `out_outcomes` (a line a run and target, CSV).
 
     The columns are those of `mda.evidence.effects` and `mda.evidence.outcomes`.

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import save_file
 
-from mda import cli, config, files, heads, influence
+from mda import cli, files, heads, influence, sections
 from mda import model as models
 from mda import schedule as schedules
 from mda.tokens import TokenStore
@@ -16,7 +16,7 @@ def fit_factors(
     train: Path,
     schedule: Path,
     targets: Path,
-    fit: config.Fit,
+    fit: sections.Fit,
     out: Path,
 ) -> None:
     """Write `out`, a safetensors file with a tensor a factor and block, keyed `factor/module`.

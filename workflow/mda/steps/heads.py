@@ -4,11 +4,11 @@ from pathlib import Path
 
 import torch
 
-from mda import cli, config, files, metrics, sequences, tokens, training
+from mda import cli, files, metrics, sections, sequences, tokens, training
 from mda import model as models
 
 
-def score(tokenizer: Path, checkpoints: Path, metrics_settings: config.Metrics, out: Path) -> None:
+def score(tokenizer: Path, checkpoints: Path, metrics_settings: sections.Metrics, out: Path) -> None:
     """Write `out` with a line a checkpoint, layer and head.
 
     Columns: step, layer, head, prefix_matching, previous_token, copying; see

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mda import cli, config, files
+from mda import cli, files, sections
 from mda import schedule as schedules
 
 
@@ -12,7 +12,7 @@ def intervene(
     kind: str,
     seed: int,
     schedule: Path,
-    window: config.Window,
+    window: sections.Window,
     at_step: int | None,
     selection: list[Path],
     synthetic: list[Path],

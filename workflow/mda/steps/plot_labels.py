@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mda import cli, config, files, plots
+from mda import cli, files, plots, sections
 from mda import schedule as schedules
 
 
@@ -14,7 +14,7 @@ def draw(
     train_rows: Path,
     selections: list[Path],
     names: list[str],
-    window: config.Window,
+    window: sections.Window,
     target: str,
     dpi: int,
     out: list[Path],

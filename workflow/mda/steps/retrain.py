@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from mda import cli, config, files, metrics, sequences, tokens, training
+from mda import cli, files, metrics, sections, sequences, tokens, training
 from mda import model as models
 from mda import schedule as schedules
 from mda.tokens import TokenStore
@@ -16,10 +16,10 @@ def retrain(
     state: Path,
     schedule: Path,
     synthetic: list[Path],
-    window: config.Window,
+    window: sections.Window,
     evaluate_every: int,
-    optimizer: config.Optimizer,
-    metrics_settings: config.Metrics,
+    optimizer: sections.Optimizer,
+    metrics_settings: sections.Metrics,
     save_seconds: float,
     resume: Path,
     out_steps: Path,
@@ -40,9 +40,7 @@ def retrain(
     network, moments = training.load_state(state, optimizer)
     with files.alone(cadence.folder):
         trainer.follow(network, moments, window.start, window.stop)
-    by_step, by_head = training.tables(trainer.records)
-    files.write_table(out_steps, by_step)
-    files.write_table(out_heads, by_head)
+    training.write_records(trainer.records, out_steps, out_heads)
     shutil.rmtree(resume, ignore_errors=True)
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import torch
 from safetensors.torch import load_file
 
-from mda import cli, config, files, heads, influence, probes, sequences, tokens
+from mda import cli, files, heads, influence, probes, sections, sequences, tokens
 from mda import model as models
 from mda import schedule as schedules
 from mda.errors import UserError
@@ -21,11 +21,11 @@ def score(
     schedule: Path,
     targets: Path,
     factors: Path,
-    fit: config.Fit,
-    damping: config.Damping,
+    fit: sections.Fit,
+    damping: sections.Damping,
     samples: int,
-    target_settings: list[config.Target],
-    probe_settings: dict[str, config.Probe],
+    target_settings: list[sections.Target],
+    probe_settings: dict[str, sections.Probe],
     shard: int,
     out: Path,
 ) -> None:
@@ -73,7 +73,7 @@ def score(
 
 
 def _query(
-    name: str, places: list[heads.Head], settings: config.Probe, vocabulary: np.ndarray
+    name: str, places: list[heads.Head], settings: sections.Probe, vocabulary: np.ndarray
 ) -> influence.Query:
     draw = sequences.repeated_tokens if settings.tokens == "repeated" else sequences.random_tokens
     drawn = draw(vocabulary, settings.sequences, settings.length, settings.seed)

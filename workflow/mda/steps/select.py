@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 
-from mda import cli, config, files, selection, tokens
+from mda import cli, files, sections, selection, tokens
 from mda import schedule as schedules
 from mda.tokens import TokenStore
 
@@ -17,7 +17,7 @@ def select(
     train: Path,
     train_rows: Path,
     tokenizer: Path,
-    window: config.Window,
+    window: sections.Window,
     target: str,
     scores: list[Path],
     seed: int,

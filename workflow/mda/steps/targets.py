@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from mda import cli, config, files, heads
+from mda import cli, files, heads, sections
 from mda.heads import Head
 
 
-def find(scores: Path, rank_at: int, targets: list[config.Target], out: Path, out_ranking: Path) -> None:
+def find(scores: Path, rank_at: int, targets: list[sections.Target], out: Path, out_ranking: Path) -> None:
     """Write the targets' heads (`out`, JSON) and the ranking they come from (`out_ranking`, CSV).
 
     Ranks are taken at checkpoint `rank_at`, by prefix-matching score for 'induction',

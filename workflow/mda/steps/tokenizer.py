@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from mda import cli, config, files, tokens
+from mda import cli, files, sections, tokens
 
 
-def make(documents: Path, settings: config.Tokenizer, out: Path) -> None:
+def make(documents: Path, settings: sections.Tokenizer, out: Path) -> None:
     """Write `out`, a tokenizer.json that the `tokenizers` library reads."""
     table = files.read_table(documents, columns=["text", "split"]).to_pydict()
     texts = (text for text, split in zip(*table.values(), strict=True) if split == "train")

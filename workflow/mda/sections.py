@@ -1,0 +1,365 @@
+"""The sections of the configuration: every key, its type and its range.
+
+`config.yaml` gives the value and the meaning of every key; these classes give what is
+allowed. A test asserts that the two name exactly the same keys. Steps take sections as
+arguments; `mda.config` joins them and checks what holds between them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sysconfig
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+Positive = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Damping = Annotated[float, Field(ge=0)] | None
+HeadMetric = Literal["prefix_matching", "previous_token", "copying"]
+SelectionMethod = Literal["influence", "random", "loss", "repetition"]
+InterventionKind = Literal["mask", "replace", "duplicate", "augment"]
+
+HEAD_PATTERN = re.compile(r"^L(\d+)H(\d+)$")
+RANK_PATTERN = re.compile(r"^(induction|previous-token|copying) ([1-9]\d*)$")
+
+
+class Section(BaseModel):
+    """A group of keys; a key it does not know is an error that names the nearest one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        for key in value:
+            if key not in cls.model_fields:
+                near = difflib.get_close_matches(str(key), cls.model_fields, n=1, cutoff=0.0)
+                raise ValueError(f"unknown key '{key}'; did you mean '{near[0]}'?")
+        return value
+
+
+class SyntheticSource(Section):
+    """One kind of document of the controlled corpus and its share of all documents."""
+
+    label: str
+    kind: Literal["markov", "tiled"]
+    share: Share
+    catalyst: bool
+    motif: tuple[Positive, Positive] | None
+
+    @model_validator(mode="after")
+    def _motif(self) -> SyntheticSource:
+        if self.kind == "tiled" and (self.motif is None or self.motif[0] > self.motif[1]):
+            raise ValueError("a 'tiled' source needs motif: [shortest, longest]")
+        return self
+
+
+class Synthetic(Section):
+    """The controlled corpus; see `mda.synthetic`."""
+
+    seed: Natural
+    documents: Positive
+    words: Annotated[int, Field(ge=2, le=100)]
+    words_per_document: Positive
+    successors: Positive
+    sources: list[SyntheticSource]
+
+    @model_validator(mode="after")
+    def _shares(self) -> Synthetic:
+        total = sum(source.share for source in self.sources)
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the shares of 'sources' sum to {total:g}, but must sum to 1")
+        if self.successors > self.words:
+            raise ValueError(f"successors ({self.successors}) exceeds words ({self.words})")
+        return self
+
+
+class FilePattern(Section):
+    """Files of one kind and their label."""
+
+    label: str
+    glob: str
+
+
+class Files(Section):
+    """Local files; the first pattern that matches a file labels it."""
+
+    root: str
+    patterns: Annotated[list[FilePattern], Field(min_length=1)]
+    exclude: list[str]
+    undecodable: Literal["error", "skip"]
+    max_characters: Positive
+
+    @property
+    def folder(self) -> Path:
+        """The root; `python-stdlib` is the standard library of the running interpreter."""
+        stdlib = self.root == "python-stdlib"
+        return Path(sysconfig.get_paths()["stdlib"]) if stdlib else Path(self.root)
+
+
+class Table(Section):
+    """A JSON-lines or Parquet file with a text a row."""
+
+    path: str
+    text: str
+    label: str | None
+
+
+class HuggingFaceData(Section):
+    """A dataset on the hub at a pinned revision."""
+
+    repository: str
+    revision: str
+    subset: str | None
+    split: str
+    text: str
+    label: str | None
+    documents: Positive
+
+
+class Corpus(Section):
+    """Where the documents come from."""
+
+    source: Literal["synthetic", "files", "jsonl", "parquet", "huggingface"]
+    held_out: Fraction
+    split_seed: Natural
+    synthetic: Synthetic | None
+    files: Files | None
+    table: Table | None
+    huggingface: HuggingFaceData | None
+
+    @property
+    def key(self) -> str:
+        """Name of the section that the source reads."""
+        return "table" if self.source in ("jsonl", "parquet") else self.source
+
+    @property
+    def chosen(self) -> Synthetic | Files | Table | HuggingFaceData:
+        """The settings of the source in use."""
+        return getattr(self, self.key)
+
+    def in_use(self) -> Corpus:
+        """The same without the sections of other sources, which change no result."""
+        unused = {"synthetic", "files", "table", "huggingface"} - {self.key}
+        return self.model_copy(update=dict.fromkeys(unused))
+
+    @model_validator(mode="after")
+    def _has_source(self) -> Corpus:
+        if self.chosen is None:
+            raise ValueError(f"source is '{self.source}', but the section '{self.key}' is empty")
+        if isinstance(self.chosen, Table) and not Path(self.chosen.path).is_file():
+            raise ValueError(f"table.path names the file {self.chosen.path}, which does not exist")
+        if isinstance(self.chosen, Files) and not self.chosen.folder.is_dir():
+            raise ValueError(f"files.root names the folder {self.chosen.folder}, which does not exist")
+        return self
+
+
+class Tokenizer(Section):
+    """The tokenizer to train or load."""
+
+    kind: Literal["word", "bpe", "file", "huggingface"]
+    vocabulary: Annotated[int, Field(ge=3)]
+    path: str | None
+    revision: str | None
+
+    @model_validator(mode="after")
+    def _path(self) -> Tokenizer:
+        if self.kind in ("file", "huggingface") and not self.path:
+            raise ValueError(f"kind '{self.kind}' needs 'path': the file, or the repository's name")
+        return self
+
+
+class Tokens(Section):
+    """How text becomes rows of tokens."""
+
+    tokenizer: Tokenizer
+    context: Annotated[int, Field(ge=4)]
+
+
+class Model(Section):
+    """The model to start from."""
+
+    architecture: str
+    seed: Natural
+    checkpoint: str | None
+    revision: str | None
+    settings: dict[str, Any]
+
+
+class Optimizer(Section):
+    """AdamW and its learning-rate schedule."""
+
+    learning_rate: Annotated[float, Field(gt=0)]
+    schedule: Literal["constant", "linear", "cosine"]
+    warmup_steps: Natural
+    decay_steps: Positive | None
+    minimum_ratio: Share
+    betas: tuple[Share, Share]
+    epsilon: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    clip: Annotated[float, Field(gt=0)]
+
+
+class Window(Section):
+    """The steps that interventions change: `start` to `stop` - 1."""
+
+    start: Natural
+    stop: Positive
+
+
+class Run(Section):
+    """The base run."""
+
+    steps: Positive
+    batch_size: Positive
+    order_seed: Natural
+    checkpoints: list[Natural]
+    evaluate_every: Positive
+    window: Window
+    optimizer: Optimizer
+
+
+class ICL(Section):
+    """Positions of the in-context learning score."""
+
+    early: Positive
+    late: Positive
+
+
+class Metrics(Section):
+    """What every run is measured on."""
+
+    seed: Natural
+    sequences: Positive
+    length: Annotated[int, Field(ge=2)]
+    held_out_rows: Positive
+    icl: ICL
+
+
+class Probe(Section):
+    """A differentiable measure of how well a unit does its job; see `mda.probes`."""
+
+    measure: str
+    tokens: Literal["repeated", "random"]
+    length: Annotated[int, Field(ge=2)]
+    sequences: Positive
+    seed: Natural
+
+    @model_validator(mode="after")
+    def _measure(self) -> Probe:
+        known = ("induction", "previous_token")
+        if self.measure not in known and ":" not in self.measure:
+            raise ValueError(
+                f"measure '{self.measure}' is neither one of {', '.join(known)} nor 'file.py:function'"
+            )
+        if self.measure == "induction" and self.tokens != "repeated":
+            raise ValueError("measure 'induction' needs tokens: repeated")
+        return self
+
+    @property
+    def sequence_length(self) -> int:
+        """Number of tokens of one probe sequence."""
+        return 2 * self.length if self.tokens == "repeated" else self.length
+
+    @property
+    def file(self) -> str | None:
+        """The user's source file, if the measure is the user's own."""
+        return self.measure.rsplit(":", 1)[0] if ":" in self.measure else None
+
+
+class Target(Section):
+    """A unit: one or several heads, named by place or by rank."""
+
+    name: Name
+    heads: list[str]
+    probe: str
+    mode: Literal["qk", "qkvo"]
+    metric: HeadMetric
+
+    @model_validator(mode="after")
+    def _heads(self) -> Target:
+        if not self.heads:
+            raise ValueError("'heads' is empty; give heads such as L1H0, or ranks such as 'induction 1'")
+        for head in self.heads:
+            if not HEAD_PATTERN.match(head) and not RANK_PATTERN.match(head):
+                raise ValueError(
+                    f"'{head}' names no head; write a place such as L1H0, or a rank such as "
+                    "'induction 1', 'previous-token 1' or 'copying 1'"
+                )
+        return self
+
+
+class Fit(Section):
+    """How the curvature is fitted."""
+
+    strategy: Literal["identity", "diagonal", "kfac", "ekfac"]
+    samples: Positive
+    seed: Natural
+    batch_size: Positive
+
+
+class Attribution(Section):
+    """When and how influence is computed."""
+
+    checkpoint: Natural
+    rank_at: Natural
+    damping: Damping
+    samples_per_shard: Positive
+    fit: Fit
+
+
+class Selection(Section):
+    """How many samples are selected."""
+
+    fractions: Annotated[list[Fraction], Field(min_length=1)]
+    seed: Natural
+    excerpt_characters: Positive
+
+
+class Intervention(Section):
+    """One kind of change to the training stream, and the selections it is made with."""
+
+    kind: InterventionKind
+    selections: Annotated[list[SelectionMethod], Field(min_length=1)]
+    fractions: list[Fraction] | None = None
+
+
+class Augmentation(Section):
+    """How new samples are made from motifs and inserted."""
+
+    seed: Natural
+    at_step: Natural | None
+    shortest_motif: Annotated[int, Field(ge=2)]
+
+
+class Experiments(Section):
+    """The retrainings."""
+
+    seeds: Annotated[list[Natural], Field(min_length=1)]
+    interventions: Annotated[list[Intervention], Field(min_length=1)]
+    augmentation: Augmentation
+
+
+class Evidence(Section):
+    """When a unit counts as formed, and the intervals."""
+
+    threshold: Fraction
+    confidence: Fraction
+    resamples: Positive
+    seed: Natural
+
+
+class Figures(Section):
+    """How figures look."""
+
+    palette: dict[str, str]
+    dpi: Positive
+    top_samples: Positive
