@@ -28,14 +28,25 @@ def main(results: Path) -> None:
         mine = effects[(effects["target"] == name) & (effects["outcome"] == "formation_step")]
         base = mine[mine["intervention"] == "base"].iloc[0]
         print(f"  forms at step {base['mean']:.0f} ({base['seeds']} seeds); steps later (+) or earlier (-):")
-        print(f"    {'':34}{'than the base':>24}{'than random':>24}")
-        for line in mine[mine["intervention"] != "base"].to_dict("records"):
-            cell = f"{KINDS[line['intervention']]}: {line['selection'].replace(f'-{name}', '')}"
-            cell += f" {100 * line['fraction']:g} %"
-            print(f"    {cell:34}{interval(line, 'to_base'):>24}{interval(line, 'to_random'):>24}")
+        lines = mine[mine["intervention"] != "base"].to_dict("records")
+        cells = [cell_name(line, name) for line in lines]
+        width = max(map(len, cells))
+        print(f"    {'':{width}}{'than the base':>26}{'than random':>26}")
+        for cell, line in zip(cells, lines, strict=True):
+            print(f"    {cell:{width}}{interval(line, 'to_base'):>26}{interval(line, 'to_random'):>26}")
     print(
         f"\nreport:  {results / 'report.html'}\ntables:  {results / 'tables'}\nfigures: {results / 'figures'}"
     )
+
+
+def cell_name(line: dict, target: str) -> str:
+    """A cell in words, e.g. 'remove, replaced: influence 10 %'."""
+    selection = line["selection"]
+    if selection == f"influence-{target}":
+        selection = "influence"
+    elif selection.startswith("influence-"):
+        selection = selection.replace("influence-", "influence on ", 1)
+    return f"{KINDS[line['intervention']]}: {selection} {100 * line['fraction']:g} %"
 
 
 def labels(shares: pd.DataFrame, selection: str) -> str:

@@ -79,6 +79,11 @@ def label_of(selection: str, target: str) -> str:
     )
 
 
+def foreign(selection: str, target: str) -> bool:
+    """Whether a selection is by influence on another target, which is drawn dotted or hollow."""
+    return method_of(selection) == "influence" and selection != f"influence-{target}"
+
+
 def emergence(
     curves: pd.DataFrame, target: str, metric: str, threshold: float, palette: dict[str, str]
 ) -> Figure:
@@ -100,7 +105,8 @@ def emergence(
             _band(axis, base, palette["base"], "base", "--")
             for selection in sorted(set(cell["selection"]), key=_order):
                 color = palette[method_of(selection)]
-                _band(axis, cell[cell["selection"] == selection], color, label_of(selection, target), "-")
+                style = ":" if foreign(selection, target) else "-"
+                _band(axis, cell[cell["selection"] == selection], color, label_of(selection, target), style)
             axis.axhline(threshold, color="0.7", linewidth=0.6, linestyle=":")
             axis.set_title(f"{INTERVENTION_NAMES[kind]}, {100 * fraction:g} %")
         row[0].set_ylabel(METRIC_NAMES[metric])
@@ -147,8 +153,10 @@ def effects(table: pd.DataFrame, target: str, outcomes: Sequence[str], palette: 
                 color=color,
                 linewidth=1.5,
             )
-            axis.plot(line["to_base"], height, "o", color=color, markersize=3.5)
+            face = "white" if foreign(cell[1], target) else color
+            axis.plot(line["to_base"], height, "o", color=color, markerfacecolor=face, markersize=3.5)
         axis.axvline(0, color="0.6", linewidth=0.6)
+        axis.locator_params(axis="x", nbins=4)
         better = lines["better"].iloc[0]
         axis.set_title(f"{OUTCOME_NAMES[outcome]}\n(stronger is {better})")
         axis.set_xlabel("difference to base")
@@ -165,8 +173,12 @@ def influence_distribution(scores: pd.DataFrame) -> Figure:
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.4))
     low, high = np.quantile(scores["influence"], [0.001, 0.999])
     edges = np.linspace(low, high, 60)
-    for label, part in scores.groupby("label"):
-        left.hist(part["influence"].clip(low, high), edges, alpha=0.6, label=str(label))
+    counts = scores["label"].value_counts()
+    # Filled histograms hide each other when there are many.
+    kind = {"alpha": 0.6} if len(counts) <= 3 else {"histtype": "step", "linewidth": 1.2}
+    for label in counts.index:
+        part = scores.loc[scores["label"] == label, "influence"]
+        left.hist(part.clip(low, high), edges, label=str(label), **kind)
     left.axvline(0, color="0.5", linewidth=0.6)
     left.locator_params(axis="x", nbins=5)
     left.set_xlabel("influence (clipped at the 0.1 % tails)")
@@ -255,12 +267,14 @@ def icl(curves: pd.DataFrame, target: str, metric: str, palette: dict[str, str])
     means = mine.groupby(["intervention", "selection", "fraction", "seed"])[["score", "icl_score"]].mean()
     for selection, part in means.groupby("selection"):
         color = palette["base" if selection == "none" else method_of(selection)]
+        face = "white" if foreign(selection, target) else color
         right.plot(
             part["score"],
             part["icl_score"],
             "o",
             color=color,
-            markersize=3,
+            markerfacecolor=face,
+            markersize=3.5,
             label=label_of(selection, target),
         )
     if len(means) > 2:
@@ -270,7 +284,8 @@ def icl(curves: pd.DataFrame, target: str, metric: str, palette: dict[str, str])
     for axis in (left, right):
         axis.set_xlabel(METRIC_NAMES[metric])
         axis.set_ylabel("ICL score (nats)")
-    right.legend()
+    handles, names = right.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=6)
     return figure
 
 
@@ -281,14 +296,19 @@ def top_samples(samples: list[dict], target: str) -> Figure:
         samples: dictionaries with rank, score, label, tokens (list of texts) and repeated
             (list of bool of the same length).
     """
-    columns, height = 118, 0.13
+    # The size of the monospaced letters, the width of one in that size, and the height of a line.
+    size, letter, height = 5.6, 0.602, 0.13
+    columns = int(WIDTH * 72 / (size * letter)) - 2
     blocks = [_wrap(sample["tokens"], sample["repeated"], columns) for sample in samples]
-    lines = sum(len(block) + 1.6 for block in blocks) + 1
-    figure, axis = plt.subplots(figsize=(WIDTH, lines * height))
+    lines = sum(len(block) + 1.6 for block in blocks) + 2.5
+    figure = plt.figure(figsize=(WIDTH, lines * height), layout="none")
+    axis = figure.add_axes((0, 0, 1, 1))
     axis.set_axis_off()
-    axis.set_xlim(0, columns)
+    axis.set_xlim(-1, columns + 1)
     axis.set_ylim(lines, 0)
-    line = 0.8
+    title = f"Top samples of {target}; spans that occur more than once are shaded"
+    axis.text(0, 1, title, fontsize=8, va="center")
+    line = 2.8
     for sample, block in zip(samples, blocks, strict=True):
         head = f"{sample['rank']}.  {sample['label']}   influence {sample['score']:.4g}"
         axis.text(0, line, head, fontsize=6.5, fontweight="bold", va="center", parse_math=False)
@@ -299,9 +319,8 @@ def top_samples(samples: list[dict], target: str) -> Figure:
                     axis.add_patch(
                         plt.Rectangle((start, line - 0.5), len(text), 1, color="#ffd37a", linewidth=0)
                     )
-                axis.text(start, line, text, fontsize=5.6, family="monospace", va="center", parse_math=False)
+                axis.text(start, line, text, fontsize=size, family="monospace", va="center", parse_math=False)
         line += 1.6
-    axis.set_title(f"Top samples of {target}; spans that occur more than once are shaded", loc="left")
     return figure
 
 
