@@ -77,16 +77,15 @@ class Project:
             stderr=subprocess.STDOUT,
         )
 
-    def planned(self) -> Counter[str]:
+    def planned(self, *arguments: str) -> Counter[str]:
         """The jobs that would run now, by rule."""
-        output = self.snakemake("--dry-run").stdout
+        output = self.snakemake("--dry-run", *arguments).stdout
         if "Nothing to be done" in output:
             return Counter()
         table = output[output.index("Job stats:") :]
-        return Counter(
-            {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
-            | {"total": 0}
-        ) - Counter({"total": 0})
+        counts = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+        assert counts.pop("total") == sum(counts.values())
+        return Counter(counts)
 
     def configure(self, place: str, value: Any) -> None:
         """Set a dotted key of the tiny configuration."""
