@@ -35,7 +35,7 @@ format: $(VENV)/installed-dev ## rewrite the sources in the project's format
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/snakefmt Snakefile workflow/rules
 
-clean: ## remove the results of the embedded default; the environment stays
+clean: ## remove all results, those of every experiment; the environment stays
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -r {} +
 
 $(VENV)/installed: envs/requirements.txt envs/requirements-no-deps.txt

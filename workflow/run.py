@@ -1,72 +1,105 @@
 """Run the workflow on this machine, from start to report: `make demo` and its like.
 
 Does what one would do by hand: `snakemake --profile profiles/local`, then `--report`, then a look
-at the main numbers. Beyond that it takes away a lock that a killed run left behind, which it
-may do because it holds a lock of its own that the system releases when a process dies.
+at the main numbers. Beyond that it takes away the lock that a killed run of its own left behind.
 Further arguments go to Snakemake.
 """
 
 from __future__ import annotations
 
+import argparse
 import fcntl
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import yaml
 
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--profile", "profiles/local"]
 QUIET = ["--quiet", "rules", "host", "reason"]
+STATE = Path(".snakemake")
 
 
 def main(arguments: list[str]) -> int:
     """Run, report, summarize; returns the exit status of the first part that fails."""
-    state = Path(".snakemake")
-    state.mkdir(exist_ok=True)
-    with (state / "run.lock").open("w") as lock:
+    STATE.mkdir(exist_ok=True)
+    try:
+        results = results_folder(arguments)
+    except (OSError, yaml.YAMLError) as error:
+        print(f"the configuration cannot be read: {error}", file=sys.stderr)
+        return 1
+    with (STATE / "run.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             print("another run is at work in this folder; wait for it or stop it first", file=sys.stderr)
             return 1
-        if any((state / "locks").glob("*")):
-            subprocess.run([*SNAKEMAKE, "--unlock", "--quiet", "all", *arguments], check=False)
-        status = subprocess.run([*SNAKEMAKE, *QUIET, *arguments], check=False).returncode
-        if status:
-            return status
-        results = results_folder(arguments)
-        report = results / "report.html"
-        if outdated(report, results):
-            command = [*SNAKEMAKE, "--quiet", "all", *arguments, "--report", str(report)]
-            status = subprocess.run(command, check=False).returncode
-            if status:
-                return status
-        return subprocess.run([sys.executable, "workflow/summary.py", str(results)], check=False).returncode
+        return locked(lock, results, arguments)
+
+
+def locked(lock: IO[str], results: Path, arguments: list[str]) -> int:
+    """The run itself, with `lock` held.
+
+    Snakemake inherits the lock, so that it is held as long as Snakemake lives, even if this
+    process is killed alone. The mark tells a lock of a killed run of ours, which may be
+    removed, from that of a Snakemake that somebody started by hand, which may not.
+    """
+    mark = STATE / "run.unfinished"
+    if mark.exists():
+        call([*SNAKEMAKE, "--unlock", "--quiet", "all", *arguments], lock)
+    mark.touch()
+    status = call([*SNAKEMAKE, *QUIET, *arguments], lock)
+    if status == 0:
+        status = report(results, arguments, lock)
+    mark.unlink()
+    if status == 0:
+        status = call([sys.executable, "workflow/summary.py", str(results)], lock)
+    return status
+
+
+def call(command: list[str], lock: IO[str]) -> int:
+    """Run a command that holds the lock too."""
+    return subprocess.run(command, check=False, pass_fds=[lock.fileno()]).returncode
+
+
+def report(results: Path, arguments: list[str], lock: IO[str]) -> int:
+    """Write the report if some result or caption differs from what it was made of."""
+    made_of = STATE / f"report-{results.name}.sha256"
+    parts = [*results.glob("figures/**/*.*"), *results.glob("tables/*"), *Path("workflow/report").glob("*")]
+    state = hashlib.sha256()
+    for part in sorted(parts):
+        state.update(part.read_bytes())
+    finished = results / "report.html"
+    if finished.is_file() and made_of.is_file() and made_of.read_text() == state.hexdigest():
+        return 0
+    # Snakemake writes it in place, and asks for this suffix.
+    draft = results / ".report.part.html"
+    status = call([*SNAKEMAKE, "--quiet", "all", *arguments, "--report", str(draft)], lock)
+    if status == 0:
+        draft.replace(finished)
+        made_of.write_text(state.hexdigest())
+    return status
 
 
 def results_folder(arguments: list[str]) -> Path:
     """Folder of the results of the configuration that the arguments name."""
-    name = yaml.safe_load(Path("config.yaml").read_text(encoding="utf-8"))["experiment"]
-    if "--configfile" in arguments:
-        for path in arguments[arguments.index("--configfile") + 1 :]:
-            if path.startswith("-"):
-                break
-            overlay = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-            name = overlay.get("experiment", name)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--configfile", "--configfiles", nargs="+", default=[])
+    parser.add_argument("--config", "-C", nargs="*", default=[])
+    known, _ = parser.parse_known_args(arguments)
+    name = None
+    for path in ["config.yaml", *known.configfile]:
+        name = (yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}).get("experiment", name)
+    for setting in known.config:
+        key, _, value = setting.partition("=")
+        name = value if key == "experiment" else name
     return Path("results") if name is None else Path("results") / name
 
 
-def outdated(report: Path, results: Path) -> bool:
-    """Whether some result or caption is newer than the report."""
-    if not report.is_file():
-        return True
-    parts = [
-        *results.glob("figures/**/*.*"),
-        *results.glob("tables/*"),
-        *Path("workflow/report").glob("*"),
-    ]
-    return max(part.stat().st_mtime for part in parts) > report.stat().st_mtime
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit("stopped; the same command goes on from here")

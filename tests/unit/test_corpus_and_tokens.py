@@ -67,8 +67,10 @@ def test_an_edited_file_changes_the_fingerprint_and_a_touch_does_not(default, fo
     before = corpus.fingerprint(chosen)
     (folder / "a.py").touch()
     assert corpus.fingerprint(chosen) == before
-    (folder / "a.py").write_text("print('b')")
-    assert corpus.fingerprint(chosen) != before
+    (folder / "a.py").rename(folder / "sub" / "a.py")
+    moved = corpus.fingerprint(chosen)
+    (folder / "sub" / "a.py").write_text("print('b')")
+    assert len({before, moved, corpus.fingerprint(chosen)}) == 3
 
 
 def test_jsonl_and_parquet_give_the_same_documents(default, tmp_path):
@@ -95,6 +97,7 @@ def test_jsonl_and_parquet_give_the_same_documents(default, tmp_path):
         (b'{"body": "\xff"}\n', "line 1 is not UTF-8"),
         (b'{"text": "a"}\n', "has no column 'body', only text"),
         (b'{"body": 3}\n', "column 'body' is no text"),
+        (b'["body"]\n', "d.jsonl:1: is no object with columns"),
     ],
 )
 def test_bad_jsonl_is_one_sentence(default, tmp_path, content, words):

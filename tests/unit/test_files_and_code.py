@@ -1,8 +1,10 @@
 """Whole files or none, provenance, the steps' command line, and code fingerprints."""
 
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +29,19 @@ def test_a_failed_write_leaves_nothing(tmp_path):
 
 
 def test_what_a_killed_process_left_goes_away(tmp_path):
-    (tmp_path / ".out.json.12345678.part").write_text("half")
+    for name, age in (("old", 2 * files.STALE_SECONDS), ("new", 0)):
+        part = tmp_path / f".out.json.{name}.part"
+        part.write_text("half")
+        os.utime(part, (time.time() - age, time.time() - age))
     files.write_text(tmp_path / "out.json", "whole")
-    assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
+    assert {path.name for path in tmp_path.iterdir()} == {"out.json", ".out.json.new.part"}
+
+
+def test_large_inputs_are_told_apart_by_their_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "HASHED_BYTES", 10)
+    (tmp_path / "a").write_bytes(b"x" * 20)
+    (tmp_path / "b").write_bytes(b"x" * 19 + b"y")
+    assert files.describe(tmp_path / "a") != files.describe(tmp_path / "b")
 
 
 def test_a_folder_is_replaced_as_a_whole(tmp_path):

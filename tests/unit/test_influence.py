@@ -6,7 +6,8 @@ import torch
 from conftest import Store, tiny_model
 from torch.nn import functional
 
-from mda import architectures, influence, probes, surgery
+from mda import architectures, influence, probes, sections, surgery
+from mda.errors import UserError
 from mda.heads import Head
 
 SIZE = 8
@@ -117,8 +118,10 @@ def dense_ekfac(store, query):
     return scores
 
 
-def test_ekfac_scores_equal_a_dense_computation(store):
-    found, query = scored(store, "ekfac"), QUERIES[0]
+@pytest.mark.parametrize("head", [Head(1, 0), Head(0, 1)])
+def test_ekfac_scores_equal_a_dense_computation(store, head):
+    query = influence.Query("unit", [head], probes.induction, TOKENS)
+    found = scored(store, "ekfac", queries=[query])
     for block, expected in dense_ekfac(store, query).items():
         # kronfluence works in float32, and eigenvectors of near-equal eigenvalues may mix.
         assert found[query.target][block] == pytest.approx(expected, rel=2e-3, abs=2e-3 * np.ptp(expected))
@@ -203,8 +206,36 @@ def test_split_blocks_are_the_heads_own():
 def test_unsupported_architecture_is_one_sentence():
     model = tiny_model()
     model.config.model_type = "bert"
-    with pytest.raises(architectures.UserError, match="'bert' is not supported; choose one of gpt_neox"):
+    with pytest.raises(UserError, match="'bert' is not supported; choose one of gpt_neox"):
         architectures.of(model)
+
+
+def twice(model, tokens, heads):
+    return model(tokens).logits.sum() + model(tokens).logits.sum()
+
+
+def half(model, tokens, heads):
+    return model(tokens[:2]).logits.sum()
+
+
+def doubled(model, tokens, heads):
+    return model(torch.cat([tokens, tokens])).logits.sum()
+
+
+def inner(model, tokens, heads):
+    return model.gpt_neox(tokens).last_hidden_state.sum()
+
+
+@pytest.mark.parametrize("probe", [twice, half, doubled, inner])
+def test_a_probe_that_calls_the_model_otherwise_is_one_sentence(store, probe):
+    """The blocks keep one call's activations; any other number would give wrong scores."""
+    with pytest.raises(UserError, match="must call the model exactly once, on all its 3 sequences"):
+        scored(store, "identity", queries=[influence.Query("own", [Head(1, 0)], probe, TOKENS)])
+
+
+def test_the_declared_architectures_are_the_supported_ones():
+    declared = sections.Model.model_fields["architecture"].annotation.__args__
+    assert set(declared) == set(architectures.ARCHITECTURES)
 
 
 def test_factors_survive_flattening(store):

@@ -65,6 +65,7 @@ def test_killed_at_every_stage_and_finished(finished, tmp_path):
 
 def test_two_runs_in_one_folder_do_not_collide(finished, tmp_path):
     project = finished.copy(tmp_path / "project")
+    (project.folder / ".snakemake" / "run.lock").unlink()
     process = start(project)
     wait_for(project.folder / ".snakemake" / "run.lock", process)
     time.sleep(0.3)
@@ -72,3 +73,18 @@ def test_two_runs_in_one_folder_do_not_collide(finished, tmp_path):
     assert second.returncode == 1
     assert "another run is at work in this folder" in second.stdout
     assert process.wait() == 0
+
+
+def test_the_lock_of_another_snakemake_is_left_alone(finished, tmp_path):
+    """Only a lock that a killed run of our own left is taken away."""
+    project = finished.copy(tmp_path / "project")
+    locks = project.folder / ".snakemake" / "locks"
+    (project.results / "tables" / "effects.csv").unlink()
+    locks.mkdir(exist_ok=True)
+    (locks / "0.output.lock").write_text(str(project.results / "tables" / "effects.csv") + "\n")
+    done = project.make_all()
+    assert done.returncode != 0
+    assert "--unlock" in done.stdout
+    (project.folder / ".snakemake" / "run.unfinished").touch()
+    done = project.make_all()
+    assert done.returncode == 0, done.stdout[-3000:]

@@ -42,7 +42,8 @@ def _imports(path: Path) -> tuple[Path, ...]:
         elif isinstance(node, ast.Import):
             modules += [alias.name for alias in node.names]
     files = [PACKAGE.parent.joinpath(*module.split(".")) for module in modules]
-    files = [file / "__init__.py" if file.is_dir() else file.with_suffix(".py") for file in files]
+    files = [file.with_suffix(".py") for file in files]
+    # The packages' own files hold a docstring and the version, which changes no result.
     return tuple(file for file in files if file.is_relative_to(PACKAGE) and file.is_file())
 
 

@@ -49,7 +49,14 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _cross_checks(self) -> Config:
-        for check in (_check_run, _check_lengths, _check_targets, _check_interventions, _check_sizes):
+        for check in (
+            _check_name,
+            _check_run,
+            _check_lengths,
+            _check_targets,
+            _check_interventions,
+            _check_sizes,
+        ):
             check(self)
         return self
 
@@ -71,6 +78,14 @@ class Config(Section):
         """The users' own source files among them."""
         files = {probe.file for probe in self.used_probes().values() if probe.file is not None}
         return tuple(sorted(files))
+
+
+def _check_name(config: Config) -> None:
+    # Results of the embedded default lie beside those of named experiments.
+    taken = {"base", "benchmarks", "corpus", "factors", "figures", "heads", "logs", "motifs", "resume"}
+    taken |= {"runs", "schedules", "scores", "selections", "synthetic", "tables", "tokens"}
+    if config.experiment in taken:
+        raise ValueError(f"experiment '{config.experiment}' is a folder of results; choose another name")
 
 
 def _check_run(config: Config) -> None:
@@ -103,6 +118,10 @@ def _check_lengths(config: Config) -> None:
         raise ValueError(
             f"metrics.length {config.metrics.length} is shown twice and exceeds tokens.context {context}"
         )
+    settings = config.model.settings
+    width, heads = settings.get("hidden_size"), settings.get("num_attention_heads")
+    if isinstance(width, int) and isinstance(heads, int) and (heads < 1 or width % heads):
+        raise ValueError(f"model.settings: hidden_size {width} is no multiple of {heads} attention heads")
     for name, probe in config.probes.items():
         if probe.sequence_length > context:
             raise ValueError(
@@ -130,8 +149,17 @@ def _check_targets(config: Config) -> None:
             for head in target.heads:
                 _check_head(target.name, head, layers, heads)
     for name, probe in config.used_probes().items():
-        if probe.file is not None and not Path(probe.file).is_file():
-            raise ValueError(f"probes.{name}.measure names the file {probe.file}, which does not exist")
+        if probe.file is not None:
+            _check_probe_file(name, Path(probe.file))
+
+
+def _check_probe_file(name: str, path: Path) -> None:
+    if not path.is_file():
+        raise ValueError(f"probes.{name}.measure names the file {path}, which does not exist")
+    try:
+        compile(path.read_text(encoding="utf-8"), str(path), "exec")
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(f"probes.{name}.measure: {path} is not valid Python ({error})") from None
 
 
 def _check_head(target: str, head: str, layers: Any, heads: Any) -> None:
@@ -148,6 +176,9 @@ def _check_head(target: str, head: str, layers: Any, heads: Any) -> None:
 
 
 def _check_interventions(config: Config) -> None:
+    methods = {method for item in config.experiments.interventions for method in item.selections}
+    if "influence" not in methods:
+        raise ValueError("experiments.interventions: none has the selection 'influence'; add it to one")
     kinds = [intervention.kind for intervention in config.experiments.interventions]
     for kind in kinds:
         if kinds.count(kind) > 1:

@@ -6,6 +6,7 @@ import fnmatch
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,13 +53,15 @@ def fingerprint(corpus: Corpus) -> str:
     chosen = corpus.chosen
     if isinstance(chosen, Files):
         paths = [path for path, _ in matching_files(chosen)]
+        root = chosen.folder
     else:
         paths = [Path(chosen.path)] if isinstance(chosen, Table) else []
+        root = Path()
     small = sum(path.stat().st_size for path in paths) <= files.HASHED_BYTES
     state = hashlib.sha256()
     for path in paths:
         content = files.digest(path) if small else str(path.stat().st_mtime_ns)
-        state.update(f"{path.name}:{path.stat().st_size}:{content}\n".encode())
+        state.update(f"{os.path.relpath(path, root)}:{path.stat().st_size}:{content}\n".encode())
     return state.hexdigest()[:16]
 
 
@@ -135,7 +138,9 @@ def from_huggingface(settings: HuggingFaceData) -> Iterator[Document]:
         ) from error
 
 
-def _record(record: dict[str, object], text: str, label: str | None, origin: str) -> Document:
+def _record(record: object, text: str, label: str | None, origin: str) -> Document:
+    if not isinstance(record, dict):
+        raise UserError(f'{origin}: is no object with columns; write lines such as {{"text": ...}}')
     for column in (text, label):
         if column is not None and column not in record:
             raise UserError(

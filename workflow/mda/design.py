@@ -35,14 +35,10 @@ def branch(cell: Cell) -> str:
     return f"{cell.intervention}/{cell.selection}/top-{percent(cell.fraction)}"
 
 
-def method_and_target(settings: config.Config, selection: str) -> tuple[str, str]:
-    """A selection's method, and the target whose scores it reads.
-
-    The loss of a sample is the same in the scores of every target.
-    """
-    if selection.startswith("influence-"):
-        return "influence", selection.removeprefix("influence-")
-    return selection, settings.targets[0].name
+def method_and_target(selection: str) -> tuple[str, str]:
+    """A selection's method, and the target whose influence it reads, if it does."""
+    method, _, target = selection.partition("-")
+    return method, target
 
 
 def fraction_of(settings: config.Config, text: str) -> float:

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,8 +32,10 @@ log = logging.getLogger(__name__)
 # Set once by `mda.cli`; a library user may leave it empty.
 _made_by: dict[str, Any] = {}
 
-# Larger inputs are named by size alone: hashing them would cost more than many a step.
+# Larger inputs are named by size and ends: hashing them would cost more than many a step.
 HASHED_BYTES = 256 * 2**20
+
+STALE_SECONDS = 24 * 3600
 
 
 def set_made_by(record: dict[str, Any]) -> None:
@@ -60,12 +63,22 @@ def digest(path: Path) -> str:
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """Size and, up to `HASHED_BYTES`, SHA-256 of an input."""
+    """Size and SHA-256 of an input; beyond `HASHED_BYTES` that of its files' ends."""
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     size = sum(file.stat().st_size for file in files)
     if size > HASHED_BYTES:
-        return {"bytes": size}
+        return {"bytes": size, "sha256_of_ends": _digest_of_ends(files)}
     return {"bytes": size, "sha256": digest(path)}
+
+
+def _digest_of_ends(files: list[Path]) -> str:
+    state = hashlib.sha256()
+    for file in sorted(files):
+        with file.open("rb") as stream:
+            state.update(stream.read(2**20))
+            stream.seek(max(0, file.stat().st_size - 2**20))
+            state.update(stream.read(2**20))
+    return state.hexdigest()
 
 
 @contextmanager
@@ -73,7 +86,7 @@ def whole(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; on success it becomes `path`, else it is removed.
 
     Works for files and folders. A folder that exists is replaced. What a killed process left
-    beside `path` goes away when the next one succeeds.
+    beside `path` more than `STALE_SECONDS` ago goes away too.
 
     Raises:
         UserError: when the disk is full or the place cannot be written.
@@ -86,8 +99,7 @@ def whole(path: Path) -> Iterator[Path]:
         if path.is_dir():
             shutil.rmtree(path)
         os.replace(part, path)
-        for stale in path.parent.glob(f".{path.name}.*.part"):
-            _remove(stale)
+        _remove_stale(path)
     except Exception as error:
         reason = _unwritable(error)
         if reason is None:
@@ -98,6 +110,13 @@ def whole(path: Path) -> Iterator[Path]:
         ) from error
     finally:
         _remove(part)
+
+
+def _remove_stale(path: Path) -> None:
+    for part in path.parent.glob(f".{path.name}.*.part"):
+        # A younger one may belong to a process that is still writing.
+        if time.time() - part.stat().st_mtime > STALE_SECONDS:
+            _remove(part)
 
 
 def _remove(part: Path) -> None:

@@ -31,6 +31,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from mda import surgery
+from mda.errors import UserError
 from mda.heads import Head
 from mda.tokens import TokenStore
 
@@ -131,9 +132,15 @@ class HeadTask(Task):
                 value = query.probe(model, query.tokens, query.heads)
         finally:
             handle.remove()
+        # The blocks keep the activations of one call, and join its sequences into one sample.
+        if len(logits) != 1 or len(logits[0]) != len(query.tokens):
+            raise UserError(
+                f"probe of target {query.target}: must call the model exactly once, on all its "
+                f"{len(query.tokens)} sequences, but the calls had {[len(part) for part in logits]}"
+            )
         # A probe of an early layer does not reach the later blocks; kronfluence needs a gradient
         # of every tracked block, if a zero one.
-        return -value + 0 * torch.stack([part.sum() for part in logits]).sum()
+        return -value + 0 * logits[0].sum()
 
     def get_influence_tracked_modules(self) -> list[str]:
         """The blocks of all target heads."""
@@ -156,7 +163,6 @@ class Tracker:
         modules = [self.names[head][block] for head in self.names for block in surgery.BLOCKS]
         self.task = HeadTask(modules, label_seed, queries)
         self.model = prepare_model(model, self.task)
-        self.model.set_attn_implementation("eager")
 
     def fit(self, rows: Rows, strategy: str, batch_size: int) -> Factors:
         """Curvature factors of every block, in float32, on labels sampled from the model.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,17 +23,6 @@ class Scores:
     prefix_matching: torch.Tensor
     previous_token: torch.Tensor
     copying: torch.Tensor
-
-
-@contextmanager
-def eager_attention(model: PreTrainedModel) -> Iterator[None]:
-    """Let the model return its attention patterns."""
-    before = model.config._attn_implementation
-    model.set_attn_implementation("eager")
-    try:
-        yield
-    finally:
-        model.set_attn_implementation(before)
 
 
 def prefix_matching(attention: torch.Tensor) -> torch.Tensor:
@@ -81,8 +68,7 @@ def head_scores(model: PreTrainedModel, tokens: torch.Tensor) -> Scores:
         module = getattr(architecture.attention(layer), architecture.output)
         handles.append(module.register_forward_pre_hook(lambda _, inputs: outputs.append(inputs[0])))
     try:
-        with eager_attention(model):
-            attentions = model(tokens, output_attentions=True, use_cache=False).attentions
+        attentions = model(tokens, output_attentions=True, use_cache=False).attentions
     finally:
         for handle in handles:
             handle.remove()

@@ -15,6 +15,10 @@ from mda.errors import UserError
 
 transformers_logging.disable_progress_bar()
 
+# One implementation everywhere: it gives attention patterns, and a resumed run whose model came
+# from a file must compute bit for bit what the run that made the model computes.
+ATTENTION = "eager"
+
 
 def device() -> torch.device:
     """The GPU when there is one, else the CPU."""
@@ -36,8 +40,9 @@ def create(settings: sections.Model, vocabulary: int, context: int) -> PreTraine
         model = _load(settings.checkpoint, settings.revision)
     else:
         torch.manual_seed(settings.seed)
-        model = AutoModelForCausalLM.from_config(_configuration(settings, vocabulary, context))
+        model = _initialize(_configuration(settings, vocabulary, context))
     architectures.of(model)
+    _check_dropout(model)
     if model.config.vocab_size < vocabulary:
         raise UserError(
             f"model: has a vocabulary of {model.config.vocab_size}, but the tokenizer has {vocabulary} "
@@ -52,11 +57,6 @@ def create(settings: sections.Model, vocabulary: int, context: int) -> PreTraine
 
 
 def _configuration(settings: sections.Model, vocabulary: int, context: int) -> Any:
-    if settings.architecture not in architectures.ARCHITECTURES:
-        raise UserError(
-            f"model.architecture '{settings.architecture}' is not supported; choose one of "
-            f"{', '.join(architectures.ARCHITECTURES)}"
-        )
     known = AutoConfig.for_model(settings.architecture).to_dict()
     for key in settings.settings:
         # transformers takes any key in silence, so a misspelt one would be lost.
@@ -64,7 +64,32 @@ def _configuration(settings: sections.Model, vocabulary: int, context: int) -> A
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
             raise UserError(f"model.settings: unknown key '{key}'; did you mean '{near}'?")
     sizes = {"vocab_size": vocabulary, "max_position_embeddings": context}
-    return AutoConfig.for_model(settings.architecture, **{**sizes, **settings.settings})
+    try:
+        return AutoConfig.for_model(settings.architecture, **{**sizes, **settings.settings})
+    except Exception as error:  # the configuration's validation raises its own kinds
+        raise _bad_settings(error) from error
+
+
+def _initialize(configuration: Any) -> PreTrainedModel:
+    try:
+        return AutoModelForCausalLM.from_config(configuration, attn_implementation=ATTENTION)
+    except (ValueError, TypeError, KeyError, RuntimeError, ZeroDivisionError) as error:
+        raise _bad_settings(error) from error
+
+
+def _bad_settings(error: Exception) -> UserError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return UserError(f"model.settings: no model can be made of them ({reason}); mend them")
+
+
+def _check_dropout(model: PreTrainedModel) -> None:
+    for key, value in model.config.to_dict().items():
+        # The classifier's belongs to a head that language models do not have.
+        if "dropout" in key and not key.startswith("classifier") and isinstance(value, float) and value > 0:
+            # A branch would have to draw the masks that the base run drew.
+            raise UserError(
+                f"model.settings.{key} is {value}, but runs can only be compared without dropout; set it to 0"
+            )
 
 
 def load(folder: Path) -> PreTrainedModel:
@@ -84,7 +109,7 @@ def load(folder: Path) -> PreTrainedModel:
 def _load(name: str, revision: str | None) -> PreTrainedModel:
     try:
         return AutoModelForCausalLM.from_pretrained(
-            name, revision=revision or "main", use_safetensors=True, attn_implementation="eager"
+            name, revision=revision or "main", use_safetensors=True, attn_implementation=ATTENTION
         )
     except Exception as error:  # safetensors and huggingface_hub raise many kinds
         raise UserError(

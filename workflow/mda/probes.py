@@ -1,7 +1,8 @@
 """Probes: differentiable measures, higher is better, of how well a unit does its job.
 
-A probe is a function `(model, tokens, heads) -> scalar`. A user's own is named in the
-configuration as `file.py:function` and has the same signature.
+A probe is a function `(model, tokens, heads) -> scalar` that calls the model exactly once, on
+all of its tokens. A user's own is named in the configuration as `file.py:function` and has the
+same signature.
 """
 
 from __future__ import annotations

@@ -13,13 +13,25 @@ import sysconfig
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Positive = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Beta = Annotated[float, Field(ge=0, lt=1)]
+Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+
+
+def _unique(values: list) -> list:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"names {value!r} twice")
+    return values
+
+
+Unique = AfterValidator(_unique)
 Damping = Annotated[float, Field(ge=0)] | None
 HeadMetric = Literal["prefix_matching", "previous_token", "copying"]
 SelectionMethod = Literal["influence", "random", "loss", "repetition"]
@@ -174,6 +186,10 @@ class Tokenizer(Section):
     def _path(self) -> Tokenizer:
         if self.kind in ("file", "huggingface") and not self.path:
             raise ValueError(f"kind '{self.kind}' needs 'path': the file, or the repository's name")
+        if self.kind == "file" and self.path and not Path(self.path).is_file():
+            raise ValueError(f"path names the file {self.path}, which does not exist")
+        if self.kind == "bpe" and self.vocabulary < 257:
+            raise ValueError(f"vocabulary {self.vocabulary} is too small for a byte-level BPE: at least 257")
         return self
 
 
@@ -187,7 +203,7 @@ class Tokens(Section):
 class Model(Section):
     """The model to start from."""
 
-    architecture: str
+    architecture: Literal["gpt_neox"]
     seed: Natural
     checkpoint: str | None
     revision: str | None
@@ -202,7 +218,7 @@ class Optimizer(Section):
     warmup_steps: Natural
     decay_steps: Positive | None
     minimum_ratio: Share
-    betas: tuple[Share, Share]
+    betas: tuple[Beta, Beta]
     epsilon: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)]
     clip: Annotated[float, Field(gt=0)]
@@ -221,7 +237,7 @@ class Run(Section):
     steps: Positive
     batch_size: Positive
     order_seed: Natural
-    checkpoints: list[Natural]
+    checkpoints: Annotated[list[Natural], Unique]
     evaluate_every: Positive
     window: Window
     optimizer: Optimizer
@@ -279,7 +295,7 @@ class Target(Section):
     """A unit: one or several heads, named by place or by rank."""
 
     name: Name
-    heads: list[str]
+    heads: Annotated[list[str], Unique]
     probe: str
     mode: Literal["qk", "qkvo"]
     metric: HeadMetric
@@ -319,7 +335,7 @@ class Attribution(Section):
 class Selection(Section):
     """How many samples are selected."""
 
-    fractions: Annotated[list[Fraction], Field(min_length=1)]
+    fractions: Annotated[list[Fraction], Field(min_length=1), Unique]
     seed: Natural
     excerpt_characters: Positive
 
@@ -328,8 +344,8 @@ class Intervention(Section):
     """One kind of change to the training stream, and the selections it is made with."""
 
     kind: InterventionKind
-    selections: Annotated[list[SelectionMethod], Field(min_length=1)]
-    fractions: list[Fraction] | None = None
+    selections: Annotated[list[SelectionMethod], Field(min_length=1), Unique]
+    fractions: Annotated[list[Fraction], Field(min_length=1), Unique] | None = None
 
 
 class Augmentation(Section):
@@ -343,7 +359,7 @@ class Augmentation(Section):
 class Experiments(Section):
     """The retrainings."""
 
-    seeds: Annotated[list[Natural], Field(min_length=1)]
+    seeds: Annotated[list[Natural], Field(min_length=1), Unique]
     interventions: Annotated[list[Intervention], Field(min_length=1)]
     augmentation: Augmentation
 
@@ -351,15 +367,25 @@ class Experiments(Section):
 class Evidence(Section):
     """When a unit counts as formed, and the intervals."""
 
-    threshold: Fraction
+    threshold: float
     confidence: Fraction
     resamples: Positive
     seed: Natural
 
 
+class Palette(Section):
+    """Colours of the base and the selections."""
+
+    base: Color
+    influence: Color
+    random: Color
+    loss: Color
+    repetition: Color
+
+
 class Figures(Section):
     """How figures look."""
 
-    palette: dict[str, str]
+    palette: Palette
     dpi: Positive
     top_samples: Positive

@@ -18,6 +18,7 @@ from torch import nn
 from torch.nn import functional
 
 from mda import architectures
+from mda.errors import UserError
 from mda.heads import Head
 
 BLOCKS = ("qk", "v", "o")
@@ -35,6 +36,11 @@ class _Split(nn.Module):
     def part(self, name: str, inputs: torch.Tensor) -> torch.Tensor:
         """Apply one head's block to inputs of shape (batch, tokens, features)."""
         batch, tokens, _ = inputs.shape
+        if batch % self.group:
+            raise UserError(
+                f"a probe must call the model exactly once, on all its {self.group} sequences, "
+                f"but called it on {batch}"
+            )
         joined = inputs.reshape(batch // self.group, self.group * tokens, -1)
         return getattr(self, name)(joined).reshape(batch, tokens, -1)
 

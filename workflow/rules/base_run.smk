@@ -44,6 +44,7 @@ rule base_run:
         train="<results>/tokens/train.npy",
         held_out="<results>/tokens/held_out.npy",
         schedule="<results>/schedules/order.parquet",
+        start=local_file(CONFIG.model.checkpoint),
     output:
         checkpoints=directory("<results>/base/checkpoints"),
         state=directory("<results>/base/state"),

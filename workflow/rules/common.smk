@@ -37,11 +37,10 @@ shell.prefix(f"set -euo pipefail; {STEP_ENVIRONMENT}")
 
 
 wildcard_constraints:
-    selection="|".join(sorted({cell.selection for cell in design.cells(CONFIG)} - {"none"})),
+    selection="random|loss|repetition|influence-.+",
     percent=r"[\d.]+",
     seed=r"\d+",
     shard=r"\d+",
-    kind="base|mask|replace|duplicate|augment",
     target="|".join(target.name for target in CONFIG.targets),
 
 
@@ -68,7 +67,7 @@ SAVE_SECONDS = 60
 
 def scores_if_needed(wildcards):
     """The table of scores for the methods that read it, nothing for the others."""
-    method, _ = design.method_and_target(CONFIG, wildcards.selection)
+    method, _ = design.method_and_target(wildcards.selection)
     return ["<results>/scores/scores.parquet"] if method in ("influence", "loss") else []
 
 
@@ -109,3 +108,8 @@ def selections_of_target(wildcards):
         selection=design.shown_selections(CONFIG, wildcards.target),
         percent=design.percent(design.main_fraction(CONFIG)),
     )
+
+
+def local_file(path):
+    """A file or folder of the user's as an input, so that a change of it is noticed."""
+    return [path] if path is not None and Path(path).exists() else []

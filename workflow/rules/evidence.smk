@@ -22,12 +22,14 @@ rule curves:
         mem_mb=table_memory,
         runtime=30,
     params:
+        metrics=as_json({target.name: target.metric for target in CONFIG.targets}),
         cells=as_json(design.cells(CONFIG)),
         code=code.fingerprint("curves"),
     shell:
         r"""
         python -m mda.steps.curves \
             --targets {input.targets:q} \
+            --metrics {params.metrics:q} \
             --steps {input.steps:q} \
             --head-scores {input.heads:q} \
             --cells {params.cells:q} \

@@ -53,7 +53,7 @@ rule targets:
         mem_mb=table_memory,
         runtime=10,
     params:
-        targets=as_json(CONFIG.targets),
+        targets=as_json({target.name: target.heads for target in CONFIG.targets}),
         rank_at=CONFIG.attribution.rank_at,
         code=code.fingerprint("targets"),
     shell:

@@ -23,8 +23,8 @@ rule select:
         mem_mb=table_memory,
         runtime=30,
     params:
-        method=lambda wildcards: design.method_and_target(CONFIG, wildcards.selection)[0],
-        target=lambda wildcards: design.method_and_target(CONFIG, wildcards.selection)[1],
+        method=lambda wildcards: design.method_and_target(wildcards.selection)[0],
+        target=lambda wildcards: design.method_and_target(wildcards.selection)[1],
         fraction=lambda wildcards: design.fraction_of(CONFIG, wildcards.percent),
         window=as_json(CONFIG.run.window),
         seed=CONFIG.selection.seed,

@@ -8,6 +8,7 @@ rule tokenizer:
     """Train the tokenizer, or fetch the one that is named."""
     input:
         documents="<results>/corpus/documents.parquet",
+        file=local_file(CONFIG.tokens.tokenizer.path),
     output:
         tokenizer="<results>/tokens/tokenizer.json",
     log:

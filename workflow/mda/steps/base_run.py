@@ -61,8 +61,8 @@ def train(
         for name, out in (("checkpoints", out_checkpoints), ("state", out_state)):
             with files.whole(out) as part:
                 shutil.copytree(kept / name, part)
-    training.write_records(trainer.records, out_steps, out_heads)
-    shutil.rmtree(resume, ignore_errors=True)
+        training.write_records(trainer.records, out_steps, out_heads)
+        shutil.rmtree(resume, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,21 @@ from mda import cli, evidence, files, heads
 from mda.cell import Cell
 
 
-def gather(targets: Path, steps: list[Path], head_scores: list[Path], cells: list[Cell], out: Path) -> None:
-    """Write `out`; `steps`, `head_scores` and `cells` name the runs in the same order."""
-    metrics = files.read_json(targets)["targets"]
+def gather(
+    targets: Path,
+    metrics: dict[str, str],
+    steps: list[Path],
+    head_scores: list[Path],
+    cells: list[Cell],
+    out: Path,
+) -> None:
+    """Write `out`: `mda.evidence.curves` of every run.
+
+    `steps`, `head_scores` and `cells` name the runs in the same order; `metrics` has the metric
+    that watches each target.
+    """
     places = heads.read_targets(targets)
-    wanted = {name: (places[name], metrics[name]["metric"]) for name in places}
+    wanted = {name: (places[name], metrics[name]) for name in places}
     parts = [
         evidence.curves(
             cell, files.read_table(by_step).to_pandas(), files.read_table(by_head).to_pandas(), wanted

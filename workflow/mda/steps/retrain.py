@@ -40,8 +40,8 @@ def retrain(
     network, moments = training.load_state(state, optimizer)
     with files.alone(cadence.folder):
         trainer.follow(network, moments, window.start, window.stop)
-    training.write_records(trainer.records, out_steps, out_heads)
-    shutil.rmtree(resume, ignore_errors=True)
+        training.write_records(trainer.records, out_steps, out_heads)
+        shutil.rmtree(resume, ignore_errors=True)
 
 
 if __name__ == "__main__":

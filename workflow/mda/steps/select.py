@@ -52,7 +52,9 @@ def select(
 
 def _from_scores(path: Path, target: str, method: str, stream: schedules.Schedule) -> np.ndarray:
     table = files.read_table(path, columns=["target", "row", method])
-    table = table.filter(pc.equal(table.column("target"), target))
+    # The loss of a sample is the same in the scores of every target.
+    wanted = target or table.column("target")[0]
+    table = table.filter(pc.equal(table.column("target"), wanted))
     by_row = dict(zip(table.column("row").to_pylist(), table.column(method).to_pylist(), strict=True))
     return np.array([by_row[row] for row in stream.row.tolist()])
 

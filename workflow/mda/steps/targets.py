@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from mda import cli, files, heads, sections
+from mda import cli, files, heads
 from mda.heads import Head
 
 
-def find(scores: Path, rank_at: int, targets: list[sections.Target], out: Path, out_ranking: Path) -> None:
+def find(scores: Path, rank_at: int, targets: dict[str, list[str]], out: Path, out_ranking: Path) -> None:
     """Write the targets' heads (`out`, JSON) and the ranking they come from (`out_ranking`, CSV).
 
     Ranks are taken at checkpoint `rank_at`, by prefix-matching score for 'induction',
@@ -18,12 +18,11 @@ def find(scores: Path, rank_at: int, targets: list[sections.Target], out: Path, 
         for metric in heads.RANKED_BY.values()
     }
     found = {}
-    for target in targets:
-        places = heads.resolve(target.heads, by_metric)
-        found[target.name] = {
+    for name, wanted in targets.items():
+        places = heads.resolve(wanted, by_metric)
+        found[name] = {
             "heads": [str(head) for head in places],
-            "asked": target.heads,
-            "metric": target.metric,
+            "asked": wanted,
             "scores": {
                 str(head): {metric: by_metric[metric][head] for metric in by_metric} for head in places
             },
