@@ -56,6 +56,17 @@ def test_p_values_are_uniform_and_intervals_cover_under_the_null():
     assert 0.88 < covered < 0.98
 
 
+def test_the_coverage_at_three_seeds_is_what_the_captions_say():
+    generator = np.random.default_rng(1)
+    found = [
+        statistics.paired_difference(generator.normal(size=3), generator.normal(size=3), 0.95, 499, seed)
+        for seed in range(300)
+    ]
+    covered = np.mean([difference.low <= 0 <= difference.high for difference in found])
+    # All three differences on one side: a quarter of the time. Four standard errors.
+    assert abs(covered - 0.75) < 4 * np.sqrt(0.75 * 0.25 / 300)
+
+
 def run(cell, shift):
     steps = pd.DataFrame({"step": STEPS, "icl_score": -STEPS / 10, "held_out_loss": 1.0, "train_loss": 2.0})
     heads = pd.DataFrame(

@@ -58,12 +58,15 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path):
         "files.write_array(out, numpy.zeros(9999))",
         "files.write_table(out, {'x': numpy.random.rand(9999)})",
         "files.write_text(out, 'x' * 9999)",
+        "with files.whole(out) as part: save_file({'x': numpy.zeros(9999)}, part)",
+        "plots.save(plots.plt.figure(), [out.with_suffix('.png')], 200)",
     ],
 )
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path, write):
     program = f"""
 import numpy, pathlib
-from mda import files
+from safetensors.numpy import save_file
+from mda import files, plots
 from mda.errors import UserError
 out = pathlib.Path({str(tmp_path)!r}) / "out"
 try:

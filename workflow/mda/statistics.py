@@ -52,7 +52,8 @@ def paired_difference(
 
     Percentile bootstrap interval of the mean over seeds, and the two-sided p-value of the
     sign-flip permutation test, which is exact when all flips are tried: n seeds cannot give
-    less than 2 / 2**n. One seed gives neither.
+    less than 2 / 2**n. One seed gives neither. With few seeds the interval is too narrow: of
+    three normal differences it is the range, which covers 75 % of the time.
 
     Args:
         treated, control: outcomes of shape (seeds,), in the same order of seeds.
