@@ -41,11 +41,12 @@ clean: ## remove all results, those of every experiment; the environment stays
 $(VENV)/installed: envs/requirements.txt envs/requirements-no-deps.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 ..."; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --progress-bar off --quiet --requirement envs/requirements.txt
-	$(BIN)/python -m pip install --quiet --no-deps --requirement envs/requirements-no-deps.txt
+	@echo "installing the pinned environment into $(VENV): a few minutes, once"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --progress-bar off --quiet --requirement envs/requirements.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --requirement envs/requirements-no-deps.txt
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed envs/requirements-dev.txt
-	$(BIN)/python -m pip install --progress-bar off --quiet --requirement envs/requirements-dev.txt
+	@$(BIN)/python -m pip install --progress-bar off --quiet --requirement envs/requirements-dev.txt
 	@touch $@
