@@ -10,7 +10,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from mda import architectures, sections
+from mda import architectures, files, sections
 from mda.errors import UserError
 
 transformers_logging.disable_progress_bar()
@@ -119,5 +119,6 @@ def _load(name: str, revision: str | None) -> PreTrainedModel:
 
 
 def save(model: PreTrainedModel, folder: Path) -> None:
-    """Save in Hugging Face format (safetensors)."""
+    """Save in Hugging Face format (safetensors), with what made it in `made_by.json`."""
     model.save_pretrained(folder)
+    (folder / "made_by.json").write_text(files.made_by() + "\n", encoding="utf-8")
