@@ -3,6 +3,7 @@
 # Every rule passes the settings that it depends on, and the fingerprint of the code that it
 # runs, as parameters; Snakemake reruns it when one of them, or an input, changes.
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -30,9 +31,9 @@ pathvars:
 
 # Steps import the package from here. Without conda or a container they run in the very Python
 # that runs Snakemake, whether or not its environment is activated.
-STEP_ENVIRONMENT = f"export PYTHONPATH={str(Path(workflow.basedir) / 'workflow')!r}; "
+STEP_ENVIRONMENT = f"export PYTHONPATH={shlex.quote(str(Path(workflow.basedir) / 'workflow'))}; "
 if not workflow.deployment_settings.deployment_method:
-    STEP_ENVIRONMENT += f"export PATH={str(Path(sys.executable).parent)!r}:$PATH; "
+    STEP_ENVIRONMENT += f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
 shell.prefix(f"set -euo pipefail; {STEP_ENVIRONMENT}")
 
 
