@@ -35,10 +35,10 @@ def branch(cell: Cell) -> str:
     return f"{cell.intervention}/{cell.selection}/top-{percent(cell.fraction)}"
 
 
-def method_and_target(selection: str) -> tuple[str, str]:
+def method_and_target(selection: str) -> tuple[str, str | None]:
     """A selection's method, and the target whose influence it reads, if it does."""
     method, _, target = selection.partition("-")
-    return method, target
+    return method, target or None
 
 
 def fraction_of(settings: config.Config, text: str) -> float:

@@ -24,7 +24,7 @@ rule select:
         runtime=30,
     params:
         method=lambda wildcards: design.method_and_target(wildcards.selection)[0],
-        target=lambda wildcards: design.method_and_target(wildcards.selection)[1],
+        target=lambda wildcards: as_json(design.method_and_target(wildcards.selection)[1]),
         fraction=lambda wildcards: design.fraction_of(CONFIG, wildcards.percent),
         window=as_json(CONFIG.run.window),
         seed=CONFIG.selection.seed,

@@ -18,7 +18,7 @@ def select(
     train_rows: Path,
     tokenizer: Path,
     window: sections.Window,
-    target: str,
+    target: str | None,
     scores: list[Path],
     seed: int,
     characters: int,
@@ -50,7 +50,7 @@ def select(
     files.write_table(out, selection.table(stream.step[chosen], rows, values[chosen], labels, texts))
 
 
-def _from_scores(path: Path, target: str, method: str, stream: schedules.Schedule) -> np.ndarray:
+def _from_scores(path: Path, target: str | None, method: str, stream: schedules.Schedule) -> np.ndarray:
     table = files.read_table(path, columns=["target", "row", method])
     # The loss of a sample is the same in the scores of every target.
     wanted = target or table.column("target")[0]
