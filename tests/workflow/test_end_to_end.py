@@ -101,7 +101,7 @@ def test_results_name_what_made_them(finished):
     for path in finished.results.rglob("*.parquet"):
         made_by = json.loads(pq.read_schema(path).metadata[b"made_by"])
         assert {"step", "parameters", "inputs", "packages", "code"} <= set(made_by), path
-    checkpoints = list(finished.results.glob("base/checkpoints/*"))
+    checkpoints = list(finished.results.glob("base/checkpoints/step-*"))
     assert len(checkpoints) == 3
     for folder in checkpoints:
         assert json.loads((folder / "made_by.json").read_text())["step"] == "base_run"
