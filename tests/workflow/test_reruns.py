@@ -11,6 +11,18 @@ pytestmark = pytest.mark.slow
 PLOTS_OF_CURVES = {"plot_emergence": 2, "plot_icl": 2}
 PLOTS_OF_RUNS = {**PLOTS_OF_CURVES, "plot_effects": 2}
 EVIDENCE = {"curves": 1, "effects": 1, **PLOTS_OF_RUNS}
+# New scores reach the selections by influence and the branches made of them, and no control.
+RESCORED = {
+    "score_shard": 3,
+    "scores": 1,
+    "select": 2,
+    "intervene": 4,
+    "retrain": 4,
+    "plot_influence": 2,
+    "plot_labels": 2,
+    "plot_samples": 2,
+    **EVIDENCE,
+}
 ALWAYS = {"merged_configuration": 1, "all": 1}
 
 
@@ -61,29 +73,12 @@ def test_the_code_of_the_probes(project):
     project.edit(
         "workflow/mda/probes.py", "length = tokens.shape[1] // 2", "length = tokens.shape[1] // 2 + 0"
     )
-    assert project.planned() == Counter(
-        {
-            "score_shard": 3,
-            "scores": 1,
-            "select": 2,
-            "intervene": 4,
-            "retrain": 4,
-            "plot_influence": 2,
-            "plot_labels": 2,
-            "plot_samples": 2,
-            **EVIDENCE,
-            "all": 1,
-        }
-    )
+    assert project.planned() == Counter({**RESCORED, "all": 1})
 
 
 def test_the_users_own_probe(project):
-    before = project.planned()
     project.edit("own_probe.py", "return sum(", "return 2 * sum(")
-    after = project.planned()
-    assert before == Counter()
-    assert after["score_shard"] == 3
-    assert "factors" not in after
+    assert project.planned() == Counter({**RESCORED, "all": 1})
 
 
 def test_the_threshold_of_formation(project):
@@ -93,10 +88,7 @@ def test_the_threshold_of_formation(project):
 
 def test_the_damping(project):
     project.configure("attribution.damping", 0.5)
-    planned = project.planned()
-    assert planned["score_shard"] == 3
-    assert planned["retrain"] == 4
-    assert "factors" not in planned
+    assert project.planned() == Counter({**RESCORED, **ALWAYS})
 
 
 def test_the_time_between_saves(project):

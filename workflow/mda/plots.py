@@ -216,11 +216,13 @@ def label_shares(shares: pd.DataFrame, target: str) -> Figure:
         squeeze=False,
     )
     for axis, selection in zip(axes[0], selections, strict=True):
-        bars = axis.barh(range(len(wide)), 100 * wide[selection], color="0.35", height=0.7)
-        axis.bar_label(bars, fmt="%.0f", padding=2, fontsize=7)
+        axis.barh(range(len(wide)), 100 * wide[selection], color="0.35", height=0.7)
+        for height, (share, rate) in enumerate(zip(wide[selection], wide["all"], strict=True)):
+            # Beyond the mark as well as the bar.
+            axis.text(100 * max(share, rate) + 4, height, f"{100 * share:.0f}", va="center", fontsize=7)
         axis.plot(100 * wide["all"], range(len(wide)), "|", color="#c1272d", markersize=10)
         axis.set_title("all of the window" if selection == "all" else label_of(selection, target))
-        axis.set_xlim(0, 115)
+        axis.set_xlim(0, 122)
         axis.set_xlabel("% of samples")
     axes[0][0].set_yticks(range(len(wide)), wide.index)
     return figure
@@ -230,31 +232,38 @@ def head_maps(scores: pd.DataFrame) -> Figure:
     """Every metric of every head (rows layers, columns heads) at every checkpoint."""
     metrics = list(METRIC_NAMES)
     steps = sorted(set(scores["step"]))
-    shape = (scores["layer"].max() + 1, scores["head"].max() + 1)
+    layers, heads = scores["layer"].max() + 1, scores["head"].max() + 1
+    # Inches: room for a number in every cell, and for the metric's name beside the panel.
+    panel = max(1.0, 0.32 * layers)
+    cell = 0.78 * WIDTH / len(steps) / heads
     figure, axes = plt.subplots(
-        len(metrics), len(steps), squeeze=False,
-        figsize=(WIDTH, len(metrics) * (0.65 + WIDTH / len(steps) * 0.75 * shape[0] / shape[1])),
-    )  # fmt: skip
+        len(metrics), len(steps), squeeze=False, figsize=(WIDTH, len(metrics) * (panel + 0.65))
+    )
     for row, metric in zip(axes, metrics, strict=True):
         low, high = (0, 1) if metric != "copying" else (scores[metric].min(), scores[metric].max())
         for axis, step in zip(row, steps, strict=True):
             part = scores[scores["step"] == step].pivot(index="layer", columns="head", values=metric)
             image = axis.imshow(part, vmin=low, vmax=high, cmap="viridis", aspect="auto")
-            if part.size <= 64:
-                for (layer, head), value in np.ndenumerate(part.to_numpy()):
-                    light = value < (low + high) / 2
-                    axis.text(
-                        head, layer, f"{value:.2f}", ha="center", va="center", fontsize=6,
-                        color="white" if light else "black",
-                    )  # fmt: skip
-            axis.set_xticks(range(shape[1]))
-            axis.set_yticks(range(shape[0]))
+            # Numbers stand upright where cells are wide, on end where they are narrow.
+            if layers * heads <= 64 and cell > 0.12:
+                _write_values(axis, part.to_numpy(), (low + high) / 2, 0 if cell > 0.34 else 90)
+            axis.set_xticks(range(heads))
+            axis.set_yticks(range(layers))
             axis.set_title(f"step {step}")
-        row[0].set_ylabel(f"{METRIC_NAMES[metric].split(' (')[0]}\nlayer")
+        name = METRIC_NAMES[metric].split(" (")[0].replace(" ", "\n")
+        row[0].set_ylabel(f"{name}\n\nlayer")
         figure.colorbar(image, ax=list(row), shrink=0.9)
     for axis in axes[-1]:
         axis.set_xlabel("head")
     return figure
+
+
+def _write_values(axis: Axes, values: np.ndarray, middle: float, rotation: int) -> None:
+    for (layer, head), value in np.ndenumerate(values):
+        color = "white" if value < middle else "black"
+        axis.text(
+            head, layer, f"{value:.2f}", ha="center", va="center", fontsize=6, color=color, rotation=rotation
+        )
 
 
 def icl(curves: pd.DataFrame, target: str, metric: str, palette: dict[str, str]) -> Figure:
