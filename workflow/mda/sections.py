@@ -64,7 +64,6 @@ class SyntheticSource(Section):
     label: str
     kind: Literal["markov", "tiled"]
     share: Share
-    catalyst: bool
     motif: tuple[Positive, Positive] | None
 
     @model_validator(mode="after")
