@@ -9,7 +9,7 @@ SOURCES := workflow tests
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stdlib test check format clean
+.PHONY: help demo stdlib pin cost benchmark test check format clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -19,6 +19,15 @@ demo: $(VENV)/installed ## the embedded default: from text to results/report.htm
 
 stdlib: $(VENV)/installed ## the same on the standard library of this Python (half an hour)
 	@$(RUN) --configfile experiments/python-stdlib.yaml
+
+pin: $(VENV)/installed ## note commits and hashes of hub files: make pin EXPERIMENT=experiments/x.yaml
+	@$(BIN)/python workflow/pin.py $(EXPERIMENT) $(if $(UPDATE),--update)
+
+cost: $(VENV)/installed ## what an experiment takes: make cost EXPERIMENT=experiments/x.yaml
+	@$(BIN)/python workflow/cost.py $(EXPERIMENT)
+
+benchmark: $(VENV)/installed ## speed and memory on this machine at Pythia's shapes
+	@$(BIN)/python workflow/benchmark.py
 
 test: $(VENV)/installed-dev check ## formats, types, and all tests
 	$(BIN)/python -m pytest

@@ -18,6 +18,7 @@ MODEL = sections.Model(
     seed=0,
     checkpoint=None,
     revision=None,
+    published={},
     settings={"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64},
 )
 METRICS = sections.Metrics(seed=0, sequences=4, length=8, held_out_rows=8, icl=sections.ICL(early=2, late=14))
@@ -32,7 +33,8 @@ OPTIMIZER = sections.Optimizer(
     weight_decay=0.01,
     clip=1.0,
 )
-WINDOW = sections.Window(start=4, stop=10)
+WINDOW = sections.Window(start=4, stop=10, branch=None)
+NUMERICS = sections.Numerics(attention="eager", training="fp32", attribution="fp32")
 
 
 @pytest.fixture
@@ -53,12 +55,14 @@ def train(inputs: list[Path], folder: Path, save_seconds: float) -> None:
     outputs = [folder / name for name in ("checkpoints", "state", "steps.parquet", "heads.parquet")]
     base_run.train(
         *inputs,
+        [],
         MODEL,
         10,
         [0, 4, 10],
         WINDOW,
         2,
         OPTIMIZER,
+        NUMERICS,
         METRICS,
         save_seconds,
         folder / "resume",
@@ -112,6 +116,7 @@ def test_a_branch_of_the_unchanged_order_is_the_base_run(inputs, tmp_path):
         WINDOW,
         2,
         OPTIMIZER,
+        NUMERICS,
         METRICS,
         math.inf,
         tmp_path / "resume",
@@ -126,21 +131,21 @@ def test_a_branch_of_the_unchanged_order_is_the_base_run(inputs, tmp_path):
 def test_dropout_is_refused():
     wrong = MODEL.model_copy(update={"settings": {**MODEL.settings, "hidden_dropout": 0.1}})
     with pytest.raises(UserError, match=r"hidden_dropout is 0\.1, but runs can only be compared without"):
-        model_module.create(wrong, 30, 16)
+        model_module.create(wrong, None, 30, 16, "eager")
 
 
 @pytest.mark.parametrize("settings", [{"hidden_size": "many"}, {"hidden_act": "foo"}])
 def test_settings_that_make_no_model_are_one_sentence(settings):
     wrong = MODEL.model_copy(update={"settings": {**MODEL.settings, **settings}})
     with pytest.raises(UserError, match=r"model\.settings: no model can be made of them"):
-        model_module.create(wrong, 30, 16)
+        model_module.create(wrong, None, 30, 16, "eager")
 
 
 def test_a_model_computes_the_same_after_saving(tmp_path):
     """Made and loaded models run the same attention, so that losses are equal to the bit."""
     import torch
 
-    made = model_module.create(MODEL, 30, 16).eval()
+    made = model_module.create(MODEL, None, 30, 16, "eager").eval()
     model_module.save(made, tmp_path / "saved")
     loaded = model_module.load(tmp_path / "saved").eval()
     rows = torch.randint(0, 30, (32, 17))
@@ -150,8 +155,7 @@ def test_a_model_computes_the_same_after_saving(tmp_path):
 def test_any_published_checkpoint_must_be_large_enough(tmp_path):
     small = AutoConfig.for_model("gpt_neox", vocab_size=20, **MODEL.settings, max_position_embeddings=8)
     AutoModelForCausalLM.from_config(small).save_pretrained(tmp_path / "small")
-    start = MODEL.model_copy(update={"checkpoint": str(tmp_path / "small")})
     with pytest.raises(UserError, match="has a vocabulary of 20, but the tokenizer has 30 tokens"):
-        model_module.create(start, 30, 8)
+        model_module.create(MODEL, tmp_path / "small", 30, 8, "eager")
     with pytest.raises(UserError, match=r"reads at most 8 tokens, but tokens\.context is 16"):
-        model_module.create(start, 20, 16)
+        model_module.create(MODEL, tmp_path / "small", 20, 16, "eager")

@@ -8,7 +8,7 @@ import yaml
 from conftest import ROOT
 from pydantic import BaseModel
 
-from mda import config, design
+from mda import config, cost, design
 from mda.cell import BASE, Cell
 from mda.errors import UserError
 
@@ -37,7 +37,7 @@ def test_config_yaml_and_the_schema_name_the_same_keys(default):
 
     walk(default, "")
     # Sections that are empty by default, and dictionaries whose keys are the user's.
-    empty = ("corpus.files.", "corpus.table.", "corpus.huggingface.")
+    empty = ("corpus.files.", "corpus.table.", "corpus.huggingface.", "corpus.tokenized.")
     free = ("model.settings.", "probes.")
     wanted = {key for key in keys_of(config.Config) if not key.startswith((*empty, *free))}
     assert {key for key in given if not key.startswith(free)} == wanted
@@ -84,7 +84,11 @@ def test_every_overlay_is_valid(default, path):
         ("metrics.icl.late", 32, "early <= late < tokens.context (32)"),
         ("experiments.interventions.0.selections", ["influence"], "'replace' has no 'random' selection"),
         ("experiments.interventions.0.kind", "mask", "names 'mask' twice"),
-        ("experiments.augmentation.at_step", 10, "at_step 10 lies outside run.window (60 to 239)"),
+        (
+            "experiments.augmentation.at_step",
+            10,
+            "at_step 10 lies outside the steps that branches run (60 to 239)",
+        ),
         ("run.optimizer.schedule", "cosine", "'cosine' needs decay_steps above warmup_steps"),
         ("tokens.tokenizer.kind", "file", "kind 'file' needs 'path'"),
         ("tokens.tokenizer.kind", "bpe", "vocabulary 64 is too small for a byte-level BPE"),
@@ -100,6 +104,24 @@ def test_every_overlay_is_valid(default, path):
             "#000000",
             "'figures.palette': unknown key 'randon'; did you mean 'random'?",
         ),
+        ("run.window.branch", 70, "run.window.branch 70 lies after its start 60"),
+        ("model.published", {4: "step4"}, "'published' needs 'checkpoint': the repository on the hub"),
+        (
+            "model.checkpoint",
+            "nowhere",
+            "checkpoint 'nowhere' is no folder here; for a repository on the hub",
+        ),
+        (
+            "experiments.augmentation.motifs",
+            {"loss": "x.json"},
+            "motifs names 'loss', but the selections that 'augment' uses are influence-induction-1, random",
+        ),
+        (
+            "experiments.augmentation.motifs",
+            {"random": "x.json"},
+            "motifs.random names the file x.json, which does not exist; run the experiment that makes it",
+        ),
+        ("numerics.training", "fp16", "'numerics.training' is 'fp16': input should be 'fp32' or 'bf16'"),
         ("experiment", "tables", "experiment 'tables' is a folder of results; choose another name"),
     ],
 )
@@ -156,3 +178,33 @@ def test_sections_of_other_sources_change_no_corpus(override):
 def test_no_path_of_a_machine_in_the_configuration():
     for path in [ROOT / "config.yaml", *(ROOT / "experiments").glob("*.yaml")]:
         assert not re.search(r"(^|\s)/[a-z]+/", path.read_text()), Path(path).name
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "experiments").glob("pythia-*.yaml")), ids=lambda path: path.stem
+)
+def test_an_overlay_states_the_cost_that_follows_from_it(default, path):
+    from snakemake.utils import update_config
+
+    text = path.read_text()
+    update_config(default, yaml.safe_load(text))
+    found = cost.of(config.check(default))
+    stated = re.search(r"([\d.]+) G tokens, (\d+) retrainings; ([\d.]+) GB to download", text)
+    assert stated is not None
+    assert stated[1] == f"{found.tokens / 1e9:.1f}"
+    assert int(stated[2]) == found.retrainings
+    assert stated[3] == f"{found.token_bytes / 1e9:.1f}"
+
+
+def test_the_pythia_overlays_share_data_and_optimizer(default):
+    overlays = [
+        yaml.safe_load((ROOT / "experiments" / f"pythia-{size}.yaml").read_text())
+        for size in ("14m", "14m-quick", "31m", "70m", "160m")
+    ]
+    for overlay in overlays[1:]:
+        assert overlay["corpus"] == overlays[0]["corpus"]
+        assert overlay["numerics"] == overlays[0]["numerics"]
+        rates = [each["run"]["optimizer"].pop("learning_rate") for each in (overlays[0], overlay)]
+        assert all(rate in (1e-3, 6e-4) for rate in rates)
+        assert overlay["run"]["optimizer"] == overlays[0]["run"]["optimizer"]
+        overlays[0]["run"]["optimizer"]["learning_rate"] = rates[0]

@@ -159,7 +159,7 @@ def packed(default, tmp_path):
     }
     corpus_step.collect(chosen, paths["documents.parquet"])
     kind = sections.Tokenizer(kind="bpe", vocabulary=300, path=None, revision=None)
-    tokenizer_step.make(paths["documents.parquet"], kind, paths["tokenizer.json"])
+    tokenizer_step.make([paths["documents.parquet"]], kind, None, paths["tokenizer.json"])
     tokens_step.pack(paths["documents.parquet"], paths["tokenizer.json"], 8, *list(paths.values())[2:])
     return paths
 

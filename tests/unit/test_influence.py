@@ -11,6 +11,7 @@ from mda.errors import UserError
 from mda.heads import Head
 
 SIZE = 8
+BLOCKS = ("qk", "v", "o")
 TARGETS = [Head(0, 1), Head(1, 0)]
 TOKENS = torch.from_numpy(np.random.default_rng(1).integers(0, 20, (3, 12)))
 QUERIES = [
@@ -61,13 +62,13 @@ def test_identity_scores_equal_per_sample_gradients(store):
     found = scored(store, "identity")
     model = tiny_model()
     for query in QUERIES:
-        head = query.heads[0]
-        ascent = gradients(model, head, query.probe(model, query.tokens, query.heads))
+        head = query.units[0]
+        ascent = gradients(model, head, query.probe(model, query.tokens, query.units))
         for row, tokens in enumerate(torch.from_numpy(store.take(np.arange(len(store))))):
             loss = loss_of(model, tokens)
             descent = gradients(model, head, loss)
             assert found[query.target]["loss"][row] == pytest.approx(loss.item(), rel=1e-5)
-            for block in surgery.BLOCKS:
+            for block in BLOCKS:
                 expected = -(ascent[block] * descent[block]).sum().item()
                 assert found[query.target][block][row] == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
@@ -78,7 +79,7 @@ def dense_ekfac(store, query):
     Inputs and output gradients of the unsplit projections are caught by hooks; each block's
     damped curvature is built as a full matrix over its parameters.
     """
-    model, head = tiny_model(dtype=torch.float64), query.heads[0]
+    model, head = tiny_model(dtype=torch.float64), query.units[0]
     attention = model.gpt_neox.layers[head.layer].attention
     caught = {}
     for name, module in (("in", attention.query_key_value), ("out", attention.dense)):
@@ -89,7 +90,7 @@ def dense_ekfac(store, query):
 
         module.register_forward_hook(keep)
     start, columns = head.number * 3 * SIZE, slice(head.number * SIZE, (head.number + 1) * SIZE)
-    pairs = {block: [] for block in surgery.BLOCKS}
+    pairs = {block: [] for block in BLOCKS}
     rows = torch.from_numpy(store.take(np.arange(len(store))))
     for row, tokens in enumerate(rows):
         logits = model(tokens[None, :-1]).logits
@@ -102,7 +103,7 @@ def dense_ekfac(store, query):
         pairs["qk"].append((x[0], fused.grad[0, :, start : start + 2 * SIZE]))
         pairs["v"].append((x[0], fused.grad[0, :, start + 2 * SIZE : start + 3 * SIZE]))
         pairs["o"].append((heads[0][:, columns], output.grad[0]))
-    ascent = gradients(model, head, query.probe(model, query.tokens, query.heads))
+    ascent = gradients(model, head, query.probe(model, query.tokens, query.units))
     descents = [gradients(model, head, loss_of(model, tokens)) for tokens in rows]
     scores = {}
     for block, samples in pairs.items():
@@ -153,7 +154,7 @@ def test_scores_do_not_depend_on_the_shards(store):
 def test_scores_do_not_depend_on_the_heads_tracked_together(store, strategy):
     together = scored(store, strategy, heads=[Head(0, 0), Head(0, 1), Head(1, 0), Head(1, 1)])
     for query in QUERIES:
-        alone = scored(store, strategy, heads=query.heads, queries=[query])
+        alone = scored(store, strategy, heads=query.units, queries=[query])
         assert_equal({query.target: together[query.target]}, alone)
 
 
@@ -171,7 +172,7 @@ def test_a_target_of_two_heads_is_their_sum(store):
         scored(store, "ekfac", pair, [influence.Query("one", [head], probes.induction, TOKENS)])["one"]
         for head in pair
     ]
-    for block in surgery.BLOCKS:
+    for block in BLOCKS:
         np.testing.assert_allclose(both[block], singles[0][block] + singles[1][block], rtol=1e-4, atol=1e-4)
 
 
@@ -185,20 +186,29 @@ def test_sampled_labels_follow_the_model_and_only_seed_and_row():
     assert not torch.equal(influence.sampled_labels(logits, rows, 1), labels)
 
 
+def test_sampled_labels_are_those_of_the_whole_batch_at_once():
+    logits = torch.randn(4, 9, 30, generator=torch.Generator().manual_seed(0)) * 3
+    rows = torch.tensor([3, 14, 15, 92])
+    draws = torch.from_numpy(np.stack([np.random.default_rng([5, int(row)]).random(9) for row in rows]))
+    cumulative = logits.double().softmax(dim=-1).cumsum(dim=-1)
+    expected = torch.searchsorted(cumulative, draws[..., None] * cumulative[..., -1:], right=True)[..., 0]
+    assert torch.equal(influence.sampled_labels(logits, rows, 5), expected)
+
+
 def test_splitting_changes_no_output():
     tokens, before = TOKENS, tiny_model()(TOKENS).logits
     model = tiny_model()
-    names = surgery.split_heads(model, [Head(0, 0), Head(0, 1), Head(1, 1)])
-    torch.testing.assert_close(model(tokens).logits, before, rtol=1e-5, atol=1e-5)
+    names = surgery.split(model, [Head(0, 0), Head(0, 1), Head(1, 1)])
+    assert torch.equal(model(tokens).logits, before)
     assert model.get_submodule(names[Head(1, 1)]["qk"]).weight.shape == (2 * SIZE, 16)
     assert model.get_submodule(names[Head(1, 1)]["o"]).weight.shape == (16, SIZE)
     with surgery.grouped(model, 3):
-        torch.testing.assert_close(model(tokens).logits, before, rtol=1e-5, atol=1e-5)
+        assert torch.equal(model(tokens).logits, before)
 
 
 def test_split_blocks_are_the_heads_own():
     model, whole = tiny_model(), tiny_model()
-    names = surgery.split_heads(model, [Head(1, 1)])
+    names = surgery.split(model, [Head(1, 1)])
     for block, (weight, part) in blocks(whole, Head(1, 1)).items():
         assert torch.equal(model.get_submodule(names[Head(1, 1)][block]).weight, part(weight))
 

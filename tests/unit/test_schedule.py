@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from mda import schedule
+from mda import schedule, sections
 from mda.errors import UserError
 
 BASE = schedule.base(100, steps=10, batch_size=8, seed=0)
-STREAM = schedule.branch(BASE, 4, 10, seed=1)
+WINDOW = sections.Window(start=4, stop=10, branch=None)
+STREAM = schedule.branch(BASE, WINDOW, seed=1)
 SELECTED = STREAM.row[5:15]
 
 
@@ -29,8 +30,8 @@ def test_branch_is_the_window_in_another_order():
     window = BASE.between(4, 10)
     assert sorted(STREAM.row) == sorted(window.row)
     assert not np.array_equal(STREAM.row, window.row)
-    assert np.array_equal(STREAM.row, schedule.branch(BASE, 4, 10, seed=1).row)
-    assert not np.array_equal(STREAM.row, schedule.branch(BASE, 4, 10, seed=2).row)
+    assert np.array_equal(STREAM.row, schedule.branch(BASE, WINDOW, seed=1).row)
+    assert not np.array_equal(STREAM.row, schedule.branch(BASE, WINDOW, seed=2).row)
 
 
 def test_mask_changes_roles_only():
@@ -40,7 +41,7 @@ def test_mask_changes_roles_only():
 
 
 def test_replace_keeps_every_batch_full_and_the_rest_in_place():
-    replaced = schedule.replace(STREAM, SELECTED, seed=1)
+    replaced = schedule.replace(STREAM, SELECTED, 1, WINDOW)
     assert np.array_equal(replaced.step, STREAM.step)
     assert not np.isin(replaced.row, SELECTED).any()
     changed = replaced.role == schedule.REPLACEMENT
@@ -52,11 +53,11 @@ def test_replace_keeps_every_batch_full_and_the_rest_in_place():
 
 def test_replace_needs_enough_other_rows():
     with pytest.raises(UserError, match="lower the fraction"):
-        schedule.replace(STREAM, STREAM.row[:40], seed=1)
+        schedule.replace(STREAM, STREAM.row[:40], 1, WINDOW)
 
 
 def test_insert_adds_and_moves_nothing():
-    doubled = schedule.insert(STREAM, SELECTED, schedule.DUPLICATE, seed=1)
+    doubled = schedule.insert(STREAM, SELECTED, schedule.DUPLICATE, 1, WINDOW)
     assert rows_by_role(doubled, schedule.DUPLICATE) == sorted(SELECTED.tolist())
     kept = doubled.role == schedule.TRAIN
     assert np.array_equal(doubled.row[kept], STREAM.row)
@@ -67,16 +68,40 @@ def test_insert_adds_and_moves_nothing():
         assert slots.tolist() == list(range(len(slots)))
 
 
-def test_insert_at_one_step():
-    added = schedule.insert(STREAM, np.arange(5), schedule.SYNTHETIC, seed=1, at_step=7)
-    rows, roles = added.at(7)
-    assert sorted(rows[roles == schedule.SYNTHETIC]) == [0, 1, 2, 3, 4]
-    assert len(rows) == 13
+def test_insert_at_one_step_makes_updates_of_its_own():
+    added = schedule.insert_at(STREAM, np.arange(11), schedule.SYNTHETIC, 1, step=7, batch_size=4)
+    (natural, roles), *inserted = added.at(7)
+    assert np.array_equal(natural, STREAM.at(7)[0][0])
+    assert (roles == schedule.TRAIN).all()
+    assert [len(rows) for rows, _ in inserted] == [4, 4, 3]
+    assert sorted(np.concatenate([rows for rows, _ in inserted])) == list(range(11))
+    assert all((roles == schedule.SYNTHETIC).all() for _, roles in inserted)
+    assert [len(added.at(step)) for step in range(4, 10)] == [1, 1, 1, 4, 1, 1]
+
+
+def test_without_a_seed_rows_are_read_as_they_are_stored():
+    assert schedule.base(100, 10, 8, None).row.tolist() == list(range(80))
+
+
+def test_an_earlier_branching_step_keeps_the_base_order_before_the_window():
+    early = sections.Window(start=4, stop=10, branch=2)
+    stream = schedule.branch(BASE, early, seed=1)
+    assert np.array_equal(stream.between(2, 4).row, BASE.between(2, 4).row)
+    assert np.array_equal(stream.between(4, 10).row, STREAM.row)
+    for changed in (
+        schedule.replace(stream, SELECTED, 1, early),
+        schedule.insert(stream, SELECTED, schedule.DUPLICATE, 1, early),
+        schedule.mask(stream, SELECTED),
+    ):
+        assert np.array_equal(changed.between(2, 4).row, BASE.between(2, 4).row)
+        inside = schedule.replace(STREAM, SELECTED, 1, WINDOW).row
+    assert np.array_equal(schedule.replace(stream, SELECTED, 1, early).between(4, 10).row, inside)
 
 
 def test_a_schedule_survives_its_file(tmp_path):
-    stream = schedule.insert(schedule.mask(STREAM, SELECTED), SELECTED, schedule.DUPLICATE, seed=1)
+    stream = schedule.insert(schedule.mask(STREAM, SELECTED), SELECTED, schedule.DUPLICATE, 1, WINDOW)
+    stream = schedule.insert_at(stream, np.arange(5), schedule.SYNTHETIC, 1, step=7, batch_size=4)
     stream.write(tmp_path / "s.parquet")
     again = schedule.Schedule.read(tmp_path / "s.parquet")
-    for column in ("step", "slot", "row", "role"):
+    for column in ("step", "update", "slot", "row", "role"):
         assert np.array_equal(getattr(stream, column), getattr(again, column))

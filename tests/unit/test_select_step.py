@@ -9,7 +9,7 @@ from tokenizers import Tokenizer, models
 from mda import cli, files, schedule
 from mda.steps import select
 
-WINDOW = json.dumps({"start": 2, "stop": 10})
+WINDOW = json.dumps({"start": 2, "stop": 10, "branch": None})
 
 
 @pytest.fixture

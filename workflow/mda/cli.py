@@ -13,6 +13,7 @@ import importlib.metadata
 import inspect
 import json
 import logging
+import os
 import sys
 import typing
 from collections.abc import Callable
@@ -43,9 +44,9 @@ NOT_SCIENCE = ("resume", "save_seconds")
 
 def run(step: Callable[..., None], arguments: list[str] | None = None) -> None:
     """Run a step from the command line; a `UserError` is one sentence and exit status 1."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr
-    )
+    # Of several processes that train together, the first reports.
+    level = logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING
+    logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     name = Path(inspect.getfile(step)).stem
     try:
         values = _parse(step, name, arguments)

@@ -20,6 +20,7 @@ from mda.sections import (
     Metrics,
     Model,
     Name,
+    Numerics,
     Probe,
     Run,
     Section,
@@ -38,6 +39,7 @@ class Config(Section):
     tokens: Tokens
     model: Model
     run: Run
+    numerics: Numerics
     metrics: Metrics
     probes: dict[str, Probe]
     targets: Annotated[list[Target], Field(min_length=1)]
@@ -56,6 +58,7 @@ class Config(Section):
             _check_targets,
             _check_interventions,
             _check_sizes,
+            _check_tokenized,
         ):
             check(self)
         return self
@@ -66,9 +69,16 @@ class Config(Section):
         return "results" if self.experiment is None else f"results/{self.experiment}"
 
     @property
+    def scored(self) -> tuple[int, int]:
+        """The steps of the base run whose samples are scored: from, to before."""
+        window = self.run.window
+        return (window.start, window.stop) if self.attribution.samples == "window" else (0, self.run.steps)
+
+    @property
     def shards(self) -> int:
         """Number of scoring jobs."""
-        return -(-self.run.steps * self.run.batch_size // self.attribution.samples_per_shard)
+        start, stop = self.scored
+        return -(-(stop - start) * self.run.batch_size // self.attribution.samples_per_shard)
 
     def used_probes(self) -> dict[str, Probe]:
         """The probes that some target names."""
@@ -95,6 +105,13 @@ def _check_run(config: Config) -> None:
             f"run.window is {window.start} to {window.stop}, but must lie inside the run: "
             f"start < stop <= run.steps ({run.steps})"
         )
+    if window.origin > window.start:
+        raise ValueError(
+            f"run.window.branch {window.branch} lies after its start {window.start}; lower it, or set null"
+        )
+    for step in config.model.published:
+        if step > run.steps:
+            raise ValueError(f"model.published names step {step}, but run.steps is {run.steps}")
     for step in run.checkpoints:
         if step > run.steps:
             raise ValueError(f"run.checkpoints names step {step}, but run.steps is {run.steps}")
@@ -120,6 +137,9 @@ def _check_lengths(config: Config) -> None:
         )
     settings = config.model.settings
     width, heads = settings.get("hidden_size"), settings.get("num_attention_heads")
+    # A head's size may be set apart from the width.
+    if "head_dim" in settings:
+        width = None
     if isinstance(width, int) and isinstance(heads, int) and (heads < 1 or width % heads):
         raise ValueError(f"model.settings: hidden_size {width} is no multiple of {heads} attention heads")
     for name, probe in config.probes.items():
@@ -183,7 +203,6 @@ def _check_interventions(config: Config) -> None:
     for kind in kinds:
         if kinds.count(kind) > 1:
             raise ValueError(f"experiments.interventions names '{kind}' twice")
-    window = config.run.window
     for intervention in config.experiments.interventions:
         if "random" not in intervention.selections:
             raise ValueError(
@@ -200,12 +219,34 @@ def _check_interventions(config: Config) -> None:
                 raise ValueError(
                     f"'replace' at fraction {fraction:g} has fewer unselected samples than places to fill"
                 )
-    step = config.experiments.augmentation.at_step
-    if step is not None and not window.start <= step < window.stop:
+    _check_augmentation(config)
+
+
+def _check_augmentation(config: Config) -> None:
+    window, settings = config.run.window, config.experiments.augmentation
+    if settings.at_step is not None and not window.origin <= settings.at_step < window.stop:
         raise ValueError(
-            f"experiments.augmentation.at_step {step} lies outside run.window "
-            f"({window.start} to {window.stop - 1})"
+            f"experiments.augmentation.at_step {settings.at_step} lies outside the steps that branches "
+            f"run ({window.origin} to {window.stop - 1})"
         )
+    methods = [
+        method
+        for intervention in config.experiments.interventions
+        if intervention.kind == "augment"
+        for method in intervention.selections
+    ]
+    known = [name for method in methods for name in selections_of(config, method)]
+    for name, path in settings.motifs.items():
+        if name not in known:
+            raise ValueError(
+                f"experiments.augmentation.motifs names '{name}', but the selections that 'augment' uses "
+                f"are {', '.join(known) or 'none'}"
+            )
+        if not Path(path).is_file():
+            raise ValueError(
+                f"experiments.augmentation.motifs.{name} names the file {path}, which does not exist; "
+                "run the experiment that makes it first"
+            )
 
 
 def _check_sizes(config: Config) -> None:
@@ -224,6 +265,28 @@ def _check_sizes(config: Config) -> None:
                 f"corpus.synthetic gives only {available} tokens; raise corpus.synthetic.documents "
                 "or lower run.steps"
             )
+
+
+def _check_tokenized(config: Config) -> None:
+    source, kind, context = config.corpus.tokenized, config.tokens.tokenizer.kind, config.tokens.context
+    if config.corpus.source != "tokenized" or source is None:
+        return
+    if kind not in ("file", "huggingface"):
+        raise ValueError(
+            f"tokens.tokenizer.kind is '{kind}', but the corpus is tokenized already; set it to file or "
+            "huggingface, and tokens.tokenizer.path to the tokenizer that was used"
+        )
+    if source.width != context + 1:
+        raise ValueError(
+            f"corpus.tokenized.width is {source.width}, but tokens.context {context} needs rows of "
+            f"{context + 1}; set tokens.context to {source.width - 1}, for rows are not cut"
+        )
+    needed = -(-config.run.steps * config.run.batch_size // source.batch_size)
+    if source.held_out[0] < needed:
+        raise ValueError(
+            f"corpus.tokenized.held_out begins at batch {source.held_out[0]}, but the run reads the "
+            f"batches 0 to {needed - 1}; let it begin at {needed} or later"
+        )
 
 
 def _place(location: tuple[int | str, ...]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from mda import files, synthetic
 from mda.document import Document
 from mda.errors import UserError
-from mda.sections import Corpus, Files, HuggingFaceData, Synthetic, Table
+from mda.sections import Corpus, Files, HuggingFaceData, Synthetic, Table, Tokenized
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,10 @@ def documents(corpus: Corpus) -> Iterator[Document]:
         return from_files(chosen)
     if isinstance(chosen, HuggingFaceData):
         return from_huggingface(chosen)
+    if isinstance(chosen, Tokenized):
+        raise UserError(
+            "corpus.source 'tokenized' has batches of tokens and no documents; name another source"
+        )
     return from_jsonl(chosen) if corpus.source == "jsonl" else from_parquet(chosen)
 
 
@@ -54,6 +58,9 @@ def fingerprint(corpus: Corpus) -> str:
     if isinstance(chosen, Files):
         paths = [path for path, _ in matching_files(chosen)]
         root = chosen.folder
+    elif isinstance(chosen, Tokenized):
+        root = chosen.local or Path()
+        paths = [root / name for name in chosen.names] if chosen.local is not None else []
     else:
         paths = [Path(chosen.path)] if isinstance(chosen, Table) else []
         root = Path()

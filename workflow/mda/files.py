@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import itertools
 import json
 import logging
 import os
@@ -144,6 +145,23 @@ def _sync(part: Path) -> None:
                 os.close(descriptor)
 
 
+def adopt(part: Path, path: Path) -> None:
+    """Make a finished file of the same disk a result, without a copy.
+
+    Raises:
+        UserError: when the place cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sync(part)
+        os.replace(part, path)
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be written ({error.strerror}); mend the folder's permissions, "
+            "then run the same command again"
+        ) from error
+
+
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Wait until no other process works in `folder`; the system ends the claim with the process.
@@ -192,6 +210,19 @@ def write_table(path: Path, table: pa.Table | pd.DataFrame | dict[str, Any]) -> 
     metadata = {**(table.schema.metadata or {}), b"made_by": made_by().encode()}
     with whole(path) as part:
         pq.write_table(table.replace_schema_metadata(metadata), part)
+
+
+def write_tables(path: Path, tables: Iterator[pa.Table]) -> None:
+    """Write tables of one schema as a single Parquet table, a row group each, as they come."""
+    import pyarrow.parquet as pq
+
+    with whole(path) as part:
+        first = next(tables)
+        metadata = {**(first.schema.metadata or {}), b"made_by": made_by().encode()}
+        schema = first.schema.with_metadata(metadata)
+        with pq.ParquetWriter(part, schema) as writer:
+            for table in itertools.chain([first], tables):
+                writer.write_table(table.replace_schema_metadata(metadata))
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:

@@ -1,7 +1,8 @@
-"""Attention heads, targets made of them, and how a rank is turned into a place."""
+"""Units of a model, targets made of heads, and how a rank is turned into a place."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +33,35 @@ class Head(NamedTuple):
         if match is None:
             raise UserError(f"'{text}' names no head; write a place such as L1H0")
         return cls(int(match[1]), int(match[2]))
+
+
+@dataclass(frozen=True, order=True)
+class Neuron:
+    """An MLP neuron's place, written L1N37.
+
+    No tuple, as it must not equal the head of the same numbers.
+    """
+
+    layer: int
+    number: int
+
+    def __str__(self) -> str:
+        return f"L{self.layer}N{self.number}"
+
+    @classmethod
+    def parse(cls, text: str) -> Neuron:
+        """Read L1N37.
+
+        Raises:
+            UserError: for anything else.
+        """
+        match = sections.NEURON_PATTERN.match(text)
+        if match is None:
+            raise UserError(f"'{text}' names no neuron; write a place such as L1N37")
+        return cls(int(match[1]), int(match[2]))
+
+
+Unit = Head | Neuron
 
 
 def resolve(wanted: list[str], scores: dict[str, dict[Head, float]]) -> list[Head]:

@@ -1,4 +1,4 @@
-"""Influence of training samples on heads, by EK-FAC restricted to the heads' parameters.
+"""Influence of training samples on units, by EK-FAC restricted to the units' parameters.
 
     I(z) = - grad L(z)^T  H^-1  grad f        (arXiv 2601.21996, eq. for I_MDA)
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,12 +31,14 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from mda import surgery
+from mda import model as models
+from mda import sections, surgery
 from mda.errors import UserError
-from mda.heads import Head
+from mda.heads import Unit
 from mda.tokens import TokenStore
 
 Factors = dict[str, dict[str, torch.Tensor]]
+AMP = {"fp32": None, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -44,14 +47,14 @@ class Query:
 
     Attributes:
         target: the target's name.
-        heads: its heads.
+        units: its heads or neurons.
         probe: the measure; see `mda.probes`.
         tokens: shape (sequences, length); the probe is summed over all of them.
     """
 
     target: str
-    heads: list[Head]
-    probe: Callable[[nn.Module, torch.Tensor, Sequence[Head]], torch.Tensor]
+    units: Sequence[Unit]
+    probe: Callable[[nn.Module, torch.Tensor, Sequence[Any]], torch.Tensor]
     tokens: torch.Tensor
 
 
@@ -93,15 +96,18 @@ def sampled_labels(logits: torch.Tensor, rows: torch.Tensor, seed: int) -> torch
     Returns:
         Shape (batch, context), int64.
     """
-    context = logits.shape[1]
-    draws = np.stack([np.random.default_rng([seed, int(row)]).random(context) for row in rows])
-    cumulative = logits.detach().double().softmax(dim=-1).cumsum(dim=-1)
-    # The last sum may fall short of one by rounding.
-    points = torch.from_numpy(draws).to(logits.device)[..., None] * cumulative[..., -1:]
-    return torch.searchsorted(cumulative, points, right=True)[..., 0].clamp_max(logits.shape[-1] - 1)
+    labels = []
+    # A row at a time: in float64, a batch's probabilities may be larger than the model.
+    for row, scores in zip(rows, logits.detach(), strict=True):
+        draws = np.random.default_rng([seed, int(row)]).random(len(scores))
+        cumulative = scores.double().softmax(dim=-1).cumsum(dim=-1)
+        # The last sum may fall short of one by rounding.
+        points = torch.from_numpy(draws).to(logits.device)[:, None] * cumulative[:, -1:]
+        labels.append(torch.searchsorted(cumulative, points, right=True)[:, 0])
+    return torch.stack(labels).clamp_max(logits.shape[-1] - 1)
 
 
-class HeadTask(Task):
+class UnitTask(Task):
     """kronfluence's view of the model: its loss, and the probes' values."""
 
     def __init__(self, modules: list[str], label_seed: int, queries: Sequence[Query] = ()) -> None:
@@ -128,8 +134,9 @@ class HeadTask(Task):
         logits: list[torch.Tensor] = []
         handle = model.register_forward_hook(lambda module, inputs, output: logits.append(output.logits))
         try:
-            with surgery.grouped(model, len(query.tokens)):
-                value = query.probe(model, query.tokens, query.heads)
+            # A probe may read attention patterns.
+            with models.attention(model, "eager"), surgery.grouped(model, len(query.tokens)):
+                value = query.probe(model, query.tokens, query.units)
         finally:
             handle.remove()
         # The blocks keep the activations of one call, and join its sequences into one sample.
@@ -143,26 +150,34 @@ class HeadTask(Task):
         return -value + 0 * logits[0].sum()
 
     def get_influence_tracked_modules(self) -> list[str]:
-        """The blocks of all target heads."""
+        """The blocks of all units."""
         return self.modules
 
 
 class Tracker:
-    """A model whose target heads are split out and tracked.
+    """A model whose target units are tapped and tracked.
 
     Attributes:
-        names: head -> block -> module name.
+        names: unit -> block -> module name.
+        precision: of the model's passes; bf16 is autocast, whose gradients and activations are
+            turned to float32 before anything is summed, inverted or multiplied.
     """
 
     def __init__(
-        self, model: nn.Module, heads: Sequence[Head], label_seed: int, queries: Sequence[Query] = ()
+        self,
+        model: nn.Module,
+        units: Sequence[Unit],
+        label_seed: int,
+        queries: Sequence[Query] = (),
+        precision: sections.Precision = "fp32",
     ) -> None:
-        """Split the model in place and wrap it; it cannot be trained afterwards."""
+        """Tap the model in place and wrap it; it cannot be trained afterwards."""
         self.state = State(cpu=not torch.cuda.is_available())
-        self.names = surgery.split_heads(model, heads)
-        modules = [self.names[head][block] for head in self.names for block in surgery.BLOCKS]
-        self.task = HeadTask(modules, label_seed, queries)
+        self.names = surgery.split(model, units)
+        modules = [name for blocks in self.names.values() for name in blocks.values()]
+        self.task = UnitTask(modules, label_seed, queries)
         self.model = prepare_model(model, self.task)
+        self.precision = precision
 
     def fit(self, rows: Rows, strategy: str, batch_size: int) -> Factors:
         """Curvature factors of every block, in float32, on labels sampled from the model.
@@ -172,7 +187,7 @@ class Tracker:
         (George et al. 2018, arXiv 1806.03884). The identity needs none.
         """
         needs = FactorConfig.CONFIGS[strategy]
-        arguments = _factor_arguments(strategy)
+        arguments = _factor_arguments(strategy, self.precision)
         loader = DataLoader(rows, batch_size=batch_size)
         common = {
             "model": self.model,
@@ -202,8 +217,9 @@ class Tracker:
             damping: added to the eigenvalues; None is 0.1 of their mean, the paper's choice.
 
         Yields:
-            A query, and `qk`, `v`, `o`: the blocks' parts summed over the target's heads, and
-            `loss`: the row's summed cross-entropy in nats; float32 arrays of shape (rows,).
+            A query, and the parts of its units' blocks, each summed over the units (`qk`, `v`,
+            `o` of heads, `in`, `out` of neurons), and `loss`: the row's summed cross-entropy in
+            nats; float32 arrays of shape (rows,).
         """
         needs = FactorConfig.CONFIGS[strategy]
         used = {
@@ -226,21 +242,23 @@ class Tracker:
                 compute_per_module_scores=True,
                 # All queries before the one pass over the rows.
                 query_gradient_accumulation_steps=len(self.task.queries),
+                amp_dtype=AMP[self.precision],
             ),
-            factor_args=_factor_arguments(strategy),
+            factor_args=_factor_arguments(strategy, self.precision),
             tracked_module_names=self.task.modules,
             disable_tqdm=True,
         )
         loss = torch.cat(self.task.losses).float().numpy()
         for index, query in enumerate(self.task.queries):
-            parts = {
-                block: sum(scores[self.names[head][block]][index].float().numpy() for head in query.heads)
-                for block in surgery.BLOCKS
-            }
+            parts: dict[str, np.ndarray] = {}
+            for unit in query.units:
+                for block, name in self.names[unit].items():
+                    part = scores[name][index].float().numpy()
+                    parts[block] = parts[block] + part if block in parts else part
             yield query, {**parts, "loss": loss}
 
 
-def _factor_arguments(strategy: str) -> FactorArguments:
+def _factor_arguments(strategy: str, precision: sections.Precision) -> FactorArguments:
     # The caller chooses the rows, so no further limit; the other defaults are float32
     # everywhere but the eigendecomposition, which is float64.
     return FactorArguments(
@@ -248,6 +266,7 @@ def _factor_arguments(strategy: str) -> FactorArguments:
         use_empirical_fisher=False,
         covariance_max_examples=None,
         lambda_max_examples=None,
+        amp_dtype=AMP[precision],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,9 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from mda import architectures, sections, sequences
+from mda import model as models
+from mda.heads import Neuron
+from mda.neurons import activations
 
 HEAD_METRICS = ("prefix_matching", "previous_token", "copying")
 BATCH = 64
@@ -60,21 +64,14 @@ def head_scores(model: PreTrainedModel, tokens: torch.Tensor) -> Scores:
         read through the final norm and the unembedding (a head's logit lens); -log(vocabulary)
         is chance.
     """
-    architecture = architectures.of(model)
-    _, heads, size = architectures.shape(model)
-    outputs: list[torch.Tensor] = []
-    handles = []
-    for layer in architecture.layers(model):
-        module = getattr(architecture.attention(layer), architecture.output)
-        handles.append(module.register_forward_pre_hook(lambda _, inputs: outputs.append(inputs[0])))
-    try:
+    layers, heads, size = architectures.shape(model)
+    name = architectures.of(model).output
+    projections = [architectures.module(model, layer, name) for layer in range(layers)]
+    with models.attention(model, "eager"), models.inputs_of(projections) as outputs:
         attentions = model(tokens, output_attentions=True, use_cache=False).attentions
-    finally:
-        for handle in handles:
-            handle.remove()
     copying = [
-        _copying(model, architecture, index, output.unflatten(-1, (heads, size)), tokens)
-        for index, output in enumerate(outputs)
+        _copying(model, layer, output.unflatten(-1, (heads, size)), tokens)
+        for layer, output in enumerate(outputs)
     ]
     return Scores(
         torch.stack([prefix_matching(attention) for attention in attentions]),
@@ -83,24 +80,39 @@ def head_scores(model: PreTrainedModel, tokens: torch.Tensor) -> Scores:
     )
 
 
-def _copying(
-    model: PreTrainedModel,
-    architecture: architectures.Architecture,
-    layer: int,
-    output: torch.Tensor,
-    tokens: torch.Tensor,
-) -> torch.Tensor:
+def _copying(model: PreTrainedModel, layer: int, output: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    architecture = architectures.of(model)
     length = tokens.shape[1] // 2
-    module = getattr(architecture.attention(architecture.layers(model)[layer]), architecture.output)
-    weight = module.weight.unflatten(1, output.shape[-2:])
+    projection = architectures.module(model, layer, architecture.output)
+    weight = architectures.weight(projection).unflatten(1, output.shape[-2:])
+    final_norm = model.get_submodule(architecture.final_norm)
     scores = []
     for head in range(output.shape[-2]):
         written = output[:, length:-1, head] @ weight[:, head].T
-        logits = architecture.unembedding(model)(architecture.final_norm(model)(written))
+        if architecture.attention_norm is not None:
+            written = architectures.module(model, layer, architecture.attention_norm)(written)
+        logits = model.get_output_embeddings()(final_norm(written))
         # Position t of the second half predicts token t + 1, which stood at t + 1 - T.
         target = tokens[:, length + 1 :, None]
         scores.append(functional.log_softmax(logits, dim=-1).gather(-1, target).mean())
     return torch.stack(scores)
+
+
+@torch.no_grad()
+def neuron_activation(
+    model: PreTrainedModel, tokens: torch.Tensor, neurons: Sequence[Neuron]
+) -> torch.Tensor:
+    """Mean activation in the second half of the sequences minus that in the first.
+
+    Args:
+        tokens: shape (batch, 2T): T random tokens, then the same again.
+
+    Returns:
+        Shape (neurons,); above 0 the neuron responds to repetition.
+    """
+    length = tokens.shape[1] // 2
+    found = activations(model, tokens, neurons)
+    return found[:, length:].mean(dim=(0, 1)) - found[:, :length].mean(dim=(0, 1))
 
 
 @torch.no_grad()

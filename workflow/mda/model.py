@@ -1,48 +1,52 @@
-"""Making, loading and saving models."""
+"""Making, loading, running and saving models."""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from mda import architectures, files, sections
+from mda import architectures, files, parallel, sections
 from mda.errors import UserError
 
 transformers_logging.disable_progress_bar()
 
-# One implementation everywhere: it gives attention patterns, and a resumed run whose model came
-# from a file must compute bit for bit what the run that made the model computes.
-ATTENTION = "eager"
+
+def precision(place: torch.device, name: sections.Precision) -> AbstractContextManager:
+    """Within, matrix products are computed in this precision; parameters stay in float32."""
+    return torch.autocast(place.type, torch.bfloat16) if name == "bf16" else nullcontext()
 
 
-def device() -> torch.device:
-    """The GPU when there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def create(settings: sections.Model, vocabulary: int, context: int) -> PreTrainedModel:
-    """A model initialized from the configured seed, or read from the configured checkpoint.
+def create(
+    settings: sections.Model, start: Path | None, vocabulary: int, context: int, attention: str
+) -> PreTrainedModel:
+    """A model initialized from the configured seed, or read from a checkpoint.
 
     Args:
+        start: folder of the checkpoint, if there is one.
         vocabulary: number of tokens of the tokenizer.
         context: number of tokens the model must be able to read.
+        attention: implementation in transformers, eager or sdpa.
 
     Raises:
         UserError: for an unknown architecture or setting, and for a checkpoint whose
             vocabulary or context is too small.
     """
-    if settings.checkpoint is not None:
-        model = _load(settings.checkpoint, settings.revision)
+    if start is not None:
+        model = _load(start, attention)
     else:
         torch.manual_seed(settings.seed)
-        model = _initialize(_configuration(settings, vocabulary, context))
+        model = _initialize(_configuration(settings, vocabulary, context), attention)
     architectures.of(model)
-    _check_dropout(model)
+    _check_dropout(model, start)
+    _check_groups(model)
     if model.config.vocab_size < vocabulary:
         raise UserError(
             f"model: has a vocabulary of {model.config.vocab_size}, but the tokenizer has {vocabulary} "
@@ -53,26 +57,38 @@ def create(settings: sections.Model, vocabulary: int, context: int) -> PreTraine
             f"model: reads at most {model.config.max_position_embeddings} tokens, but tokens.context "
             f"is {context}; lower it"
         )
-    return model.float().to(device())
+    return model.float().to(parallel.device())
 
 
 def _configuration(settings: sections.Model, vocabulary: int, context: int) -> Any:
-    known = AutoConfig.for_model(settings.architecture).to_dict()
-    for key in settings.settings:
+    standard = AutoConfig.for_model(settings.architecture)
+    # Names of another architecture that this one takes for its own: hidden_size is GPT-2's n_embd.
+    aliases = standard.attribute_map
+    known = standard.to_dict()
+    chosen: dict[str, Any] = {}
+    for key, value in settings.settings.items():
         # transformers takes any key in silence, so a misspelt one would be lost.
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
+        if key not in known and key not in aliases:
+            near = difflib.get_close_matches(key, [*known, *aliases], n=1, cutoff=0.0)[0]
             raise UserError(f"model.settings: unknown key '{key}'; did you mean '{near}'?")
-    sizes = {"vocab_size": vocabulary, "max_position_embeddings": context}
+        name = aliases.get(key, key)
+        if name in chosen:
+            raise UserError(f"model.settings names '{name}' twice, once by another name; give it once")
+        chosen[name] = value
+    defaults: dict[str, Any] = {key: 0.0 for key in known if _is_dropout(key)}
+    # Special tokens are the tokenizer's. OLMo 2 would pad with 1, whose embedding then never learns.
+    defaults |= dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"))
+    defaults["vocab_size"] = vocabulary
+    defaults[aliases.get("max_position_embeddings", "max_position_embeddings")] = context
     try:
-        return AutoConfig.for_model(settings.architecture, **{**sizes, **settings.settings})
+        return AutoConfig.for_model(settings.architecture, **{**defaults, **chosen})
     except Exception as error:  # the configuration's validation raises its own kinds
         raise _bad_settings(error) from error
 
 
-def _initialize(configuration: Any) -> PreTrainedModel:
+def _initialize(configuration: Any, attention: str) -> PreTrainedModel:
     try:
-        return AutoModelForCausalLM.from_config(configuration, attn_implementation=ATTENTION)
+        return AutoModelForCausalLM.from_config(configuration, attn_implementation=attention)
     except (ValueError, TypeError, KeyError, RuntimeError, ZeroDivisionError) as error:
         raise _bad_settings(error) from error
 
@@ -82,18 +98,35 @@ def _bad_settings(error: Exception) -> UserError:
     return UserError(f"model.settings: no model can be made of them ({reason}); mend them")
 
 
-def _check_dropout(model: PreTrainedModel) -> None:
+def _is_dropout(key: str) -> bool:
+    # GPT-2 writes attn_pdrop. The classifier's and the summary's belong to heads that language
+    # models do not have.
+    return ("dropout" in key or "pdrop" in key) and not key.startswith(("classifier", "summary"))
+
+
+def _check_dropout(model: PreTrainedModel, start: Path | None) -> None:
     for key, value in model.config.to_dict().items():
-        # The classifier's belongs to a head that language models do not have.
-        if "dropout" in key and not key.startswith("classifier") and isinstance(value, float) and value > 0:
+        if _is_dropout(key) and isinstance(value, (int, float)) and value > 0:
             # A branch would have to draw the masks that the base run drew.
-            raise UserError(
-                f"model.settings.{key} is {value}, but runs can only be compared without dropout; set it to 0"
-            )
+            place = f"model.settings.{key} is" if start is None else f"{start}/config.json: {key} is"
+            raise UserError(f"{place} {value}, but runs can only be compared without dropout; set it to 0")
 
 
-def load(folder: Path) -> PreTrainedModel:
-    """Load a checkpoint that the run saved.
+def _check_groups(model: PreTrainedModel) -> None:
+    _, heads, _ = architectures.shape(model)
+    shared = architectures.shared_heads(model)
+    if heads % shared:
+        raise UserError(
+            f"model.settings: {heads} attention heads cannot share {shared} of keys and values evenly; "
+            "set num_key_value_heads to a divisor"
+        )
+
+
+def load(folder: Path, attention: str = "eager") -> PreTrainedModel:
+    """Load a checkpoint, in float32.
+
+    Args:
+        attention: implementation in transformers, eager or sdpa.
 
     Raises:
         UserError: when it is missing or damaged.
@@ -103,19 +136,44 @@ def load(folder: Path) -> PreTrainedModel:
             f"{folder}: is no checkpoint (it has no config.json); delete the folder "
             f"{folder.parent.parent.name}/{folder.parent.name} and run again"
         )
-    return _load(str(folder), None).float().to(device())
+    return _load(folder, attention).float().to(parallel.device())
 
 
-def _load(name: str, revision: str | None) -> PreTrainedModel:
+def _load(folder: Path, attention: str) -> PreTrainedModel:
     try:
         return AutoModelForCausalLM.from_pretrained(
-            name, revision=revision or "main", use_safetensors=True, attn_implementation=ATTENTION
+            folder, use_safetensors=True, local_files_only=True, attn_implementation=attention
         )
-    except Exception as error:  # safetensors and huggingface_hub raise many kinds
+    except Exception as error:  # safetensors and transformers raise many kinds
         raise UserError(
-            f"checkpoint {name}: cannot be loaded ({str(error).splitlines()[0]}); "
-            "check model.checkpoint and model.revision, or delete the folder and run again"
+            f"checkpoint {folder}: cannot be loaded ({str(error).splitlines()[0]}); "
+            "check model.checkpoint, or delete the folder and run again"
         ) from error
+
+
+@contextmanager
+def attention(model: PreTrainedModel, implementation: str) -> Iterator[None]:
+    """Within, the model runs this implementation; only eager gives attention patterns."""
+    before = model.config._attn_implementation
+    model.set_attn_implementation(implementation)
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
+
+
+@contextmanager
+def inputs_of(modules: Sequence[nn.Module]) -> Iterator[list[torch.Tensor]]:
+    """Within, what these modules read is kept, in the order of their calls."""
+    kept: list[torch.Tensor] = []
+    handles = [
+        module.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0])) for module in modules
+    ]
+    try:
+        yield kept
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def save(model: PreTrainedModel, folder: Path) -> None:

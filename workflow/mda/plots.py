@@ -131,6 +131,37 @@ def _band(axis: Axes, runs: pd.DataFrame, color: str, label: str, style: str) ->
     axis.fill_between(wide.index, wide.min(axis=1), wide.max(axis=1), color=color, alpha=0.15, linewidth=0)
 
 
+def base_run(
+    run: pd.DataFrame, published: pd.DataFrame, metric: str, window: tuple[int, int], palette: dict[str, str]
+) -> Figure:
+    """The target's metric, the held-out loss and the ICL score over the base run, window shaded.
+
+    Args:
+        run, published: columns step, score, held_out_loss, icl_score: of the base run, and of
+            published checkpoints, drawn as marks; the latter may be empty.
+    """
+    names = {
+        "score": METRIC_NAMES[metric],
+        "held_out_loss": "held-out loss (nats)",
+        "icl_score": "ICL score (nats)",
+    }
+    figure, axes = plt.subplots(1, len(names), figsize=(WIDTH, 2.2))
+    for axis, (column, name) in zip(axes, names.items(), strict=True):
+        axis.axvspan(*window, color="0.93", linewidth=0)
+        axis.plot(run["step"], run[column], color=palette["base"], linewidth=1.2, label="base run")
+        if len(published):
+            axis.plot(
+                published["step"], published[column], "D", color=palette["influence"],
+                markersize=4, markerfacecolor="white", label="published checkpoint",
+            )  # fmt: skip
+        axis.set_xlabel("step")
+        axis.set_title(name)
+        axis.locator_params(axis="x", nbins=5)
+    if len(published):
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
 def effects(table: pd.DataFrame, target: str, outcomes: Sequence[str], palette: dict[str, str]) -> Figure:
     """Difference to the base with its interval: a panel an outcome, a line a cell."""
     mine = table[(table["target"] == target) & (table["intervention"] != BASE)]

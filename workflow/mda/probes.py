@@ -1,8 +1,8 @@
 """Probes: differentiable measures, higher is better, of how well a unit does its job.
 
-A probe is a function `(model, tokens, heads) -> scalar` that calls the model exactly once, on
-all of its tokens. A user's own is named in the configuration as `file.py:function` and has the
-same signature.
+A probe is a function `(model, tokens, units) -> scalar` that calls the model exactly once, on
+all of its tokens; units are the target's heads or neurons. A user's own is named in the
+configuration as `file.py:function` and has the same signature.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from mda.errors import UserError
-from mda.heads import Head
+from mda.heads import Head, Neuron
+from mda.neurons import activations
 
-Probe = Callable[[nn.Module, torch.Tensor, Sequence[Head]], torch.Tensor]
+Probe = Callable[[nn.Module, torch.Tensor, Sequence[Any]], torch.Tensor]
 
 
 def induction(model: nn.Module, tokens: torch.Tensor, heads: Sequence[Head]) -> torch.Tensor:
@@ -35,7 +37,7 @@ def induction(model: nn.Module, tokens: torch.Tensor, heads: Sequence[Head]) -> 
     """
     del heads
     length = tokens.shape[1] // 2
-    logits = model(tokens, use_cache=False).logits[:, length:-1]
+    logits = model(tokens, use_cache=False).logits[:, length:-1].float()
     return logits.log_softmax(dim=-1).gather(-1, tokens[:, length + 1 :, None]).sum()
 
 
@@ -51,11 +53,32 @@ def previous_token(model: nn.Module, tokens: torch.Tensor, heads: Sequence[Head]
         A scalar.
     """
     attentions = model(tokens, output_attentions=True, use_cache=False).attentions
-    patterns = [attentions[head.layer][:, head.number] for head in heads]
+    patterns = [attentions[head.layer][:, head.number].float() for head in heads]
     return torch.stack([pattern.diagonal(offset=-1, dim1=-2, dim2=-1).sum() for pattern in patterns]).sum()
 
 
-BUILT_IN: dict[str, Probe] = {"induction": induction, "previous_token": previous_token}
+def activation(model: nn.Module, tokens: torch.Tensor, neurons: Sequence[Neuron]) -> torch.Tensor:
+    """Summed activation of the neurons in the second half of the sequences, minus the first.
+
+    Only the neurons' `in` blocks, and `out` blocks of neurons of earlier layers, can have a
+    gradient of their own.
+
+    Args:
+        tokens: shape (sequences, 2T): T random tokens, then the same again.
+
+    Returns:
+        A scalar, in units of the activation.
+    """
+    length = tokens.shape[1] // 2
+    found = activations(model, tokens, neurons).float()
+    return found[:, length:].sum() - found[:, :length].sum()
+
+
+BUILT_IN: dict[str, Probe] = {
+    "induction": induction,
+    "previous_token": previous_token,
+    "activation": activation,
+}
 
 
 def load(measure: str) -> Probe:
@@ -84,8 +107,8 @@ def load(measure: str) -> Probe:
 def checked(measure: str, function: Probe) -> Probe:
     """Wrap a user's probe so that a wrong return value is one clear sentence."""
 
-    def probe(model: nn.Module, tokens: torch.Tensor, heads: Sequence[Head]) -> torch.Tensor:
-        value = function(model, tokens, heads)
+    def probe(model: nn.Module, tokens: torch.Tensor, units: Sequence[Any]) -> torch.Tensor:
+        value = function(model, tokens, units)
         if not isinstance(value, torch.Tensor) or value.ndim != 0 or not value.requires_grad:
             raise UserError(
                 f"probe {measure}: must return a scalar tensor that depends on the model's "

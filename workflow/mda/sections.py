@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import string
 import sysconfig
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,11 +34,13 @@ def _unique(values: list) -> list:
 
 Unique = AfterValidator(_unique)
 Damping = Annotated[float, Field(ge=0)] | None
+Precision = Literal["fp32", "bf16"]
 HeadMetric = Literal["prefix_matching", "previous_token", "copying"]
 SelectionMethod = Literal["influence", "random", "loss", "repetition"]
 InterventionKind = Literal["mask", "replace", "duplicate", "augment"]
 
 HEAD_PATTERN = re.compile(r"^L(\d+)H(\d+)$")
+NEURON_PATTERN = re.compile(r"^L(\d+)N(\d+)$")
 RANK_PATTERN = re.compile(r"^(induction|previous-token|copying) ([1-9]\d*)$")
 
 
@@ -136,16 +139,83 @@ class HuggingFaceData(Section):
     documents: Positive
 
 
+class Tokenized(Section):
+    """A corpus that was published as batches of tokens, in the order of a training run.
+
+    Rows have `width` tokens. `binary` files are one stream of rows of uint16; `parquet` tables
+    have the columns uid, batch_idx and token_ids.
+    """
+
+    repository: str
+    revision: str | None
+    format: Literal["binary", "parquet"]
+    files: str
+    first: Natural
+    shards: Positive
+    width: Annotated[int, Field(ge=5)]
+    batch_size: Positive
+    held_out: tuple[Natural, Positive]
+    label: str
+
+    @property
+    def names(self) -> list[str]:
+        """The files' names, in order."""
+        return [self.files.format(number=number) for number in range(self.first, self.first + self.shards)]
+
+    @property
+    def local(self) -> Path | None:
+        """The folder, when it is one of this machine."""
+        return Path(self.repository) if Path(self.repository).is_dir() else None
+
+    @property
+    def remote(self) -> str | None:
+        """The dataset's repository on the hub, when it is one."""
+        return None if self.local is not None else self.repository
+
+    @model_validator(mode="after")
+    def _pattern(self) -> Tokenized:
+        try:
+            fields = [part[1] for part in string.Formatter().parse(self.files) if part[1] is not None]
+            names = self.names if fields == ["number"] else []
+        except (ValueError, TypeError):
+            names = []
+        if len(set(names)) != self.shards:
+            raise ValueError(
+                f"files '{self.files}' needs one place for the file's number, such as {{number:05d}}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _held_out(self) -> Tokenized:
+        if self.held_out[0] >= self.held_out[1]:
+            raise ValueError(f"held_out {list(self.held_out)} names no batch: give [first, last + 1]")
+        return self
+
+    @model_validator(mode="after")
+    def _place(self) -> Tokenized:
+        if self.remote is not None and (self.revision is None or self.remote.count("/") != 1):
+            raise ValueError(
+                f"repository '{self.repository}' is no folder here; for a dataset on the hub write "
+                "owner/name, and its 'revision'"
+            )
+        folder = self.local
+        missing = [] if folder is None else [name for name in self.names if not (folder / name).is_file()]
+        if missing:
+            raise ValueError(f"repository: the folder {folder} has no file {missing[0]}")
+        return self
+
+
 class Corpus(Section):
     """Where the documents come from."""
 
-    source: Literal["synthetic", "files", "jsonl", "parquet", "huggingface"]
+    source: Literal["synthetic", "files", "jsonl", "parquet", "huggingface", "tokenized"]
     held_out: Fraction
     split_seed: Natural
     synthetic: Synthetic | None
     files: Files | None
     table: Table | None
     huggingface: HuggingFaceData | None
+    tokenized: Tokenized | None
 
     @property
     def key(self) -> str:
@@ -153,13 +223,13 @@ class Corpus(Section):
         return "table" if self.source in ("jsonl", "parquet") else self.source
 
     @property
-    def chosen(self) -> Synthetic | Files | Table | HuggingFaceData:
+    def chosen(self) -> Synthetic | Files | Table | HuggingFaceData | Tokenized:
         """The settings of the source in use."""
         return getattr(self, self.key)
 
     def in_use(self) -> Corpus:
         """The same without the sections of other sources, which change no result."""
-        unused = {"synthetic", "files", "table", "huggingface"} - {self.key}
+        unused = {"synthetic", "files", "table", "huggingface", "tokenized"} - {self.key}
         return self.model_copy(update=dict.fromkeys(unused))
 
     @model_validator(mode="after")
@@ -181,10 +251,17 @@ class Tokenizer(Section):
     path: str | None
     revision: str | None
 
+    @property
+    def remote(self) -> tuple[str, str]:
+        """Repository and revision on the hub, empty for a tokenizer from elsewhere."""
+        return (self.path or "", self.revision or "") if self.kind == "huggingface" else ("", "")
+
     @model_validator(mode="after")
     def _path(self) -> Tokenizer:
         if self.kind in ("file", "huggingface") and not self.path:
             raise ValueError(f"kind '{self.kind}' needs 'path': the file, or the repository's name")
+        if self.kind == "huggingface" and not self.revision:
+            raise ValueError("kind 'huggingface' needs 'revision'")
         if self.kind == "file" and self.path and not Path(self.path).is_file():
             raise ValueError(f"path names the file {self.path}, which does not exist")
         if self.kind == "bpe" and self.vocabulary < 257:
@@ -202,18 +279,47 @@ class Tokens(Section):
 class Model(Section):
     """The model to start from."""
 
-    architecture: Literal["gpt_neox"]
+    architecture: Literal["gpt_neox", "gpt2", "llama", "mistral", "olmo2", "qwen2", "qwen3"]
     seed: Natural
     checkpoint: str | None
     revision: str | None
+    published: dict[Natural, str]
     settings: dict[str, Any]
+
+    @property
+    def local(self) -> Path | None:
+        """The checkpoint's folder, when it is one of this machine."""
+        here = self.checkpoint is not None and Path(self.checkpoint).is_dir()
+        return Path(str(self.checkpoint)) if here else None
+
+    @property
+    def remote(self) -> str | None:
+        """The checkpoint's repository on the hub, when it is one."""
+        return None if self.local is not None else self.checkpoint
+
+    def initial(self) -> Model:
+        """The same without what does not change the model that training starts from."""
+        return self.model_copy(update={"published": {}})
+
+    @model_validator(mode="after")
+    def _published(self) -> Model:
+        if self.published and self.remote is None:
+            raise ValueError(
+                "'published' needs 'checkpoint': the repository on the hub whose revisions it names"
+            )
+        if self.remote is not None and (self.revision is None or self.remote.count("/") != 1):
+            raise ValueError(
+                f"checkpoint '{self.checkpoint}' is no folder here; for a repository on the hub write "
+                "owner/name, and its 'revision'"
+            )
+        return self
 
 
 class Optimizer(Section):
     """AdamW and its learning-rate schedule."""
 
     learning_rate: Annotated[float, Field(gt=0)]
-    schedule: Literal["constant", "linear", "cosine"]
+    schedule: Literal["constant", "linear", "cosine", "neox"]
     warmup_steps: Natural
     decay_steps: Positive | None
     minimum_ratio: Share
@@ -224,10 +330,19 @@ class Optimizer(Section):
 
 
 class Window(Section):
-    """The steps that interventions change: `start` to `stop` - 1."""
+    """The steps that interventions change: `start` to `stop` - 1.
+
+    Runs branch from the base run at `branch`, by default at `start`.
+    """
 
     start: Natural
     stop: Positive
+    branch: Natural | None
+
+    @property
+    def origin(self) -> int:
+        """The step at which interventions branch from the base run."""
+        return self.start if self.branch is None else self.branch
 
 
 class Run(Section):
@@ -235,11 +350,19 @@ class Run(Section):
 
     steps: Positive
     batch_size: Positive
-    order_seed: Natural
+    order_seed: Natural | None
     checkpoints: Annotated[list[Natural], Unique]
     evaluate_every: Positive
     window: Window
     optimizer: Optimizer
+
+
+class Numerics(Section):
+    """How numbers are computed, which changes them by rounding."""
+
+    attention: Literal["eager", "sdpa"]
+    training: Precision
+    attribution: Precision
 
 
 class ICL(Section):
@@ -326,6 +449,7 @@ class Attribution(Section):
 
     checkpoint: Natural
     rank_at: Natural
+    samples: Literal["run", "window"]
     damping: Damping
     samples_per_shard: Positive
     fit: Fit
@@ -352,6 +476,9 @@ class Augmentation(Section):
 
     seed: Natural
     at_step: Natural | None
+    top: Positive | None
+    samples: Positive | None
+    motifs: dict[str, str]
     shortest_motif: Annotated[int, Field(ge=2)]
 
 
@@ -388,3 +515,4 @@ class Figures(Section):
     palette: Palette
     dpi: Positive
     top_samples: Positive
+    sample_tokens: Positive

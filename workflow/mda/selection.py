@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from mda import repetition
+from mda.tokens import TokenStore
 
 
 def count(candidates: int, fraction: float) -> int:
@@ -24,10 +25,9 @@ def random_scores(number: int, seed: int) -> np.ndarray:
     return np.random.default_rng([seed, 4]).random(number)
 
 
-def repetition_scores(tokens: np.ndarray) -> np.ndarray:
+def repetition_scores(store: TokenStore, rows: np.ndarray) -> np.ndarray:
     """Scores by repetition, a non-gradient control; see `mda.repetition`."""
-    chunks = [tokens[start : start + 4096] for start in range(0, len(tokens), 4096)]
-    return np.concatenate([repetition.repetition_score(chunk) for chunk in chunks])
+    return np.concatenate([repetition.repetition_score(part) for part in store.parts(rows)])
 
 
 def excerpt(text: str, characters: int) -> str:

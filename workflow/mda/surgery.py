@@ -1,40 +1,91 @@
-"""Splitting attention layers so that every target head has parameters of its own.
+"""Giving every target unit parameters of its own, beside the layers it is part of.
 
-The fused projections of the target layers are replaced by modules that compute the same
-numbers, but in which each target head's blocks are separate bias-free `nn.Linear`s:
-QK (d_model -> 2 d_head; queries and keys jointly, because they act only as a product),
-V (d_model -> d_head) and O (d_head -> d_model), as in arXiv 2601.21996. Curvature and
-gradients of these modules are then exactly those of the heads. Masking the gradients of the
-whole layer would leave the curvature that of the whole layer.
+The projections of the model stay as they are and compute its outputs. For each block of a unit
+(see `architectures.blocks`) there is a tap: a bias-free `nn.Linear` with a copy of the block's
+weights, which reads the projection's input, detached, and receives the gradient that reaches
+the block's part of the projection's output. Inputs and output gradients of the tap are then
+those of the block, so curvature and gradients of its weights are exactly the unit's, while the
+model's outputs stay the same to the bit and gradients to earlier layers flow once, through the
+projection. Masking the gradients of the whole layer would leave the curvature that of the whole
+layer.
+
+Heads that share keys and values (grouped queries) each have a tap with their group's rows. Each
+tap receives the whole gradient of these rows, whether or not another head of the group is
+tapped too.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from mda import architectures
 from mda.errors import UserError
-from mda.heads import Head
-
-BLOCKS = ("qk", "v", "o")
+from mda.heads import Unit
 
 
-class _Split(nn.Module):
-    """Base of both replacements.
+class _Tee(torch.autograd.Function):
+    """A projection's output unchanged; backward hands each tap its part of the gradient too.
 
-    `group` joins that many neighbouring sequences of a batch into one sample of the split
-    parts, so that per-sample gradients are those of a set of sequences. It changes no output.
+    The same as adding `tap - tap.detach()`, which is zero, without the copies.
     """
 
-    group = 1
+    @staticmethod
+    def forward(ctx: Any, output: torch.Tensor, rows: list[slice], *taps: torch.Tensor) -> torch.Tensor:
+        del taps
+        ctx.rows = rows
+        return output.view_as(output)
 
-    def part(self, name: str, inputs: torch.Tensor) -> torch.Tensor:
-        """Apply one head's block to inputs of shape (batch, tokens, features)."""
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        return gradient, None, *(gradient[..., rows] for rows in ctx.rows)
+
+
+class Tap(nn.Module):
+    """One block of a unit.
+
+    `group` joins that many neighbouring sequences of a batch into one sample of the block, so
+    that per-sample gradients are those of a set of sequences. It changes no output.
+
+    Attributes:
+        linear: the block.
+    """
+
+    def __init__(self, weights: list[torch.Tensor], columns: slice) -> None:
+        """Copy the block.
+
+        Args:
+            weights: its parts, each (out, in); they read the same input.
+            columns: the features of that input that they read.
+        """
+        super().__init__()
+        joint = torch.cat(weights).detach()
+        self.linear = nn.Linear(
+            joint.shape[1], joint.shape[0], bias=False, device=joint.device, dtype=joint.dtype
+        )
+        self.linear.weight.data.copy_(joint)
+        self.columns = columns
+        self.sizes = [len(part) for part in weights]
+        self.group = 1
+        self.waiting: dict[int, torch.Tensor] = {}
+
+    def forward(self, inputs: torch.Tensor, part: int) -> torch.Tensor:
+        """Apply one part of the block to inputs of shape (batch, tokens, features).
+
+        Parts may be outputs of several projections, which run one after the other, but the
+        block runs once a call of the model: at its first part, and the others wait.
+        """
+        if part not in self.waiting:
+            outputs = self._apply_block(inputs[..., self.columns].detach())
+            self.waiting = dict(enumerate(outputs.split(self.sizes, dim=-1)))
+        return self.waiting.pop(part)
+
+    def _apply_block(self, inputs: torch.Tensor) -> torch.Tensor:
         batch, tokens, _ = inputs.shape
         if batch % self.group:
             raise UserError(
@@ -42,112 +93,55 @@ class _Split(nn.Module):
                 f"but called it on {batch}"
             )
         joined = inputs.reshape(batch // self.group, self.group * tokens, -1)
-        return getattr(self, name)(joined).reshape(batch, tokens, -1)
+        return self.linear(joined).reshape(batch, tokens, -1)
 
 
-class SplitProjection(_Split):
-    """Replacement of the projection to queries, keys and values."""
-
-    rest: torch.Tensor
-    bias: torch.Tensor | None
-    inverse: torch.Tensor
-
-    def __init__(
-        self, fused: nn.Linear, rows: dict[int, tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
-    ) -> None:
-        """Take the rows (queries, keys, values) of each target head out of `fused`."""
-        super().__init__()
-        self.heads = sorted(rows)
-        order = []
-        for head in self.heads:
-            query, key, value = rows[head]
-            for name, part in (("qk", torch.cat([query, key])), ("v", value)):
-                self.add_module(f"{name}{head}", _linear(fused.weight[part]))
-                order.append(part)
-        taken = torch.cat(order)
-        rest = torch.tensor(sorted(set(range(fused.out_features)) - set(taken.tolist())), dtype=torch.long)
-        self.register_buffer("rest", fused.weight[rest].detach().clone())
-        self.register_buffer("bias", None if fused.bias is None else fused.bias.detach().clone())
-        self.register_buffer("inverse", torch.argsort(torch.cat([taken, rest])))
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Map (batch, tokens, d_model) to (batch, tokens, heads x 3 x d_head)."""
-        parts = [self.part(f"{name}{head}", inputs) for head in self.heads for name in ("qk", "v")]
-        parts.append(functional.linear(inputs, self.rest))
-        outputs = torch.cat(parts, dim=-1)[..., self.inverse]
-        return outputs if self.bias is None else outputs + self.bias
-
-
-class SplitOutput(_Split):
-    """Replacement of the projection from the heads back to the residual stream."""
-
-    rest: torch.Tensor
-    bias: torch.Tensor | None
-    columns: torch.Tensor
-
-    def __init__(self, fused: nn.Linear, heads: Sequence[int], size: int) -> None:
-        """Take the columns of each target head out of `fused`; a head has `size` of them."""
-        super().__init__()
-        self.heads, self.size = sorted(heads), size
-        for head in self.heads:
-            self.add_module(f"o{head}", _linear(fused.weight[:, head * size : (head + 1) * size]))
-        taken = {head * size + offset for head in self.heads for offset in range(size)}
-        rest = torch.tensor(sorted(set(range(fused.in_features)) - taken), dtype=torch.long)
-        self.register_buffer("columns", rest)
-        self.register_buffer("rest", fused.weight[:, rest].detach().clone())
-        self.register_buffer("bias", None if fused.bias is None else fused.bias.detach().clone())
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Map (batch, tokens, heads x d_head) to (batch, tokens, d_model)."""
-        outputs = functional.linear(inputs[..., self.columns], self.rest, self.bias)
-        for head in self.heads:
-            columns = inputs[..., head * self.size : (head + 1) * self.size]
-            outputs = outputs + self.part(f"o{head}", columns)
-        return outputs
-
-
-def _linear(weight: torch.Tensor) -> nn.Linear:
-    linear = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device=weight.device)
-    linear.weight.data.copy_(weight.detach())
-    return linear
-
-
-def split_heads(model: nn.Module, heads: Sequence[Head]) -> dict[Head, dict[str, str]]:
-    """Split the given heads out of their layers, in place.
+def split(model: nn.Module, units: Sequence[Unit]) -> dict[Unit, dict[str, str]]:
+    """Tap the blocks of the given units, in place.
 
     Returns:
-        head -> block ("qk", "v", "o") -> name of its `nn.Linear` in the model.
+        unit -> block -> name of its `nn.Linear` in the model.
     """
-    architecture = architectures.of(model)
-    _, count, size = architectures.shape(model)
-    paths = {id(module): name for name, module in model.named_modules()}
-    names: dict[Head, dict[str, str]] = {}
-    for layer in sorted({head.layer for head in heads}):
-        mine = sorted(head.number for head in heads if head.layer == layer)
-        attention = architecture.attention(architecture.layers(model)[layer])
-        path = paths[id(attention)]
-        projection = getattr(attention, architecture.projection)
-        output = getattr(attention, architecture.output)
-        rows = {head: architecture.rows(count, size, head) for head in mine}
-        setattr(attention, architecture.projection, SplitProjection(projection, rows))
-        setattr(attention, architecture.output, SplitOutput(output, mine, size))
-        for head in mine:
-            names[Head(layer, head)] = {
-                "qk": f"{path}.{architecture.projection}.qk{head}",
-                "v": f"{path}.{architecture.projection}.v{head}",
-                "o": f"{path}.{architecture.output}.o{head}",
-            }
+    taps = nn.ModuleDict()
+    names: dict[Unit, dict[str, str]] = {}
+    tapped: dict[str, list[tuple[Tap, int, slice]]] = defaultdict(list)
+    for unit in dict.fromkeys(units):
+        blocks = nn.ModuleDict()
+        for block, parts in architectures.blocks(model, unit).items():
+            weights = [
+                architectures.weight(model.get_submodule(part.module))[part.rows, part.columns]
+                for part in parts
+            ]
+            tap = blocks[block] = Tap(weights, parts[0].columns)
+            for number, part in enumerate(parts):
+                tapped[part.module].append((tap, number, part.rows))
+        taps[str(unit)] = blocks
+        names[unit] = {block: f"taps.{unit}.{block}.linear" for block in blocks}
+    model.taps = taps
+    for name, mine in tapped.items():
+        _attach(model.get_submodule(name), mine)
     return names
+
+
+def _attach(projection: nn.Module, taps: list[tuple[Tap, int, slice]]) -> None:
+    rows = [part for _, _, part in taps]
+
+    def hook(module: nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> torch.Tensor:
+        del module
+        parts = [tap(inputs[0], number).to(output.dtype) for tap, number, _ in taps]
+        return _Tee.apply(output, rows, *parts)
+
+    projection.register_forward_hook(hook)
 
 
 @contextmanager
 def grouped(model: nn.Module, group: int) -> Iterator[None]:
-    """Within, `group` neighbouring sequences of a batch count as one sample of the split parts."""
-    splits = [module for module in model.modules() if isinstance(module, _Split)]
-    for module in splits:
-        module.group = group
+    """Within, `group` neighbouring sequences of a batch count as one sample of the blocks."""
+    taps = [module for module in model.modules() if isinstance(module, Tap)]
+    for tap in taps:
+        tap.group = group
     try:
         yield
     finally:
-        for module in splits:
-            module.group = 1
+        for tap in taps:
+            tap.group = 1

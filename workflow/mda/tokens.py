@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mda import files, sections
+from mda import files, pins, sections
 from mda.errors import UserError
+from mda.pins import Pin
 
 SEPARATOR = "<|endoftext|>"
 UNKNOWN = "<|unknown|>"
@@ -21,8 +22,12 @@ UNKNOWN = "<|unknown|>"
 SEPARATORS = (SEPARATOR, "</s>", "<|end_of_text|>", "<eos>")
 
 
-def train_tokenizer(settings: sections.Tokenizer, texts: Iterator[str]):
+def train_tokenizer(settings: sections.Tokenizer, texts: Iterator[str], pin: Pin | None = None):
     """Train a word-level or byte-level BPE tokenizer, or load one.
+
+    Args:
+        texts: what it is trained on.
+        pin: the revision to take a tokenizer of the hub from.
 
     Returns:
         A `tokenizers.Tokenizer` with a token that separates documents.
@@ -52,19 +57,24 @@ def train_tokenizer(settings: sections.Tokenizer, texts: Iterator[str]):
         )
         tokenizer.train_from_iterator(texts, pairs)
     else:
-        tokenizer = _load_foreign(settings)
+        tokenizer = _load_foreign(settings, pin)
     separator(tokenizer)
     return tokenizer
 
 
-def _load_foreign(settings: sections.Tokenizer):
+def _load_foreign(settings: sections.Tokenizer, pin: Pin | None):
     import tokenizers
 
     assert settings.path is not None
+    path = settings.path
+    if settings.kind == "huggingface":
+        from mda import hub
+
+        if pin is None:
+            raise UserError(f"{path} at {settings.revision} is not pinned; run {pins.COMMAND}")
+        path = str(hub.file(pin, "tokenizer.json"))
     try:
-        if settings.kind == "file":
-            return tokenizers.Tokenizer.from_file(settings.path)
-        return tokenizers.Tokenizer.from_pretrained(settings.path, revision=settings.revision or "main")
+        return tokenizers.Tokenizer.from_file(path)
     except Exception as error:  # tokenizers raises bare Exception
         raise UserError(
             f"tokens.tokenizer.path: {settings.path} cannot be loaded as a tokenizer ({error})"
@@ -185,6 +195,11 @@ class TokenStore:
         if len(rows) and int(rows.max()) >= len(self):
             raise UserError(f"{self.path}: has {len(self)} rows, but row {int(rows.max())} was asked for")
         return self.tokens[rows].astype(np.int64)
+
+    def parts(self, rows: np.ndarray, size: int = 4096) -> Iterator[np.ndarray]:
+        """The same, `size` rows at a time, for what does not fit the memory at once."""
+        for start in range(0, len(rows), size):
+            yield self.take(rows[start : start + size])
 
 
 def pieces(tokenizer, row: np.ndarray) -> list[str]:

@@ -13,17 +13,19 @@ import logging
 import math
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from mda import files, schedule, sections
+from mda import files, memory, parallel, schedule, sections
 from mda import model as models
 from mda.errors import UserError
 from mda.tokens import TokenStore
@@ -37,8 +39,12 @@ def learning_rate(settings: sections.Optimizer, step: int) -> float:
     """Learning rate of the update that leads from `step` to `step` + 1.
 
     Linear warm-up, then constant, linear or cosine decay to `minimum_ratio` of the peak at
-    `decay_steps` (as GPT-NeoX does it).
+    `decay_steps`. 'neox' is GPT-NeoX's cosine (megatron/learning_rates.py, class AnnealingLR),
+    with which Pythia was trained: the first update has rate zero, the cosine counts
+    `decay_steps` from the end of the warm-up, and `minimum_ratio` is a floor.
     """
+    if settings.schedule == "neox":
+        return settings.learning_rate * _neox_share(settings, step)
     if step < settings.warmup_steps:
         return settings.learning_rate * (step + 1) / settings.warmup_steps
     if settings.schedule == "constant" or settings.decay_steps is None:
@@ -47,6 +53,14 @@ def learning_rate(settings: sections.Optimizer, step: int) -> float:
     progress = min(progress, 1.0)
     decay = 1 - progress if settings.schedule == "linear" else (1 + math.cos(math.pi * progress)) / 2
     return settings.learning_rate * (settings.minimum_ratio + (1 - settings.minimum_ratio) * decay)
+
+
+def _neox_share(settings: sections.Optimizer, step: int) -> float:
+    assert settings.decay_steps is not None
+    if step <= settings.warmup_steps and settings.warmup_steps > 0:
+        return step / settings.warmup_steps
+    after = min(step, settings.decay_steps - settings.warmup_steps) - settings.warmup_steps
+    return max((1 + math.cos(math.pi * after / settings.decay_steps)) / 2, settings.minimum_ratio)
 
 
 def make_optimizer(model: PreTrainedModel, settings: sections.Optimizer) -> torch.optim.AdamW:
@@ -74,13 +88,15 @@ def save_state(folder: Path, model: PreTrainedModel, optimizer: torch.optim.Adam
     save_file(moments, folder / "optimizer.safetensors")
 
 
-def load_state(folder: Path, settings: sections.Optimizer) -> tuple[PreTrainedModel, torch.optim.AdamW]:
+def load_state(
+    folder: Path, settings: sections.Optimizer, numerics: sections.Numerics
+) -> tuple[PreTrainedModel, torch.optim.AdamW]:
     """Load what `save_state` saved.
 
     Raises:
         UserError: when the state is missing or damaged.
     """
-    model = models.load(folder)
+    model = models.load(folder, numerics.attention)
     optimizer = make_optimizer(model, settings)
     try:
         moments = load_file(folder / "optimizer.safetensors")
@@ -103,7 +119,7 @@ class Cadence:
 
     Attributes:
         evaluate_every: steps between evaluations, counted from `origin`.
-        origin: start of the window, so that all runs are evaluated at the same steps of it.
+        origin: where interventions branch, so that all runs are evaluated at the same steps.
         save_seconds: time between saves to resume from.
         resume: folder for these saves.
     """
@@ -121,12 +137,17 @@ class Cadence:
 
 
 class Trainer:
-    """Follows a schedule from one step to another.
+    """Follows a schedule from one step to another, alone or with other processes.
 
     Attributes:
         records: one record an evaluation step: `step`, `train_loss` (of the step before; nan
-            at the start), `learning_rate`, and what the evaluator measured.
+            at the start), `learning_rate`, and what the evaluator measured. Only the first
+            process evaluates and saves.
+        rows_at_once: rows that pass through the model together; a batch of more accumulates
+            gradients. None is as many as fit.
     """
+
+    rows_at_once: int | None = None
 
     def __init__(
         self,
@@ -134,6 +155,7 @@ class Trainer:
         train: TokenStore,
         synthetic: TokenStore | None,
         optimizer: sections.Optimizer,
+        numerics: sections.Numerics,
         evaluate: Callable[[PreTrainedModel], Record],
         cadence: Cadence,
     ) -> None:
@@ -148,16 +170,19 @@ class Trainer:
         self.train_store = train
         self.synthetic_store = synthetic
         self.settings = optimizer
+        self.numerics = numerics
         self.evaluate = evaluate
         self.cadence = cadence
         self.records: list[Record] = []
 
-    def batch(self, step: int) -> torch.Tensor:
-        """Tokens of the rows of a step that give a gradient, shape (rows, context + 1).
+    def batches(self, step: int) -> list[torch.Tensor]:
+        """Tokens of the rows of a step that give a gradient, shape (rows, context + 1) an update.
 
         A masked row's loss has weight zero, so leaving it out gives the same gradient.
         """
-        rows, roles = self.stream.at(step)
+        return [self._batch(rows, roles) for rows, roles in self.stream.at(step)]
+
+    def _batch(self, rows: np.ndarray, roles: np.ndarray) -> torch.Tensor:
         generated = roles == schedule.SYNTHETIC
         parts = [self.train_store.take(rows[(roles != schedule.MASKED) & ~generated])]
         if generated.any():
@@ -167,28 +192,69 @@ class Trainer:
         return torch.cat([torch.from_numpy(part) for part in parts])
 
     def update(self, model: PreTrainedModel, optimizer: torch.optim.AdamW, step: int) -> float:
-        """One optimizer step; returns the mean loss of its tokens in nats.
+        """The optimizer updates of one step; returns the mean loss of their tokens in nats.
 
-        A step whose rows are all masked has no gradient and makes no update.
+        An update whose rows are all masked has no gradient and is left out.
         """
-        batch = self.batch(step).to(next(model.parameters()).device)
-        if len(batch) == 0:
-            return math.nan
-        logits = model(batch[:, :-1], use_cache=False).logits
-        loss = functional.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten())
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), self.settings.clip)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(self.settings, step)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise UserError(
-                f"training diverged: the loss of step {step} is {value}; lower "
-                "run.optimizer.learning_rate or raise its warmup_steps"
-            )
-        return value
+        total, rows = 0.0, 0
+        for batch in self.batches(step):
+            if len(batch) == 0:
+                continue
+            loss = self.gradient(model, batch)
+            torch.nn.utils.clip_grad_norm_(model.parameters(), self.settings.clip)
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(self.settings, step)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            value = float(loss)
+            if not math.isfinite(value):
+                raise UserError(
+                    f"training diverged: the loss of step {step} is {value}; lower "
+                    "run.optimizer.learning_rate or raise its warmup_steps"
+                )
+            total, rows = total + value * len(batch), rows + len(batch)
+        return total / rows if rows else math.nan
+
+    def gradient(self, model: PreTrainedModel, batch: torch.Tensor) -> torch.Tensor:
+        """Leave the gradient of the batch's mean loss in the model; returns this loss.
+
+        Accumulated over parts of the batch that fit the device, and over the processes.
+        """
+        mine = parallel.share(batch)
+        while True:
+            at_once = self.rows_at_once or memory.rows_at_once(model, batch.shape[1] - 1)
+            try:
+                loss = self._accumulate(model, mine, at_once, len(batch))
+                break
+            except torch.cuda.OutOfMemoryError:
+                if at_once == 1:
+                    raise UserError(
+                        "one row does not fit the GPU; set numerics.attention to sdpa or lower tokens.context"
+                    ) from None
+                model.zero_grad(set_to_none=True)
+                torch.cuda.empty_cache()
+                self.rows_at_once = at_once // 2
+                log.info("out of GPU memory: going on with %d rows at once", self.rows_at_once)
+        return parallel.sum_gradients(list(model.parameters()), loss)
+
+    def _accumulate(
+        self, model: PreTrainedModel, mine: torch.Tensor, at_once: int, rows: int
+    ) -> torch.Tensor:
+        place = next(model.parameters()).device
+        total = torch.zeros((), device=place)
+        for part in mine.split(at_once):
+            if len(part) == 0:
+                continue
+            tokens = part.to(place)
+            with models.precision(place, self.numerics.training):
+                logits = model(tokens[:, :-1], use_cache=False).logits
+            # At least in float32: the probabilities of 50,000 tokens are summed.
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+            mean = functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
+            loss = mean * (len(part) / rows)
+            loss.backward()
+            total += loss.detach()
+        return total
 
     def follow(
         self,
@@ -203,9 +269,9 @@ class Trainer:
         Args:
             checkpoint: called at every step, before its update, and after the last.
         """
-        state = latest(self.cadence.folder)
+        state = parallel.same(latest(self.cadence.folder))
         if state is not None:
-            model, optimizer = load_state(state, self.settings)
+            model, optimizer = load_state(state, self.settings, self.numerics)
             record = files.read_json(state / "progress.json")
             start, self.records = record["step"], record["records"]
             loss = record["train_loss"]
@@ -214,17 +280,17 @@ class Trainer:
             loss = math.nan
         model.train()
         began = saved = time.monotonic()
-        first = start
+        first, main = start, parallel.rank() == 0
         for step in range(start, stop + 1):
             due = (step - self.cadence.origin) % self.cadence.evaluate_every == 0 or step in (0, stop)
-            if due and (not self.records or self.records[-1]["step"] < step):
+            if main and due and (not self.records or self.records[-1]["step"] < step):
                 self.records.append(self._measure(model, step, loss))
                 _report(self.records[-1], first, stop, began)
-            if checkpoint is not None:
+            if main and checkpoint is not None:
                 checkpoint(model, optimizer, step)
             if step == stop:
                 break
-            if step > first and time.monotonic() - saved >= self.cadence.save_seconds:
+            if main and step > first and time.monotonic() - saved >= self.cadence.save_seconds:
                 self._save(model, optimizer, step, loss)
                 saved = time.monotonic()
             loss = self.update(model, optimizer, step)
@@ -242,6 +308,13 @@ class Trainer:
             files.write_json(part / "progress.json", progress)
         if before is not None:
             shutil.rmtree(before, ignore_errors=True)
+
+
+@contextmanager
+def claim(folder: Path) -> Iterator[None]:
+    """Keep other runs out of `folder`; the first process does it for all that train together."""
+    with files.alone(folder) if parallel.rank() == 0 else nullcontext():
+        yield
 
 
 def latest(resume: Path) -> Path | None:

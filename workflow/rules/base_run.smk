@@ -1,8 +1,8 @@
 # Base run.
 # In:  the token stores and the tokenizer.
-# Out: schedules/order.parquet (step, slot, row, role), the recorded data order;
+# Out: schedules/order.parquet (step, update, slot, row, role), the recorded data order;
 #      base/checkpoints/step-*, in Hugging Face format; base/state, the full training state at
-#      the window's start; base/steps.parquet and base/heads.parquet, the metrics.
+#      which interventions branch; base/steps.parquet and base/heads.parquet, the metrics.
 
 
 rule order:
@@ -23,7 +23,7 @@ rule order:
     params:
         steps=CONFIG.run.steps,
         batch_size=CONFIG.run.batch_size,
-        seed=CONFIG.run.order_seed,
+        seed=as_json(CONFIG.run.order_seed),
         code=code.fingerprint("order"),
     shell:
         r"""
@@ -44,7 +44,7 @@ rule base_run:
         train="<results>/tokens/train.npy",
         held_out="<results>/tokens/held_out.npy",
         schedule="<results>/schedules/order.parquet",
-        start=local_file(CONFIG.model.checkpoint),
+        start=start_checkpoint(),
     output:
         checkpoints=directory("<results>/base/checkpoints"),
         state=directory("<results>/base/state"),
@@ -63,28 +63,31 @@ rule base_run:
         runtime=1440,
         save_seconds=SAVE_SECONDS,
     params:
-        model=as_json(CONFIG.model),
+        model=as_json(CONFIG.model.initial()),
         steps=CONFIG.run.steps,
         checkpoints=as_json(sorted(CONFIG.run.checkpoints)),
         window=as_json(CONFIG.run.window),
         evaluate_every=CONFIG.run.evaluate_every,
         optimizer=as_json(CONFIG.run.optimizer),
+        numerics=as_json(CONFIG.numerics),
         metrics=as_json(CONFIG.metrics),
         resume=f"{CONFIG.results}/resume/base",
         code=code.fingerprint("base_run"),
     shell:
         r"""
-        python -m mda.steps.base_run \
+        python -m mda.launch {resources.gpu} mda.steps.base_run \
             --tokenizer {input.tokenizer:q} \
             --train {input.train:q} \
             --held-out {input.held_out:q} \
             --schedule {input.schedule:q} \
+            --start {input.start:q} \
             --model {params.model:q} \
             --steps {params.steps} \
             --checkpoints {params.checkpoints:q} \
             --window {params.window:q} \
             --evaluate-every {params.evaluate_every} \
             --optimizer {params.optimizer:q} \
+            --numerics {params.numerics:q} \
             --metrics-settings {params.metrics:q} \
             --save-seconds {resources.save_seconds} \
             --resume {params.resume:q} \

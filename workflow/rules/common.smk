@@ -3,6 +3,7 @@
 # Every rule passes the settings that it depends on, and the fingerprint of the code that it
 # runs, as parameters; Snakemake reruns it when one of them, or an input, changes.
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from snakemake.exceptions import WorkflowError
 
-from mda import code, corpus, design
+from mda import code, corpus, design, pins
 from mda.config import check as check_configuration
 from mda.errors import UserError
 
@@ -50,6 +51,14 @@ def as_json(part):
     return pydantic_core.to_json(part).decode()
 
 
+def pinned(kind, repository, revision):
+    """What workflow/pins.csv has of a hub revision, as a step's argument; null when it has nothing."""
+    try:
+        return as_json(pins.find(kind, repository, revision))
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def torch_memory(wildcards, attempt):
     """Memory of a step that loads a model, in MB; more on every retry."""
     return 3000 * attempt
@@ -72,6 +81,30 @@ def scores_if_needed(wildcards):
     return ["<results>/scores/scores.parquet"] if method in ("influence", "loss") else []
 
 
+def start_checkpoint():
+    """The checkpoint that the base run starts from, if there is one."""
+    if CONFIG.model.remote is not None:
+        return [f"<results>/published/{CONFIG.model.revision}"]
+    return local_file(CONFIG.model.checkpoint)
+
+
+def published_revisions():
+    """Revisions of the hub's repository that the configuration names."""
+    model = CONFIG.model
+    return [] if model.remote is None else list(dict.fromkeys([model.revision, *model.published.values()]))
+
+
+def published_metrics(name):
+    """Metrics of the published checkpoints, where the configuration names some."""
+    return [f"<results>/published/{name}.parquet"] if CONFIG.model.published else []
+
+
+def motifs_of_selection(wildcards):
+    """The motifs of a selection: this run's, or those that the configuration names."""
+    own = "<results>/motifs/{selection}/top-{percent}.json"
+    return CONFIG.experiments.augmentation.motifs.get(wildcards.selection, own)
+
+
 def part_of_branch(kinds, path):
     """An input function: `path` with the branch's selection, for branches of these kinds."""
 
@@ -89,7 +122,7 @@ def of_all_runs(name):
 
 def figures():
     """The figures of all targets, for the report."""
-    names = ["emergence", "effects", "influence", "labels", "icl", "samples"]
+    names = ["base_run", "emergence", "effects", "influence", "labels", "icl", "samples"]
     return ["<results>/figures/heads.png"] + expand(
         "<results>/figures/{name}/{target}.png",
         name=names,
@@ -109,6 +142,11 @@ def selections_of_target(wildcards):
         selection=design.shown_selections(CONFIG, wildcards.target),
         percent=design.percent(design.main_fraction(CONFIG)),
     )
+
+
+def documents_if_any():
+    """The documents; nothing for a corpus that is tokenized already."""
+    return [] if CONFIG.corpus.source == "tokenized" else ["<results>/corpus/documents.parquet"]
 
 
 def local_file(path):

@@ -7,6 +7,53 @@ MAIN_PERCENT = design.percent(design.main_fraction(CONFIG))
 PALETTE = as_json(CONFIG.figures.palette)
 
 
+rule plot_base_run:
+    """Draw the target's metric over the base run, beside published checkpoints."""
+    input:
+        targets="<results>/heads/targets.json",
+        steps="<results>/base/steps.parquet",
+        heads="<results>/base/heads.parquet",
+        published=published_metrics("steps") + published_metrics("heads"),
+    output:
+        png=report(
+            "<results>/figures/base_run/{target}.png",
+            category="Units",
+            caption="../report/base_run.rst",
+            labels={"figure": "base run", "target": "{target}"},
+        ),
+        pdf="<results>/figures/base_run/{target}.pdf",
+    log:
+        "<logs>/plot_base_run/{target}.log",
+    benchmark:
+        "<benchmarks>/plot_base_run/{target}.jsonl"
+    conda:
+        "../../envs/mda.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=30,
+    params:
+        window=as_json(CONFIG.run.window),
+        metric=metric_of_target,
+        palette=PALETTE,
+        dpi=CONFIG.figures.dpi,
+        code=code.fingerprint("plot_base_run"),
+    shell:
+        r"""
+        python -m mda.steps.plot_base_run \
+            --targets {input.targets:q} \
+            --steps {input.steps:q} \
+            --head-scores {input.heads:q} \
+            --published {input.published:q} \
+            --window {params.window:q} \
+            --metric {params.metric:q} \
+            --palette {params.palette:q} \
+            --target {wildcards.target:q} \
+            --dpi {params.dpi} \
+            --out {output.png:q} {output.pdf:q} \
+            >{log:q} 2>&1
+        """
+
+
 rule plot_emergence:
     """Draw the target's metric over the window in every branch."""
     input:
@@ -230,6 +277,7 @@ rule plot_samples:
     params:
         shortest=CONFIG.experiments.augmentation.shortest_motif,
         samples=CONFIG.figures.top_samples,
+        length=CONFIG.figures.sample_tokens,
         dpi=CONFIG.figures.dpi,
         code=code.fingerprint("plot_samples"),
     shell:
@@ -240,6 +288,7 @@ rule plot_samples:
             --tokenizer {input.tokenizer:q} \
             --shortest {params.shortest:q} \
             --samples {params.samples:q} \
+            --length {params.length} \
             --target {wildcards.target:q} \
             --dpi {params.dpi} \
             --out {output.png:q} {output.pdf:q} \

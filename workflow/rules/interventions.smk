@@ -1,5 +1,5 @@
 # Interventions.
-# In:  the selections, the base run's order and its state at the window's start.
+# In:  the selections, the base run's order and its state at the branching step.
 # Out: motifs/ and synthetic/{selection}/top-{percent}, the structure of selected samples and
 #      new samples with it; schedules/branches/{branch}/seed-{seed}.parquet, the exact training
 #      stream; runs/{branch}/seed-{seed}/{steps,heads}.parquet, the metrics of that branch.
@@ -32,6 +32,7 @@ rule motifs:
         mem_mb=table_memory,
         runtime=60,
     params:
+        top=as_json(CONFIG.experiments.augmentation.top),
         shortest=CONFIG.experiments.augmentation.shortest_motif,
         code=code.fingerprint("motifs"),
     shell:
@@ -40,6 +41,7 @@ rule motifs:
             --selection {input.selection:q} \
             --train {input.train:q} \
             --tokenizer {input.tokenizer:q} \
+            --top {params.top} \
             --shortest {params.shortest} \
             --out {output.schema:q} \
             >{log:q} 2>&1
@@ -47,9 +49,9 @@ rule motifs:
 
 
 rule synthesize:
-    """Generate new samples from motifs, as many as the motifs came from."""
+    """Generate new samples from motifs, those of this run or of another experiment."""
     input:
-        schema="<results>/motifs/{selection}/top-{percent}.json",
+        schema=motifs_of_selection,
         train="<results>/tokens/train.npy",
         tokenizer="<results>/tokens/tokenizer.json",
     output:
@@ -66,6 +68,7 @@ rule synthesize:
         runtime=60,
     params:
         seed=CONFIG.experiments.augmentation.seed,
+        samples=as_json(CONFIG.experiments.augmentation.samples),
         code=code.fingerprint("synthesize"),
     shell:
         r"""
@@ -74,6 +77,7 @@ rule synthesize:
             --train {input.train:q} \
             --tokenizer {input.tokenizer:q} \
             --seed {params.seed} \
+            --count {params.samples} \
             --out {output.samples:q} \
             --out-rows {output.rows:q} \
             >{log:q} 2>&1
@@ -100,6 +104,7 @@ rule intervene:
     params:
         kind=lambda wildcards: wildcards.branch.partition("/")[0],
         window=as_json(CONFIG.run.window),
+        batch_size=CONFIG.run.batch_size,
         at_step=lambda wildcards: as_json(design.insertion_step(CONFIG, wildcards.branch)),
         code=code.fingerprint("intervene"),
     shell:
@@ -109,6 +114,7 @@ rule intervene:
             --seed {wildcards.seed} \
             --schedule {input.schedule:q} \
             --window {params.window:q} \
+            --batch-size {params.batch_size} \
             --at-step {params.at_step:q} \
             --selection {input.selection:q} \
             --synthetic {input.synthetic:q} \
@@ -118,7 +124,7 @@ rule intervene:
 
 
 rule retrain:
-    """Train one branch from the window's start; a killed run goes on from its last save."""
+    """Train one branch from the base run's state; a killed run goes on from its last save."""
     input:
         tokenizer="<results>/tokens/tokenizer.json",
         train="<results>/tokens/train.npy",
@@ -145,12 +151,13 @@ rule retrain:
         window=as_json(CONFIG.run.window),
         evaluate_every=CONFIG.run.evaluate_every,
         optimizer=as_json(CONFIG.run.optimizer),
+        numerics=as_json(CONFIG.numerics),
         metrics=as_json(CONFIG.metrics),
         resume=f"{CONFIG.results}/resume/{{branch}}/seed-{{seed}}",
         code=code.fingerprint("retrain"),
     shell:
         r"""
-        python -m mda.steps.retrain \
+        python -m mda.launch {resources.gpu} mda.steps.retrain \
             --tokenizer {input.tokenizer:q} \
             --train {input.train:q} \
             --held-out {input.held_out:q} \
@@ -160,6 +167,7 @@ rule retrain:
             --window {params.window:q} \
             --evaluate-every {params.evaluate_every} \
             --optimizer {params.optimizer:q} \
+            --numerics {params.numerics:q} \
             --metrics-settings {params.metrics:q} \
             --save-seconds {resources.save_seconds} \
             --resume {params.resume:q} \

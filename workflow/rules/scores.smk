@@ -29,6 +29,7 @@ rule factors:
     params:
         checkpoint=CHECKPOINT,
         fit=as_json(CONFIG.attribution.fit),
+        numerics=as_json(CONFIG.numerics),
         code=code.fingerprint("factors"),
     shell:
         r"""
@@ -38,6 +39,7 @@ rule factors:
             --schedule {input.schedule:q} \
             --targets {input.targets:q} \
             --fit {params.fit:q} \
+            --numerics {params.numerics:q} \
             --out {output.factors:q} \
             >{log:q} 2>&1
         """
@@ -68,7 +70,9 @@ rule score_shard:
     params:
         checkpoint=CHECKPOINT,
         fit=as_json(CONFIG.attribution.fit),
+        numerics=as_json(CONFIG.numerics),
         damping=as_json(CONFIG.attribution.damping),
+        steps=as_json(CONFIG.scored),
         samples=CONFIG.attribution.samples_per_shard,
         targets=as_json(CONFIG.targets),
         probes=as_json(CONFIG.used_probes()),
@@ -83,7 +87,9 @@ rule score_shard:
             --targets {input.targets:q} \
             --factors {input.factors:q} \
             --fit {params.fit:q} \
+            --numerics {params.numerics:q} \
             --damping {params.damping:q} \
+            --steps {params.steps:q} \
             --samples {params.samples} \
             --target-settings {params.targets:q} \
             --probe-settings {params.probes:q} \
@@ -110,7 +116,7 @@ rule scores:
         mem_mb=table_memory,
         runtime=30,
     params:
-        samples=CONFIG.run.steps * CONFIG.run.batch_size,
+        samples=(CONFIG.scored[1] - CONFIG.scored[0]) * CONFIG.run.batch_size,
         code=code.fingerprint("merge_scores"),
     shell:
         r"""

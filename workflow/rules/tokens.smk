@@ -1,13 +1,14 @@
 # Tokenizer and token stores.
-# In:  corpus/documents.parquet.
+# In:  corpus/documents.parquet; of a corpus that is tokenized already, its published batches.
 # Out: tokens/tokenizer.json; tokens/{train,held_out}.npy, rows of context + 1 tokens, with
-#      tokens/{train,held_out}.rows.parquet, the way back to documents and labels.
+#      tokens/{train,held_out}.rows.parquet, the way back to documents and labels; of published
+#      batches also tokens/batches.parquet, where each came from, with its hash.
 
 
 rule tokenizer:
     """Train the tokenizer, or fetch the one that is named."""
     input:
-        documents="<results>/corpus/documents.parquet",
+        documents=documents_if_any(),
         file=local_file(CONFIG.tokens.tokenizer.path),
     output:
         tokenizer="<results>/tokens/tokenizer.json",
@@ -22,48 +23,102 @@ rule tokenizer:
         runtime=60,
     params:
         settings=as_json(CONFIG.tokens.tokenizer),
+        pin=pinned("model", *CONFIG.tokens.tokenizer.remote),
         code=code.fingerprint("tokenizer"),
     shell:
         r"""
         python -m mda.steps.tokenizer \
             --documents {input.documents:q} \
             --settings {params.settings:q} \
+            --pin {params.pin:q} \
             --out {output.tokenizer:q} \
             >{log:q} 2>&1
         """
 
 
-rule tokens:
-    """Tokenize the documents and pack them into rows."""
-    input:
-        documents="<results>/corpus/documents.parquet",
-        tokenizer="<results>/tokens/tokenizer.json",
-    output:
-        train="<results>/tokens/train.npy",
-        train_rows="<results>/tokens/train.rows.parquet",
-        held_out="<results>/tokens/held_out.npy",
-        held_out_rows="<results>/tokens/held_out.rows.parquet",
-    log:
-        "<logs>/tokens.log",
-    benchmark:
-        "<benchmarks>/tokens.jsonl"
-    conda:
-        "../../envs/mda.yaml"
-    resources:
-        mem_mb=table_memory,
-        runtime=120,
-    params:
-        context=CONFIG.tokens.context,
-        code=code.fingerprint("tokens"),
-    shell:
-        r"""
-        python -m mda.steps.tokens \
-            --documents {input.documents:q} \
-            --tokenizer {input.tokenizer:q} \
-            --context {params.context} \
-            --out-train {output.train:q} \
-            --out-train-rows {output.train_rows:q} \
-            --out-held-out {output.held_out:q} \
-            --out-held-out-rows {output.held_out_rows:q} \
-            >{log:q} 2>&1
-        """
+if CONFIG.corpus.source == "tokenized":
+
+    rule batches:
+        """Read the published batches; a killed run goes on after its last whole batch."""
+        input:
+            tokenizer="<results>/tokens/tokenizer.json",
+        output:
+            train="<results>/tokens/train.npy",
+            train_rows="<results>/tokens/train.rows.parquet",
+            held_out="<results>/tokens/held_out.npy",
+            held_out_rows="<results>/tokens/held_out.rows.parquet",
+            batches="<results>/tokens/batches.parquet",
+        log:
+            "<logs>/batches.log",
+        benchmark:
+            "<benchmarks>/batches.jsonl"
+        conda:
+            "../../envs/mda.yaml"
+        resources:
+            downloads=1,
+            mem_mb=table_memory,
+            runtime=1440,
+        params:
+            # Functions, for Snakemake would take {number} in a text for a wildcard.
+            source=lambda wildcards: as_json(CONFIG.corpus.chosen),
+            pin=lambda wildcards: pinned(
+                "dataset", CONFIG.corpus.chosen.remote, CONFIG.corpus.chosen.revision
+            ),
+            files=lambda wildcards: corpus.fingerprint(CONFIG.corpus),
+            context=CONFIG.tokens.context,
+            rows=CONFIG.run.steps * CONFIG.run.batch_size,
+            resume=f"{CONFIG.results}/resume/batches",
+            code=code.fingerprint("batches"),
+        shell:
+            r"""
+            python -m mda.steps.batches \
+                --source {params.source:q} \
+                --pin {params.pin:q} \
+                --tokenizer {input.tokenizer:q} \
+                --context {params.context} \
+                --rows {params.rows} \
+                --resume {params.resume:q} \
+                --out-train {output.train:q} \
+                --out-train-rows {output.train_rows:q} \
+                --out-held-out {output.held_out:q} \
+                --out-held-out-rows {output.held_out_rows:q} \
+                --out-batches {output.batches:q} \
+                >{log:q} 2>&1
+            """
+
+else:
+
+    rule tokens:
+        """Tokenize the documents and pack them into rows."""
+        input:
+            documents="<results>/corpus/documents.parquet",
+            tokenizer="<results>/tokens/tokenizer.json",
+        output:
+            train="<results>/tokens/train.npy",
+            train_rows="<results>/tokens/train.rows.parquet",
+            held_out="<results>/tokens/held_out.npy",
+            held_out_rows="<results>/tokens/held_out.rows.parquet",
+        log:
+            "<logs>/tokens.log",
+        benchmark:
+            "<benchmarks>/tokens.jsonl"
+        conda:
+            "../../envs/mda.yaml"
+        resources:
+            mem_mb=table_memory,
+            runtime=120,
+        params:
+            context=CONFIG.tokens.context,
+            code=code.fingerprint("tokens"),
+        shell:
+            r"""
+            python -m mda.steps.tokens \
+                --documents {input.documents:q} \
+                --tokenizer {input.tokenizer:q} \
+                --context {params.context} \
+                --out-train {output.train:q} \
+                --out-train-rows {output.train_rows:q} \
+                --out-held-out {output.held_out:q} \
+                --out-held-out-rows {output.held_out_rows:q} \
+                >{log:q} 2>&1
+            """

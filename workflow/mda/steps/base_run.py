@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
-from mda import cli, files, metrics, sections, sequences, tokens, training
+from mda import cli, files, metrics, parallel, sections, sequences, tokens, training
 from mda import model as models
 from mda import schedule as schedules
 from mda.tokens import TokenStore
@@ -17,12 +17,14 @@ def train(
     train: Path,
     held_out: Path,
     schedule: Path,
+    start: list[Path],
     model: sections.Model,
     steps: int,
     checkpoints: list[int],
     window: sections.Window,
     evaluate_every: int,
     optimizer: sections.Optimizer,
+    numerics: sections.Numerics,
     metrics_settings: sections.Metrics,
     save_seconds: float,
     resume: Path,
@@ -31,33 +33,37 @@ def train(
     out_steps: Path,
     out_heads: Path,
 ) -> None:
-    """Train, and write checkpoints, the state at the window's start, and the metrics.
+    """Train, and write checkpoints, the state at which interventions branch, and the metrics.
 
-    `out_checkpoints` gets a folder `step-000000` a listed step, in Hugging Face format;
-    `out_state` the full training state at the start of the window; `out_steps` and
-    `out_heads` the metrics by step, and by step and head. A killed run goes on from
-    `resume` and gives the numbers of an unbroken one.
+    `start` has the checkpoint to start from, if there is one. `out_checkpoints` gets a folder
+    `step-000000` a listed step, in Hugging Face format; `out_state` the full training state at
+    the branching step; `out_steps` and `out_heads` the metrics by step, and by step and head.
+    A killed run goes on from `resume` and gives the numbers of an unbroken one.
     """
     reader = tokens.load_tokenizer(tokenizer)
     store, held = TokenStore(train), TokenStore(held_out)
-    network = models.create(model, reader.get_vocab_size(), store.context)
     vocabulary = sequences.ordinary_tokens(reader)
-    evaluator = metrics.Evaluator(metrics_settings, held.tokens, vocabulary, models.device())
+    evaluator = metrics.Evaluator(metrics_settings, held.tokens, vocabulary, parallel.device())
     stream = schedules.Schedule.read(schedule)
-    cadence = training.Cadence(evaluate_every, window.start, save_seconds, resume)
-    trainer = training.Trainer(stream, store, None, optimizer, evaluator, cadence)
+    cadence = training.Cadence(evaluate_every, window.origin, save_seconds, resume)
+    trainer = training.Trainer(stream, store, None, optimizer, numerics, evaluator, cadence)
     kept = cadence.folder / "kept"
 
     def keep(network: PreTrainedModel, moments: torch.optim.AdamW, step: int) -> None:
         if step in checkpoints:
             with files.whole(kept / "checkpoints" / f"step-{step:06d}") as part:
                 models.save(network, part)
-        if step == window.start:
+        if step == window.origin:
             with files.whole(kept / "state") as part:
                 training.save_state(part, network, moments)
 
-    with files.alone(cadence.folder):
+    with parallel.group(), training.claim(cadence.folder):
+        network = models.create(
+            model, start[0] if start else None, reader.get_vocab_size(), store.context, numerics.attention
+        )
         trainer.follow(network, training.make_optimizer(network, optimizer), 0, steps, keep)
+        if parallel.rank() > 0:
+            return
         for name, out in (("checkpoints", out_checkpoints), ("state", out_state)):
             with files.whole(out) as part:
                 shutil.copytree(kept / name, part)

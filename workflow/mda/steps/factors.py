@@ -17,6 +17,7 @@ def fit_factors(
     schedule: Path,
     targets: Path,
     fit: sections.Fit,
+    numerics: sections.Numerics,
     out: Path,
 ) -> None:
     """Write `out`, a safetensors file with a tensor a factor and block, keyed `factor/module`.
@@ -28,7 +29,8 @@ def fit_factors(
     generator = np.random.default_rng(fit.seed)
     sample = np.sort(generator.choice(rows, size=fit.samples, replace=False))
     wanted = heads.all_heads(heads.read_targets(targets))
-    tracker = influence.Tracker(models.load(checkpoint), wanted, fit.seed)
+    model = models.load(checkpoint, numerics.attention)
+    tracker = influence.Tracker(model, wanted, fit.seed, precision=numerics.attribution)
     factors = tracker.fit(influence.Rows(store, sample), fit.strategy, fit.batch_size)
     with files.whole(out) as part:
         save_file(influence.flatten(factors), part, metadata={"made_by": files.made_by()})

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from mda import cli, files, metrics, sections, sequences, tokens, training
+from mda import cli, files, metrics, parallel, sections, sequences, tokens, training
 from mda import model as models
 
 
@@ -18,7 +18,7 @@ def score(tokenizer: Path, checkpoints: Path, metrics_settings: sections.Metrics
     repeated = sequences.repeated_tokens(
         vocabulary, metrics_settings.sequences, metrics_settings.length, metrics_settings.seed
     )
-    batch = torch.from_numpy(repeated).to(models.device())
+    batch = torch.from_numpy(repeated).to(parallel.device())
     records = []
     for folder in sorted(checkpoints.glob("step-*")):
         model = models.load(folder).eval()

@@ -13,30 +13,34 @@ def intervene(
     seed: int,
     schedule: Path,
     window: sections.Window,
+    batch_size: int,
     at_step: int | None,
     selection: list[Path],
     synthetic: list[Path],
     out: Path,
 ) -> None:
-    """Write `out`, the schedule (step, slot, row, role) of a branch through the window.
+    """Write `out`, the schedule (step, update, slot, row, role) of a branch.
 
     The seed shuffles the window, the same for every intervention; 'base' is the shuffled
     window alone; 'mask' and 'replace' remove the selected rows, 'duplicate' shows them twice,
-    'augment' inserts the synthetic samples, at one step if `at_step` is given. `selection` and
-    `synthetic` have one path each where the kind needs it.
+    'augment' inserts the synthetic samples, as batches after step `at_step` if it is given.
+    `selection` and `synthetic` have one path each where the kind needs it.
     """
-    stream = schedules.branch(schedules.Schedule.read(schedule), window.start, window.stop, seed)
+    stream = schedules.branch(schedules.Schedule.read(schedule), window, seed)
     if kind == "augment":
         rows = np.arange(len(files.map_array(synthetic[0])))
-        stream = schedules.insert(stream, rows, schedules.SYNTHETIC, seed, at_step)
+        if at_step is None:
+            stream = schedules.insert(stream, rows, schedules.SYNTHETIC, seed, window)
+        else:
+            stream = schedules.insert_at(stream, rows, schedules.SYNTHETIC, seed, at_step, batch_size)
     elif kind != "base":
         selected = files.read_table(selection[0], columns=["row"]).column("row").to_numpy()
         if kind == "mask":
             stream = schedules.mask(stream, selected)
         elif kind == "replace":
-            stream = schedules.replace(stream, selected, seed)
+            stream = schedules.replace(stream, selected, seed, window)
         else:
-            stream = schedules.insert(stream, selected, schedules.DUPLICATE, seed)
+            stream = schedules.insert(stream, selected, schedules.DUPLICATE, seed, window)
     stream.write(out)
 
 

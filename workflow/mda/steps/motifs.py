@@ -6,12 +6,13 @@ from mda import cli, files, motifs, tokens
 from mda.tokens import TokenStore
 
 
-def extract(selection: Path, train: Path, tokenizer: Path, shortest: int, out: Path) -> None:
+def extract(selection: Path, train: Path, tokenizer: Path, top: int | None, shortest: int, out: Path) -> None:
     """Write `out`, a readable schema: a motif a structure, with its layout and pattern.
 
-    See `mda.motifs.Motif` for what layout and pattern mean.
+    Motifs are those of the `top` first samples, None for all. See `mda.motifs.Motif` for what
+    layout and pattern mean.
     """
-    rows = files.read_table(selection, columns=["row"]).column("row").to_numpy()
+    rows = files.read_table(selection, columns=["row"]).column("row").to_numpy()[:top]
     separator = tokens.separator(tokens.load_tokenizer(tokenizer))
     found = motifs.extract(TokenStore(train).take(rows), separator, shortest)
     record = {

@@ -5,8 +5,8 @@ from pathlib import Path
 from mda import cli, files, schedule
 
 
-def order(train: Path, steps: int, batch_size: int, seed: int, out: Path) -> None:
-    """Write the schedule of the base run."""
+def order(train: Path, steps: int, batch_size: int, seed: int | None, out: Path) -> None:
+    """Write the schedule of the base run; without a seed it reads the rows as they are stored."""
     rows = len(files.map_array(train))
     schedule.base(rows, steps, batch_size, seed).write(out)
 

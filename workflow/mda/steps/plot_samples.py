@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from mda import cli, files, plots, repetition, tokens
 from mda.tokens import TokenStore
 
@@ -13,17 +15,24 @@ def draw(
     target: str,
     shortest: int,
     samples: int,
+    length: int,
     dpi: int,
     out: list[Path],
 ) -> None:
-    """Write the figure to every path of `out`; repeats shorter than `shortest` are not marked."""
+    """Write the figure to every path of `out`; repeats shorter than `shortest` are not marked.
+
+    Of a longer sample the stretch of `length` tokens with the most repeated ones is shown.
+    """
     top = files.read_table(selection).slice(0, samples).to_pylist()
     store, reader = TokenStore(train), tokens.load_tokenizer(tokenizer)
     shown = []
     for sample in top:
         row = store.tokens[sample["row"]]
         marks = repetition.repeated_positions(row, shortest)
-        shown.append({**sample, "tokens": tokens.pieces(reader, row), "repeated": marks.tolist()})
+        counts = np.convolve(marks, np.ones(min(length, len(row))), mode="valid")
+        part = slice(int(counts.argmax()), int(counts.argmax()) + length)
+        texts = tokens.pieces(reader, row[part])
+        shown.append({**sample, "tokens": texts, "repeated": marks[part].tolist()})
     plots.save(plots.top_samples(shown, target), out, dpi)
 
 

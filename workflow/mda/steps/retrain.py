@@ -3,8 +3,7 @@
 import shutil
 from pathlib import Path
 
-from mda import cli, files, metrics, sections, sequences, tokens, training
-from mda import model as models
+from mda import cli, metrics, parallel, sections, sequences, tokens, training
 from mda import schedule as schedules
 from mda.tokens import TokenStore
 
@@ -19,13 +18,14 @@ def retrain(
     window: sections.Window,
     evaluate_every: int,
     optimizer: sections.Optimizer,
+    numerics: sections.Numerics,
     metrics_settings: sections.Metrics,
     save_seconds: float,
     resume: Path,
     out_steps: Path,
     out_heads: Path,
 ) -> None:
-    """Branch from the state at the window's start, and write the metrics by step and by head.
+    """Branch from the base run's state, and write the metrics by step and by head.
 
     `synthetic` has the store of generated samples if the schedule inserts some.
     """
@@ -33,13 +33,15 @@ def retrain(
     store, held = TokenStore(train), TokenStore(held_out)
     generated = TokenStore(synthetic[0]) if synthetic else None
     vocabulary = sequences.ordinary_tokens(reader)
-    evaluator = metrics.Evaluator(metrics_settings, held.tokens, vocabulary, models.device())
+    evaluator = metrics.Evaluator(metrics_settings, held.tokens, vocabulary, parallel.device())
     stream = schedules.Schedule.read(schedule)
-    cadence = training.Cadence(evaluate_every, window.start, save_seconds, resume)
-    trainer = training.Trainer(stream, store, generated, optimizer, evaluator, cadence)
-    network, moments = training.load_state(state, optimizer)
-    with files.alone(cadence.folder):
-        trainer.follow(network, moments, window.start, window.stop)
+    cadence = training.Cadence(evaluate_every, window.origin, save_seconds, resume)
+    trainer = training.Trainer(stream, store, generated, optimizer, numerics, evaluator, cadence)
+    with parallel.group(), training.claim(cadence.folder):
+        network, moments = training.load_state(state, optimizer, numerics)
+        trainer.follow(network, moments, window.origin, window.stop)
+        if parallel.rank() > 0:
+            return
         training.write_records(trainer.records, out_steps, out_heads)
         shutil.rmtree(resume, ignore_errors=True)
 

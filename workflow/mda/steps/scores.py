@@ -7,7 +7,7 @@ import pyarrow as pa
 import torch
 from safetensors.torch import load_file
 
-from mda import cli, files, heads, influence, probes, sections, sequences, tokens
+from mda import cli, files, heads, influence, parallel, probes, sections, sequences, tokens
 from mda import model as models
 from mda import schedule as schedules
 from mda.errors import UserError
@@ -23,6 +23,8 @@ def score(
     factors: Path,
     fit: sections.Fit,
     damping: sections.Damping,
+    numerics: sections.Numerics,
+    steps: tuple[int, int],
     samples: int,
     target_settings: list[sections.Target],
     probe_settings: dict[str, sections.Probe],
@@ -34,18 +36,21 @@ def score(
     Columns: step and row of the sample in the base run; target; influence (positive: training
     on the sample strengthens the unit) and its parts qk, v, o; loss of the sample in nats.
     Influence is the sum of the parts, in mode 'qk' of the first alone. Shard n has the samples
-    n * `samples` and on of the run's stream.
+    n * `samples` and on of the stream of `steps` (from, to before).
     """
-    stream = schedules.Schedule.read(schedule)
+    stream = schedules.Schedule.read(schedule).between(*steps)
     part = slice(shard * samples, (shard + 1) * samples)
-    steps, rows = stream.step[part], stream.row[part]
+    rows = stream.row[part]
     found = heads.read_targets(targets)
     vocabulary = sequences.ordinary_tokens(tokens.load_tokenizer(tokenizer))
     queries = [
         _query(target.name, found[target.name], probe_settings[target.probe], vocabulary)
         for target in target_settings
     ]
-    tracker = influence.Tracker(models.load(checkpoint), heads.all_heads(found), fit.seed, queries)
+    model = models.load(checkpoint, numerics.attention)
+    tracker = influence.Tracker(
+        model, heads.all_heads(found), fit.seed, queries, precision=numerics.attribution
+    )
     try:
         fitted = influence.unflatten(load_file(factors))
     except Exception as error:  # safetensors raises its own kinds
@@ -62,7 +67,7 @@ def score(
     for query, scores in results:
         blocks = ("qk",) if modes[query.target] == "qk" else ("qk", "v", "o")
         columns = {
-            "step": steps,
+            "step": stream.step[part],
             "row": rows,
             "target": np.full(len(rows), query.target),
             "influence": np.sum([scores[block] for block in blocks], axis=0, dtype=np.float32),
@@ -77,7 +82,7 @@ def _query(
 ) -> influence.Query:
     draw = sequences.repeated_tokens if settings.tokens == "repeated" else sequences.random_tokens
     drawn = draw(vocabulary, settings.sequences, settings.length, settings.seed)
-    batch = torch.from_numpy(drawn).to(models.device())
+    batch = torch.from_numpy(drawn).to(parallel.device())
     return influence.Query(name, places, probes.load(settings.measure), batch)
 
 

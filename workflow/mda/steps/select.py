@@ -35,7 +35,7 @@ def select(
     if method == "random":
         values = selection.random_scores(len(stream.row), seed)
     elif method == "repetition":
-        values = selection.repetition_scores(store.take(stream.row))
+        values = selection.repetition_scores(store, stream.row)
     else:
         values = _from_scores(scores[0], target, method, stream)
     number = selection.count(len(stream.row), fraction)
@@ -44,7 +44,9 @@ def select(
     reader = tokens.load_tokenizer(tokenizer)
     texts = [
         selection.excerpt(text, characters)
-        for text in reader.decode_batch(store.take(rows).tolist(), skip_special_tokens=True)
+        for part in store.parts(rows)
+        # A character has at most four bytes, and a token at least one.
+        for text in reader.decode_batch(part[:, : 4 * characters].tolist(), skip_special_tokens=True)
     ]
     labels = files.read_table(train_rows, columns=["label"]).column("label").take(rows).to_pylist()
     files.write_table(out, selection.table(stream.step[chosen], rows, values[chosen], labels, texts))
@@ -55,8 +57,9 @@ def _from_scores(path: Path, target: str | None, method: str, stream: schedules.
     # The loss of a sample is the same in the scores of every target.
     wanted = target or table.column("target")[0]
     table = table.filter(pc.equal(table.column("target"), wanted))
-    by_row = dict(zip(table.column("row").to_pylist(), table.column(method).to_pylist(), strict=True))
-    return np.array([by_row[row] for row in stream.row.tolist()])
+    rows, values = table.column("row").to_numpy(), table.column(method).to_numpy()
+    order = np.argsort(rows)
+    return values[order[np.searchsorted(rows, stream.row, sorter=order)]]
 
 
 if __name__ == "__main__":

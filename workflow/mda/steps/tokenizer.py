@@ -2,14 +2,18 @@
 
 from pathlib import Path
 
-from mda import cli, files, sections, tokens
+from mda import cli, files, pins, sections, tokens
 
 
-def make(documents: Path, settings: sections.Tokenizer, out: Path) -> None:
-    """Write `out`, a tokenizer.json that the `tokenizers` library reads."""
-    table = files.read_table(documents, columns=["text", "split"]).to_pydict()
+def make(documents: list[Path], settings: sections.Tokenizer, pin: pins.Pin | None, out: Path) -> None:
+    """Write `out`, a tokenizer.json that the `tokenizers` library reads.
+
+    `documents` is one table, or none for a corpus that is tokenized already; `pin` the revision
+    that a tokenizer of the hub is taken from.
+    """
+    table = files.read_table(documents[0], columns=["text", "split"]).to_pydict() if documents else {}
     texts = (text for text, split in zip(*table.values(), strict=True) if split == "train")
-    files.write_text(out, tokens.train_tokenizer(settings, texts).to_str(pretty=True))
+    files.write_text(out, tokens.train_tokenizer(settings, texts, pin).to_str(pretty=True))
 
 
 if __name__ == "__main__":

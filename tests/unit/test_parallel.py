@@ -1,0 +1,153 @@
+"""Two processes that train together, held against one; killed, and given a bad setting."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+from tokenizers import Tokenizer, models
+
+from mda import files, schedule
+
+STEPS = 12
+MODEL = {
+    "architecture": "gpt_neox",
+    "seed": 0,
+    "checkpoint": None,
+    "revision": None,
+    "published": {},
+    "settings": {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+    },
+}
+OPTIMIZER = {
+    "learning_rate": 0.01,
+    "schedule": "constant",
+    "warmup_steps": 2,
+    "decay_steps": None,
+    "minimum_ratio": 0.1,
+    "betas": [0.9, 0.95],
+    "epsilon": 1e-8,
+    "weight_decay": 0.1,
+    "clip": 1.0,
+}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inputs")
+    generator = np.random.default_rng(0)
+    vocabulary = {"<|endoftext|>": 0, **{f"w{n}": n for n in range(1, 30)}}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<|endoftext|>"))
+    tokenizer.add_special_tokens(["<|endoftext|>"])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    files.write_array(folder / "train.npy", generator.integers(1, 30, (STEPS * 7, 17)).astype(np.uint16))
+    files.write_array(folder / "held.npy", generator.integers(1, 30, (8, 17)).astype(np.uint16))
+    stream = schedule.base(STEPS * 7, STEPS, 7, seed=0)
+    # One step with a single row, which leaves the second process without any.
+    single = (stream.step != 5) | (stream.slot == 0)
+    stream = schedule.Schedule(
+        *(c[single] for c in (stream.step, stream.update, stream.slot, stream.row, stream.role))
+    )
+    stream.write(folder / "order.parquet")
+    return folder
+
+
+def command(inputs: Path, out: Path, processes: int, save_seconds: float = 1e9, **optimizer) -> list[str]:
+    given = {
+        "tokenizer": inputs / "tokenizer.json",
+        "train": inputs / "train.npy",
+        "held-out": inputs / "held.npy",
+        "schedule": inputs / "order.parquet",
+        "model": json.dumps(MODEL),
+        "steps": STEPS,
+        "checkpoints": f"[0, {STEPS}]",
+        "window": json.dumps({"start": 4, "stop": STEPS, "branch": None}),
+        "evaluate-every": 2,
+        "optimizer": json.dumps({**OPTIMIZER, **optimizer}),
+        "numerics": json.dumps({"attention": "eager", "training": "fp32", "attribution": "fp32"}),
+        "metrics-settings": json.dumps(
+            {"seed": 0, "sequences": 4, "length": 8, "held_out_rows": 8, "icl": {"early": 2, "late": 14}}
+        ),
+        "save-seconds": save_seconds,
+        "resume": out / "resume",
+        "out-checkpoints": out / "checkpoints",
+        "out-state": out / "state",
+        "out-steps": out / "steps.parquet",
+        "out-heads": out / "heads.parquet",
+    }
+    line = [part for key, value in given.items() for part in (f"--{key}", str(value))]
+    return [sys.executable, "-m", "mda.launch", str(processes), "mda.steps.base_run", "--start", *line]
+
+
+def start(line: list[str]) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow"), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        line,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def finish(line: list[str]) -> str:
+    process = start(line)
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, output[-3000:]
+    return output
+
+
+@pytest.fixture(scope="module")
+def two(inputs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two")
+    finish(command(inputs, folder, 2))
+    return folder
+
+
+def test_two_processes_give_the_losses_of_one(inputs, two, tmp_path):
+    finish(command(inputs, tmp_path, 1))
+    alone, together = (pd.read_parquet(folder / "steps.parquet") for folder in (tmp_path, two))
+    assert alone["step"].tolist() == together["step"].tolist() == list(range(0, STEPS + 1, 2))
+    for column in ("train_loss", "held_out_loss"):
+        np.testing.assert_allclose(alone[column], together[column], rtol=2e-4)
+    assert alone["held_out_loss"].nunique() > 3
+
+
+def test_two_killed_processes_go_on_to_the_very_same_files(inputs, two, tmp_path):
+    line = command(inputs, tmp_path, 2, save_seconds=0)
+    process = start(line)
+    deadline = time.monotonic() + 200
+    while not list(tmp_path.glob("resume/*/step-*")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    # The launcher gives each process a session of its own.
+    subprocess.run(["pkill", "-9", "-f", str(tmp_path)], check=False)
+    process.communicate()
+    assert not (tmp_path / "steps.parquet").exists()
+    assert "resumed at step" in finish(line)
+    for name in ("checkpoints", "state"):
+        assert files.digest(tmp_path / name) == files.digest(two / name)
+
+
+def test_a_bad_setting_is_a_sentence_and_no_traceback(inputs, tmp_path):
+    process = start(command(inputs, tmp_path, 2, learning_rate=1e30))
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == 1
+    assert "error in step 'base_run'" in output
+    assert "training diverged: the loss of step" in output
+    assert "Traceback" not in output, output

@@ -1,0 +1,42 @@
+"""Run a step in one process, or in several that train together.
+
+    python -m mda.launch 4 mda.steps.base_run --tokenizer FILE ...
+
+Several are started and watched by torch's own launcher (what `torchrun` runs) on this machine;
+when one fails, the others are stopped.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+
+
+def main(processes: str, module: str, *arguments: str) -> None:
+    """Run `module` with the arguments; exit with its status."""
+    if not processes.isdigit() or int(processes) < 1:
+        sys.exit(f"error: the resource gpu is '{processes}', but must be a number of processes, at least 1")
+    if int(processes) == 1:
+        sys.argv = [module, *arguments]
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        return
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=int(processes),
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+    )
+    try:
+        elastic_launch(config, sys.executable)("-m", module, *arguments)
+    except ChildFailedError:
+        # The process has said what was wrong.
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

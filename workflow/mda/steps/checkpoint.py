@@ -1,0 +1,24 @@
+"""Download a published checkpoint, at the commit and with the hashes that are pinned."""
+
+from pathlib import Path
+
+from mda import cli, files, hub, pins
+from mda.errors import UserError
+
+
+def make(repository: str, revision: str, pin: pins.Pin | None, out: Path) -> None:
+    """Write `out`, a folder in Hugging Face format with safetensors weights.
+
+    Raises:
+        UserError: when the revision is not pinned, or what is pinned cannot be had.
+    """
+    if pin is None:
+        raise UserError(f"{repository} at {revision} is not pinned; run {pins.COMMAND}")
+    with files.whole(out) as part:
+        part.mkdir()
+        hub.checkpoint(pin, part)
+        (part / "made_by.json").write_text(files.made_by() + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    cli.run(make)

@@ -1,0 +1,38 @@
+"""Measure published checkpoints as the base run is measured, to check the reproduction."""
+
+import math
+from pathlib import Path
+
+from mda import cli, metrics, parallel, sections, sequences, tokens, training
+from mda import model as models
+from mda.tokens import TokenStore
+
+
+def measure(
+    tokenizer: Path,
+    held_out: Path,
+    checkpoints: list[Path],
+    steps: list[int],
+    numerics: sections.Numerics,
+    metrics_settings: sections.Metrics,
+    out_steps: Path,
+    out_heads: Path,
+) -> None:
+    """Write the metrics of each checkpoint, by step, and by step and head.
+
+    `steps` are the training steps of the checkpoints, in the same order.
+    """
+    vocabulary = sequences.ordinary_tokens(tokens.load_tokenizer(tokenizer))
+    held = TokenStore(held_out).tokens
+    evaluator = metrics.Evaluator(metrics_settings, held, vocabulary, parallel.device())
+    # What a checkpoint does not tell; the columns are those of a run.
+    unknown = {"train_loss": math.nan, "learning_rate": math.nan}
+    records = [
+        {"step": step, **unknown, **evaluator(models.load(folder, numerics.attention))}
+        for step, folder in zip(steps, checkpoints, strict=True)
+    ]
+    training.write_records(records, out_steps, out_heads)
+
+
+if __name__ == "__main__":
+    cli.run(measure)

@@ -1,0 +1,77 @@
+# Published checkpoints.
+# In:  the hub, at the commits and hashes of workflow/pins.csv.
+# Out: published/{revision}, checkpoints in Hugging Face format; published/{steps,heads}.parquet,
+#      measured as the base run is.
+
+
+wildcard_constraints:
+    revision="|".join(map(re.escape, published_revisions())) or "none",
+
+
+rule checkpoint:
+    """Download a checkpoint and check its hashes."""
+    output:
+        checkpoint=directory("<results>/published/{revision}"),
+    log:
+        "<logs>/checkpoint/{revision}.log",
+    benchmark:
+        "<benchmarks>/checkpoint/{revision}.jsonl"
+    conda:
+        "../../envs/mda.yaml"
+    resources:
+        downloads=1,
+        mem_mb=table_memory,
+        runtime=120,
+    params:
+        repository=CONFIG.model.remote,
+        pin=lambda wildcards: pinned("model", CONFIG.model.remote, wildcards.revision),
+        code=code.fingerprint("checkpoint"),
+    shell:
+        r"""
+        python -m mda.steps.checkpoint \
+            --repository {params.repository:q} \
+            --revision {wildcards.revision:q} \
+            --pin {params.pin:q} \
+            --out {output.checkpoint:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule measure_published:
+    """Measure the published checkpoints inside the run."""
+    input:
+        tokenizer="<results>/tokens/tokenizer.json",
+        held_out="<results>/tokens/held_out.npy",
+        checkpoints=expand("<results>/published/{revision}", revision=CONFIG.model.published.values()),
+    output:
+        steps="<results>/published/steps.parquet",
+        heads="<results>/published/heads.parquet",
+    log:
+        "<logs>/measure_published.log",
+    benchmark:
+        "<benchmarks>/measure_published.jsonl"
+    conda:
+        "../../envs/mda.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=torch_memory,
+        runtime=60,
+    params:
+        steps=as_json(list(CONFIG.model.published)),
+        numerics=as_json(CONFIG.numerics),
+        metrics=as_json(CONFIG.metrics),
+        code=code.fingerprint("measure_published"),
+    shell:
+        r"""
+        python -m mda.steps.measure_published \
+            --tokenizer {input.tokenizer:q} \
+            --held-out {input.held_out:q} \
+            --checkpoints {input.checkpoints:q} \
+            --steps {params.steps:q} \
+            --numerics {params.numerics:q} \
+            --metrics-settings {params.metrics:q} \
+            --out-steps {output.steps:q} \
+            --out-heads {output.heads:q} \
+            >{log:q} 2>&1
+        """
