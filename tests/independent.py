@@ -11,7 +11,7 @@ from torch.nn import functional
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from mda import architectures, influence
-from mda.heads import Neuron
+from mda.units import Neuron
 
 KINDS = list(architectures.ARCHITECTURES)
 HEADS, SIZE, NEURONS = 4, 8, 12

@@ -22,8 +22,8 @@ from scipy.stats import spearmanr
 from transformers import AutoModelForCausalLM, GPTNeoXConfig, PreTrainedModel
 
 from mda import files, influence, memory, parallel, probes, schedule, sections, sequences, training
-from mda.heads import Head
 from mda.tokens import TokenStore
+from mda.units import Head
 
 # Layers, d_model, heads (Biderman et al. 2023, arXiv 2304.01373, table 1; the model cards of 14M, 31M).
 SHAPES = {"14m": (6, 128, 4), "31m": (6, 256, 8), "70m": (6, 512, 8), "160m": (12, 768, 12)}

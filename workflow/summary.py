@@ -22,7 +22,7 @@ def main(results: Path) -> None:
     effects = pd.read_csv(results / "tables" / "effects.csv")
     for name, target in targets.items():
         shares = pd.read_csv(results / "figures" / "labels" / f"{name}.csv")
-        print(f"\n{name} ({', '.join(target['heads'])})")
+        print(f"\n{name} ({', '.join(target['units'])})")
         print(f"  labels of the top samples by influence: {labels(shares, f'influence-{name}')}")
         print(f"  labels of all samples of the window:    {labels(shares, 'all')}")
         mine = effects[(effects["target"] == name) & (effects["outcome"] == "formation_step")]

@@ -29,7 +29,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from mda import architectures, influence, metrics, probes, schedule, sections, surgery, training
 from mda import model as models
 from mda.errors import UserError
-from mda.heads import Head, Neuron
+from mda.units import Head, Neuron
 
 
 def rows_of(store=STORE):

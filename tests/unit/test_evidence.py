@@ -6,7 +6,7 @@ import pytest
 
 from mda import evidence, sections, statistics
 from mda.cell import BASE, Cell
-from mda.heads import Head
+from mda.units import Head
 
 STEPS = np.array([10.0, 20.0, 30.0, 40.0])
 SETTINGS = sections.Evidence(threshold=0.5, confidence=0.95, resamples=999, seed=0)

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from mda import architectures, influence, probes, sections, surgery
 from mda.errors import UserError
-from mda.heads import Head
+from mda.units import Head
 
 SIZE = 8
 BLOCKS = ("qk", "v", "o")

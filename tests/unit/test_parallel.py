@@ -81,6 +81,7 @@ def command(inputs: Path, out: Path, processes: int, save_seconds: float = 1e9, 
         "metrics-settings": json.dumps(
             {"seed": 0, "sequences": 4, "length": 8, "held_out_rows": 8, "icl": {"early": 2, "late": 14}}
         ),
+        "neurons": "[]",
         "save-seconds": save_seconds,
         "resume": out / "resume",
         "out-checkpoints": out / "checkpoints",

@@ -9,7 +9,7 @@ from conftest import tiny_model
 
 from mda import metrics, probes, sequences
 from mda.errors import UserError
-from mda.heads import Head
+from mda.units import Head
 
 VOCABULARY = np.arange(2, 20)
 REPEATED = torch.from_numpy(sequences.repeated_tokens(VOCABULARY, 4, 8, seed=0))

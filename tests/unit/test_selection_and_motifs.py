@@ -7,7 +7,7 @@ import pytest
 
 from mda import motifs, repetition, selection
 from mda.errors import UserError
-from mda.heads import Head, ranking, resolve
+from mda.units import Head, ranking, resolve
 
 GENERATOR = np.random.default_rng(0)
 

@@ -168,9 +168,22 @@ def test_the_base_run_reproduces_the_published_checkpoint(done):
 
 def test_the_windows_samples_are_scored(done):
     scores = pd.read_parquet(done.results / "scores" / "scores.parquet")
-    assert sorted(scores["row"]) == list(range(4 * BATCH, 8 * BATCH))
-    assert set(scores["label"]) == {"pile"}
-    assert scores["influence"].abs().min() > 0
+    for target, blocks in (("induction-1", ["qk", "v", "o"]), ("neuron", ["in", "out"])):
+        mine = scores[scores["target"] == target]
+        assert sorted(mine["row"]) == list(range(4 * BATCH, 8 * BATCH))
+        assert set(mine["label"]) == {"pile"}
+        assert mine["influence"].abs().min() > 0
+        np.testing.assert_allclose(mine["influence"], mine[blocks].sum(axis=1), rtol=1e-4, atol=1e-6)
+        others = {"qk", "v", "o", "in", "out"} - set(blocks)
+        assert mine[list(others)].isna().all(axis=None)
+
+
+def test_a_neuron_is_watched_in_every_run(done):
+    curves = pd.read_parquet(done.results / "tables" / "curves.parquet").query("target == 'neuron'")
+    for path in done.results.glob("runs/**/steps.parquet"):
+        run = pd.read_parquet(path)
+        assert run["activation L1N3"].nunique() > 2
+        assert set(run["activation L1N3"]) <= set(curves["score"])
 
 
 def test_insertions_before_the_window_are_batches_of_their_own(done):
@@ -189,9 +202,9 @@ def test_all_branches_begin_alike_and_differ_later(done):
         path.parent.relative_to(done.results / "runs").as_posix(): pd.read_parquet(path).set_index("step")
         for path in done.results.glob("runs/**/steps.parquet")
     }
-    assert len(runs) == 5
+    assert len(runs) == 7
     assert len({run.loc[2, "held_out_loss"] for run in runs.values()}) == 1
-    assert len({run.loc[8, "held_out_loss"] for run in runs.values()}) == 5
+    assert len({run.loc[8, "held_out_loss"] for run in runs.values()}) == 7
     assert (
         runs["augment/random/top-10/seed-0"].loc[4, "held_out_loss"]
         != (runs["base/seed-0"].loc[4, "held_out_loss"])
@@ -243,6 +256,16 @@ def test_motifs_of_another_experiment_feed_the_augmentation(done):
     assert plan.returncode == 0, plan.stderr + plan.stdout
     assert motifs in plan.stdout
     assert "rule motifs:" not in plan.stdout
+
+
+def test_two_processes_train_as_one(done):
+    """A resource: nothing runs again for it, and what is made again has the same losses."""
+    alone = pd.read_parquet(done.results / "base" / "steps.parquet")
+    two = ("--set-resources", "base_run:gpu=2")
+    assert done.planned(*two) == {}
+    done.snakemake("--force", "results/base/steps.parquet", *two)
+    together = pd.read_parquet(done.results / "base" / "steps.parquet")
+    np.testing.assert_allclose(alone["held_out_loss"], together["held_out_loss"], rtol=1e-4)
 
 
 def test_without_a_network_a_warm_cache_is_enough(done, monkeypatch):

@@ -53,7 +53,7 @@ def test_comments_in_the_code(project):
 
 def test_the_colour_of_a_figure(project):
     project.configure("figures.palette", {"random": "#000000"})
-    assert project.planned() == Counter({**PLOTS_OF_RUNS, **ALWAYS})
+    assert project.planned() == Counter({**PLOTS_OF_RUNS, "plot_base_run": 2, **ALWAYS})
 
 
 def test_a_fraction_added(project):

@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from mda.errors import UserError
-from mda.heads import Head, Unit
+from mda.units import Head, Unit
 
 ALL = slice(None)
 

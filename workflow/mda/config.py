@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from mda.errors import UserError
 from mda.sections import (
     HEAD_PATTERN,
+    NEURON_PATTERN,
     RANK_PATTERN,
     Attribution,
     Corpus,
@@ -79,6 +80,10 @@ class Config(Section):
         """Number of scoring jobs."""
         start, stop = self.scored
         return -(-(stop - start) * self.run.batch_size // self.attribution.samples_per_shard)
+
+    def neurons(self) -> list[str]:
+        """The neurons that some target watches, by place."""
+        return sorted({unit for target in self.targets if target.neurons for unit in target.units})
 
     def used_probes(self) -> dict[str, Probe]:
         """The probes that some target names."""
@@ -157,8 +162,6 @@ def _check_targets(config: Config) -> None:
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"targets names '{name}' twice")
-    layers = config.model.settings.get("num_hidden_layers")
-    heads = config.model.settings.get("num_attention_heads")
     for target in config.targets:
         if target.probe not in config.probes:
             raise ValueError(
@@ -166,8 +169,8 @@ def _check_targets(config: Config) -> None:
                 f"but probes has only {', '.join(config.probes)}"
             )
         if config.model.checkpoint is None:
-            for head in target.heads:
-                _check_head(target.name, head, layers, heads)
+            for unit in target.units:
+                _check_unit(target.name, unit, config.model.settings)
     for name, probe in config.used_probes().items():
         if probe.file is not None:
             _check_probe_file(name, Path(probe.file))
@@ -182,16 +185,20 @@ def _check_probe_file(name: str, path: Path) -> None:
         raise ValueError(f"probes.{name}.measure: {path} is not valid Python ({error})") from None
 
 
-def _check_head(target: str, head: str, layers: Any, heads: Any) -> None:
-    place, rank = HEAD_PATTERN.match(head), RANK_PATTERN.match(head)
-    if not isinstance(layers, int) or not isinstance(heads, int):
-        return
-    if place and (int(place[1]) >= layers or int(place[2]) >= heads):
-        raise ValueError(
-            f"targets.{target} names head {head}, but the model has layers 0 to {layers - 1} "
-            f"with heads 0 to {heads - 1}"
-        )
-    if rank and int(rank[2]) > layers * heads:
+def _check_unit(target: str, unit: str, settings: dict[str, Any]) -> None:
+    layers, heads = settings.get("num_hidden_layers"), settings.get("num_attention_heads")
+    width = settings.get("intermediate_size")
+    rank = RANK_PATTERN.match(unit)
+    for pattern, kind, count in ((HEAD_PATTERN, "heads", heads), (NEURON_PATTERN, "neurons", width)):
+        place = pattern.match(unit)
+        if not place or not isinstance(layers, int) or not isinstance(count, int):
+            continue
+        if int(place[1]) >= layers or int(place[2]) >= count:
+            raise ValueError(
+                f"targets.{target} names {unit}, but the model has layers 0 to {layers - 1} "
+                f"with {kind} 0 to {count - 1}"
+            )
+    if rank and isinstance(layers, int) and isinstance(heads, int) and int(rank[2]) > layers * heads:
         raise ValueError(f"targets.{target} asks for rank {rank[2]} of {layers * heads} heads")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 
 from mda import sections, statistics
 from mda.cell import BASE, Cell
-from mda.heads import Head
+from mda.units import Head, Unit
 
 # Outcome -> the direction in which the unit, or the model, is stronger.
 OUTCOMES = {
@@ -25,23 +26,26 @@ CELL = ["intervention", "selection", "fraction"]
 
 
 def curves(
-    cell: Cell, steps: pd.DataFrame, heads: pd.DataFrame, targets: dict[str, tuple[list[Head], str]]
+    cell: Cell, steps: pd.DataFrame, heads: pd.DataFrame, targets: dict[str, tuple[Sequence[Unit], str]]
 ) -> pd.DataFrame:
     """One run's curves, a line a target and step.
 
     Args:
         steps, heads: what the training wrote.
-        targets: name -> heads, metric.
+        targets: name -> units, metric.
 
     Returns:
-        The cell's columns, target, step, score (the metric, mean over the target's heads),
+        The cell's columns, target, step, score (the metric, mean over the target's units),
         icl_score, held_out_loss, train_loss.
     """
     parts = []
     for name, (places, metric) in targets.items():
-        mine = heads[[Head(*place) in places for place in zip(heads["layer"], heads["head"], strict=True)]]
-        score = mine.groupby("step")[metric].mean().rename("score")
-        part = steps.merge(score, left_on="step", right_index=True, validate="one_to_one")
+        if metric == "activation":
+            score = steps.set_index("step")[[f"activation {unit}" for unit in places]].mean(axis=1)
+        else:
+            mine = [Head(*place) in places for place in zip(heads["layer"], heads["head"], strict=True)]
+            score = heads[mine].groupby("step")[metric].mean()
+        part = steps.merge(score.rename("score"), left_on="step", right_index=True, validate="one_to_one")
         parts.append(part.assign(target=name))
     columns = ["target", "step", "score", "icl_score", "held_out_loss", "train_loss"]
     return pd.concat(parts)[columns].assign(**cell._asdict())

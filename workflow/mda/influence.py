@@ -34,8 +34,8 @@ from torch.utils.data import DataLoader, Dataset
 from mda import model as models
 from mda import sections, surgery
 from mda.errors import UserError
-from mda.heads import Unit
 from mda.tokens import TokenStore
+from mda.units import Unit
 
 Factors = dict[str, dict[str, torch.Tensor]]
 AMP = {"fp32": None, "bf16": torch.bfloat16}

@@ -13,8 +13,8 @@ from transformers import PreTrainedModel
 
 from mda import architectures, sections, sequences
 from mda import model as models
-from mda.heads import Neuron
 from mda.neurons import activations
+from mda.units import Neuron
 
 HEAD_METRICS = ("prefix_matching", "previous_token", "copying")
 BATCH = 64
@@ -154,26 +154,31 @@ class Evaluator:
         held_out: np.ndarray,
         vocabulary: np.ndarray,
         device: torch.device,
+        neurons: Sequence[Neuron] = (),
     ) -> None:
         """Draw the random sequences and keep the first held-out rows.
 
         Args:
             held_out: shape (rows, context + 1).
             vocabulary: ids of the ordinary tokens.
+            neurons: those to be watched.
         """
+        self.neurons = neurons
         self.settings = settings
         repeated = sequences.repeated_tokens(vocabulary, settings.sequences, settings.length, settings.seed)
         self.repeated = torch.from_numpy(repeated).to(device)
         self.held_out = torch.from_numpy(held_out[: settings.held_out_rows].astype(np.int64)).to(device)
 
     def __call__(self, model: PreTrainedModel) -> dict[str, Any]:
-        """Scalars `held_out_loss`, `icl_score`, and per head metric a list layers x heads."""
+        """Scalars `held_out_loss`, `icl_score`, `activation L1N37`, and lists layers x heads."""
         training = model.training
         model.eval()
         losses = token_losses(model, self.held_out)
         scores = head_scores(model, self.repeated)
+        watched = neuron_activation(model, self.repeated, self.neurons) if self.neurons else ()
         model.train(training)
         return {
+            **{f"activation {unit}": float(value) for unit, value in zip(self.neurons, watched, strict=True)},
             "held_out_loss": float(losses.mean()),
             "icl_score": icl_score(losses, self.settings.icl),
             **{metric: getattr(scores, metric).tolist() for metric in HEAD_METRICS},

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from mda import architectures
 from mda import model as models
-from mda.heads import Neuron
+from mda.units import Neuron
 
 
 def activations(model: PreTrainedModel, tokens: torch.Tensor, neurons: Sequence[Neuron]) -> torch.Tensor:

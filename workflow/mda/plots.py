@@ -34,6 +34,7 @@ METRIC_NAMES = {
     "prefix_matching": "prefix-matching score",
     "previous_token": "previous-token score",
     "copying": "copying log-probability (nats)",
+    "activation": "activation on repeated tokens",
 }
 OUTCOME_NAMES = {
     "formation_step": "formation step",
@@ -261,7 +262,7 @@ def label_shares(shares: pd.DataFrame, target: str) -> Figure:
 
 def head_maps(scores: pd.DataFrame) -> Figure:
     """Every metric of every head (rows layers, columns heads) at every checkpoint."""
-    metrics = list(METRIC_NAMES)
+    metrics = [metric for metric in METRIC_NAMES if metric in scores.columns]
     steps = sorted(set(scores["step"]))
     layers, heads = scores["layer"].max() + 1, scores["head"].max() + 1
     # Inches: room for a number in every cell, and for the metric's name beside the panel.

@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from mda.errors import UserError
-from mda.heads import Head, Neuron
 from mda.neurons import activations
+from mda.units import Head, Neuron
 
 Probe = Callable[[nn.Module, torch.Tensor, Sequence[Any]], torch.Tensor]
 

@@ -35,7 +35,7 @@ def _unique(values: list) -> list:
 Unique = AfterValidator(_unique)
 Damping = Annotated[float, Field(ge=0)] | None
 Precision = Literal["fp32", "bf16"]
-HeadMetric = Literal["prefix_matching", "previous_token", "copying"]
+Metric = Literal["prefix_matching", "previous_token", "copying", "activation"]
 SelectionMethod = Literal["influence", "random", "loss", "repetition"]
 InterventionKind = Literal["mask", "replace", "duplicate", "augment"]
 
@@ -393,13 +393,13 @@ class Probe(Section):
 
     @model_validator(mode="after")
     def _measure(self) -> Probe:
-        known = ("induction", "previous_token")
+        known = ("induction", "previous_token", "activation")
         if self.measure not in known and ":" not in self.measure:
             raise ValueError(
                 f"measure '{self.measure}' is neither one of {', '.join(known)} nor 'file.py:function'"
             )
-        if self.measure == "induction" and self.tokens != "repeated":
-            raise ValueError("measure 'induction' needs tokens: repeated")
+        if self.measure in ("induction", "activation") and self.tokens != "repeated":
+            raise ValueError(f"measure '{self.measure}' needs tokens: repeated")
         return self
 
     @property
@@ -414,23 +414,41 @@ class Probe(Section):
 
 
 class Target(Section):
-    """A unit: one or several heads, named by place or by rank."""
+    """A unit: one or several heads, named by place or by rank, or one or several neurons."""
 
     name: Name
-    heads: Annotated[list[str], Unique]
+    units: Annotated[list[str], Unique]
     probe: str
-    mode: Literal["qk", "qkvo"]
-    metric: HeadMetric
+    mode: Literal["qk", "qkvo", "in-out"]
+    metric: Metric
+
+    @property
+    def neurons(self) -> bool:
+        """Whether the unit is of neurons."""
+        return any(NEURON_PATTERN.match(unit) for unit in self.units)
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """The blocks of weights whose influence counts."""
+        return {"qk": ("qk",), "qkvo": ("qk", "v", "o"), "in-out": ("in", "out")}[self.mode]
 
     @model_validator(mode="after")
-    def _heads(self) -> Target:
-        if not self.heads:
-            raise ValueError("'heads' is empty; give heads such as L1H0, or ranks such as 'induction 1'")
-        for head in self.heads:
-            if not HEAD_PATTERN.match(head) and not RANK_PATTERN.match(head):
+    def _units(self) -> Target:
+        if not self.units:
+            raise ValueError("'units' is empty; give heads such as L1H0, or ranks such as 'induction 1'")
+        for unit in self.units:
+            if not any(pattern.match(unit) for pattern in (HEAD_PATTERN, NEURON_PATTERN, RANK_PATTERN)):
                 raise ValueError(
-                    f"'{head}' names no head; write a place such as L1H0, or a rank such as "
-                    "'induction 1', 'previous-token 1' or 'copying 1'"
+                    f"'{unit}' names no unit; write a head's place such as L1H0, a rank such as "
+                    "'induction 1', 'previous-token 1' or 'copying 1', or a neuron's place such as L1N37"
+                )
+        if self.neurons and not all(NEURON_PATTERN.match(unit) for unit in self.units):
+            raise ValueError("'units' has heads and neurons; make a target of each")
+        for key, ours in (("mode", self.mode == "in-out"), ("metric", self.metric == "activation")):
+            if ours != self.neurons:
+                raise ValueError(
+                    f"{key} '{getattr(self, key)}' does not fit "
+                    + ("neurons, which have mode in-out and metric activation" if self.neurons else "heads")
                 )
         return self
 

@@ -26,7 +26,7 @@ from torch import nn
 
 from mda import architectures
 from mda.errors import UserError
-from mda.heads import Unit
+from mda.units import Unit
 
 
 class _Tee(torch.autograd.Function):

@@ -71,6 +71,7 @@ rule base_run:
         optimizer=as_json(CONFIG.run.optimizer),
         numerics=as_json(CONFIG.numerics),
         metrics=as_json(CONFIG.metrics),
+        neurons=as_json(CONFIG.neurons()),
         resume=f"{CONFIG.results}/resume/base",
         code=code.fingerprint("base_run"),
     shell:
@@ -89,6 +90,7 @@ rule base_run:
             --optimizer {params.optimizer:q} \
             --numerics {params.numerics:q} \
             --metrics-settings {params.metrics:q} \
+            --neurons {params.neurons:q} \
             --save-seconds {resources.save_seconds} \
             --resume {params.resume:q} \
             --out-checkpoints {output.checkpoints:q} \

@@ -1,7 +1,7 @@
 # Heads.
 # In:  the base run's checkpoints.
 # Out: heads/scores.parquet, every head of every checkpoint; heads/ranking.csv and
-#      heads/targets.json, the heads that the configured targets stand for.
+#      heads/targets.json, the units that the configured targets stand for.
 
 
 rule head_scores:
@@ -37,7 +37,7 @@ rule head_scores:
 
 
 rule targets:
-    """Rank the heads and find those of every target."""
+    """Rank the heads and find the units of every target."""
     input:
         scores="<results>/heads/scores.parquet",
     output:
@@ -53,7 +53,7 @@ rule targets:
         mem_mb=table_memory,
         runtime=10,
     params:
-        targets=as_json({target.name: target.heads for target in CONFIG.targets}),
+        targets=as_json({target.name: target.units for target in CONFIG.targets}),
         rank_at=CONFIG.attribution.rank_at,
         code=code.fingerprint("targets"),
     shell:

@@ -153,6 +153,7 @@ rule retrain:
         optimizer=as_json(CONFIG.run.optimizer),
         numerics=as_json(CONFIG.numerics),
         metrics=as_json(CONFIG.metrics),
+        neurons=as_json(CONFIG.neurons()),
         resume=f"{CONFIG.results}/resume/{{branch}}/seed-{{seed}}",
         code=code.fingerprint("retrain"),
     shell:
@@ -169,6 +170,7 @@ rule retrain:
             --optimizer {params.optimizer:q} \
             --numerics {params.numerics:q} \
             --metrics-settings {params.metrics:q} \
+            --neurons {params.neurons:q} \
             --save-seconds {resources.save_seconds} \
             --resume {params.resume:q} \
             --out-steps {output.steps:q} \

@@ -61,6 +61,7 @@ rule measure_published:
         steps=as_json(list(CONFIG.model.published)),
         numerics=as_json(CONFIG.numerics),
         metrics=as_json(CONFIG.metrics),
+        neurons=as_json(CONFIG.neurons()),
         code=code.fingerprint("measure_published"),
     shell:
         r"""
@@ -71,6 +72,7 @@ rule measure_published:
             --steps {params.steps:q} \
             --numerics {params.numerics:q} \
             --metrics-settings {params.metrics:q} \
+            --neurons {params.neurons:q} \
             --out-steps {output.steps:q} \
             --out-heads {output.heads:q} \
             >{log:q} 2>&1

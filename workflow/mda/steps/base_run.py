@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
-from mda import cli, files, metrics, parallel, sections, sequences, tokens, training
+from mda import cli, files, metrics, parallel, sections, sequences, tokens, training, units
 from mda import model as models
 from mda import schedule as schedules
 from mda.tokens import TokenStore
@@ -26,6 +26,7 @@ def train(
     optimizer: sections.Optimizer,
     numerics: sections.Numerics,
     metrics_settings: sections.Metrics,
+    neurons: list[str],
     save_seconds: float,
     resume: Path,
     out_checkpoints: Path,
@@ -37,13 +38,14 @@ def train(
 
     `start` has the checkpoint to start from, if there is one. `out_checkpoints` gets a folder
     `step-000000` a listed step, in Hugging Face format; `out_state` the full training state at
-    the branching step; `out_steps` and `out_heads` the metrics by step, and by step and head.
-    A killed run goes on from `resume` and gives the numbers of an unbroken one.
+    the branching step; `out_steps` and `out_heads` the metrics by step (with the
+    activation of the watched neurons), and by step and head. A killed run goes on from `resume` and gives the numbers of an unbroken one.
     """
     reader = tokens.load_tokenizer(tokenizer)
     store, held = TokenStore(train), TokenStore(held_out)
     vocabulary = sequences.ordinary_tokens(reader)
-    evaluator = metrics.Evaluator(metrics_settings, held.tokens, vocabulary, parallel.device())
+    watched = [units.Neuron.parse(neuron) for neuron in neurons]
+    evaluator = metrics.Evaluator(metrics_settings, held.tokens, vocabulary, parallel.device(), watched)
     stream = schedules.Schedule.read(schedule)
     cadence = training.Cadence(evaluate_every, window.origin, save_seconds, resume)
     trainer = training.Trainer(stream, store, None, optimizer, numerics, evaluator, cadence)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mda import cli, evidence, files, heads
+from mda import cli, evidence, files, units
 from mda.cell import Cell
 
 
@@ -21,7 +21,7 @@ def gather(
     `steps`, `head_scores` and `cells` name the runs in the same order; `metrics` has the metric
     that watches each target.
     """
-    places = heads.read_targets(targets)
+    places = units.read_targets(targets)
     wanted = {name: (places[name], metrics[name]) for name in places}
     parts = [
         evidence.curves(

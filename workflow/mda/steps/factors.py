@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import save_file
 
-from mda import cli, files, heads, influence, sections
+from mda import cli, files, influence, sections, units
 from mda import model as models
 from mda import schedule as schedules
 from mda.tokens import TokenStore
@@ -28,7 +28,7 @@ def fit_factors(
     rows = schedules.Schedule.read(schedule).row
     generator = np.random.default_rng(fit.seed)
     sample = np.sort(generator.choice(rows, size=fit.samples, replace=False))
-    wanted = heads.all_heads(heads.read_targets(targets))
+    wanted = units.all_units(units.read_targets(targets))
     model = models.load(checkpoint, numerics.attention)
     tracker = influence.Tracker(model, wanted, fit.seed, precision=numerics.attribution)
     factors = tracker.fit(influence.Rows(store, sample), fit.strategy, fit.batch_size)

@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 
-from mda import cli, metrics, parallel, sections, sequences, tokens, training
+from mda import cli, metrics, parallel, sections, sequences, tokens, training, units
 from mda import model as models
 from mda.tokens import TokenStore
 
@@ -15,6 +15,7 @@ def measure(
     steps: list[int],
     numerics: sections.Numerics,
     metrics_settings: sections.Metrics,
+    neurons: list[str],
     out_steps: Path,
     out_heads: Path,
 ) -> None:
@@ -24,7 +25,8 @@ def measure(
     """
     vocabulary = sequences.ordinary_tokens(tokens.load_tokenizer(tokenizer))
     held = TokenStore(held_out).tokens
-    evaluator = metrics.Evaluator(metrics_settings, held, vocabulary, parallel.device())
+    watched = [units.Neuron.parse(neuron) for neuron in neurons]
+    evaluator = metrics.Evaluator(metrics_settings, held, vocabulary, parallel.device(), watched)
     # What a checkpoint does not tell; the columns are those of a run.
     unknown = {"train_loss": math.nan, "learning_rate": math.nan}
     records = [

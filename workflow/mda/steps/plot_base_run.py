@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mda import cli, evidence, files, heads, plots, sections
+from mda import cli, evidence, files, plots, sections, units
 from mda.cell import BASE, Cell
 
 
@@ -24,7 +24,7 @@ def draw(
 
     `published` has the metrics of published checkpoints, by step and by head, or nothing.
     """
-    wanted = {target: (heads.read_targets(targets)[target], metric)}
+    wanted = {target: (units.read_targets(targets)[target], metric)}
     tables = [
         evidence.curves(
             Cell(BASE, "none", 0.0, 0),

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from mda import cli, metrics, parallel, sections, sequences, tokens, training
+from mda import cli, metrics, parallel, sections, sequences, tokens, training, units
 from mda import schedule as schedules
 from mda.tokens import TokenStore
 
@@ -20,6 +20,7 @@ def retrain(
     optimizer: sections.Optimizer,
     numerics: sections.Numerics,
     metrics_settings: sections.Metrics,
+    neurons: list[str],
     save_seconds: float,
     resume: Path,
     out_steps: Path,
@@ -33,7 +34,8 @@ def retrain(
     store, held = TokenStore(train), TokenStore(held_out)
     generated = TokenStore(synthetic[0]) if synthetic else None
     vocabulary = sequences.ordinary_tokens(reader)
-    evaluator = metrics.Evaluator(metrics_settings, held.tokens, vocabulary, parallel.device())
+    watched = [units.Neuron.parse(neuron) for neuron in neurons]
+    evaluator = metrics.Evaluator(metrics_settings, held.tokens, vocabulary, parallel.device(), watched)
     stream = schedules.Schedule.read(schedule)
     cadence = training.Cadence(evaluate_every, window.origin, save_seconds, resume)
     trainer = training.Trainer(stream, store, generated, optimizer, numerics, evaluator, cadence)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import torch
 from safetensors.torch import load_file
 
-from mda import cli, files, heads, influence, parallel, probes, sections, sequences, tokens
+from mda import cli, files, influence, parallel, probes, sections, sequences, tokens, units
 from mda import model as models
 from mda import schedule as schedules
 from mda.errors import UserError
@@ -34,14 +34,15 @@ def score(
     """Write `out` with a line a sample and target.
 
     Columns: step and row of the sample in the base run; target; influence (positive: training
-    on the sample strengthens the unit) and its parts qk, v, o; loss of the sample in nats.
-    Influence is the sum of the parts, in mode 'qk' of the first alone. Shard n has the samples
+    on the sample strengthens the unit) and its parts by block (of heads qk, v, o, of neurons in,
+    out; null for the others' blocks); loss of the sample in nats. Influence is the sum of the
+    parts, in mode 'qk' of qk alone. Shard n has the samples
     n * `samples` and on of the stream of `steps` (from, to before).
     """
     stream = schedules.Schedule.read(schedule).between(*steps)
     part = slice(shard * samples, (shard + 1) * samples)
     rows = stream.row[part]
-    found = heads.read_targets(targets)
+    found = units.read_targets(targets)
     vocabulary = sequences.ordinary_tokens(tokens.load_tokenizer(tokenizer))
     queries = [
         _query(target.name, found[target.name], probe_settings[target.probe], vocabulary)
@@ -49,14 +50,14 @@ def score(
     ]
     model = models.load(checkpoint, numerics.attention)
     tracker = influence.Tracker(
-        model, heads.all_heads(found), fit.seed, queries, precision=numerics.attribution
+        model, units.all_units(found), fit.seed, queries, precision=numerics.attribution
     )
     try:
         fitted = influence.unflatten(load_file(factors))
     except Exception as error:  # safetensors raises its own kinds
         raise UserError(f"{factors}: cannot be read ({error}); delete it and run again") from error
     tables = []
-    modes = {target.name: target.mode for target in target_settings}
+    blocks = {target.name: target.blocks for target in target_settings}
     results = tracker.score(
         influence.Rows(TokenStore(train), rows),
         fitted,
@@ -65,25 +66,26 @@ def score(
         fit.batch_size,
     )
     for query, scores in results:
-        blocks = ("qk",) if modes[query.target] == "qk" else ("qk", "v", "o")
+        counted = [scores[block] for block in blocks[query.target]]
         columns = {
             "step": stream.step[part],
             "row": rows,
             "target": np.full(len(rows), query.target),
-            "influence": np.sum([scores[block] for block in blocks], axis=0, dtype=np.float32),
+            "influence": np.sum(counted, axis=0, dtype=np.float32),
             **scores,
         }
         tables.append(pa.table(columns))
-    files.write_table(out, pa.concat_tables(tables))
+    # Heads and neurons have other blocks; a block that a unit lacks is null.
+    files.write_table(out, pa.concat_tables(tables, promote_options="default"))
 
 
 def _query(
-    name: str, places: list[heads.Head], settings: sections.Probe, vocabulary: np.ndarray
+    name: str, members: list[units.Unit], settings: sections.Probe, vocabulary: np.ndarray
 ) -> influence.Query:
     draw = sequences.repeated_tokens if settings.tokens == "repeated" else sequences.random_tokens
     drawn = draw(vocabulary, settings.sequences, settings.length, settings.seed)
     batch = torch.from_numpy(drawn).to(parallel.device())
-    return influence.Query(name, places, probes.load(settings.measure), batch)
+    return influence.Query(name, members, probes.load(settings.measure), batch)
 
 
 if __name__ == "__main__":

@@ -64,19 +64,22 @@ class Neuron:
 Unit = Head | Neuron
 
 
-def resolve(wanted: list[str], scores: dict[str, dict[Head, float]]) -> list[Head]:
-    """Turn places and ranks into heads.
+def resolve(wanted: list[str], scores: dict[str, dict[Head, float]]) -> list[Unit]:
+    """Turn places and ranks into units.
 
     Args:
-        wanted: e.g. `["L1H0"]` or `["induction 1", "induction 2"]`.
+        wanted: e.g. `["L1H0"]`, `["induction 1", "induction 2"]` or `["L1N37"]`.
         scores: metric -> head -> score, over all heads of the model.
 
     Raises:
         UserError: when a head is out of range or named twice.
     """
     known = set(next(iter(scores.values())))
-    found: list[Head] = []
+    found: list[Unit] = []
     for text in wanted:
+        if sections.NEURON_PATTERN.match(text):
+            found.append(Neuron.parse(text))
+            continue
         rank = sections.RANK_PATTERN.match(text)
         if rank is None:
             head = Head.parse(text)
@@ -100,12 +103,18 @@ def ranking(scores: dict[Head, float]) -> list[Head]:
     return sorted(scores, key=lambda head: (-scores[head], head))
 
 
-def read_targets(path: Path) -> dict[str, list[Head]]:
-    """Read the targets' heads from what the step `targets` wrote."""
+def parse(text: str) -> Unit:
+    """Read L1H0 or L1N37."""
+    return Neuron.parse(text) if sections.NEURON_PATTERN.match(text) else Head.parse(text)
+
+
+def read_targets(path: Path) -> dict[str, list[Unit]]:
+    """Read the targets' units from what the step `targets` wrote."""
     record = files.read_json(path)["targets"]
-    return {name: [Head.parse(head) for head in target["heads"]] for name, target in record.items()}
+    return {name: [parse(unit) for unit in target["units"]] for name, target in record.items()}
 
 
-def all_heads(targets: dict[str, list[Head]]) -> list[Head]:
-    """Every head of some target once, in order of place."""
-    return sorted({head for heads in targets.values() for head in heads})
+def all_units(targets: dict[str, list[Unit]]) -> list[Unit]:
+    """Every unit of some target once, heads first, in order of place."""
+    units = {unit for members in targets.values() for unit in members}
+    return sorted(units, key=lambda unit: (isinstance(unit, Neuron), unit.layer, unit.number))
