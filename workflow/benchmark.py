@@ -21,7 +21,7 @@ import torch
 from scipy.stats import spearmanr
 from transformers import AutoModelForCausalLM, GPTNeoXConfig, PreTrainedModel
 
-from mda import files, influence, memory, parallel, probes, schedule, sections, sequences, training
+from mda import files, influence, parallel, probes, schedule, sections, sequences, training
 from mda.tokens import TokenStore
 from mda.units import Head
 
@@ -105,8 +105,8 @@ def measure_training(setting: Setting, store: TokenStore) -> tuple[list[float], 
     cadence = training.Cadence(1, 0, float("inf"), Path())
     trainer = training.Trainer(stream, store, None, OPTIMIZER, setting.numerics, lambda model: {}, cadence)
     times = seconds(lambda: trainer.update(model, optimizer, 0), setting.repetitions)
-    at_once = trainer.rows_at_once or memory.rows_at_once(model, setting.context)
-    return [setting.rows * setting.context / took for took in times], min(at_once, setting.rows)
+    at_once = min(trainer.rows_at_once or setting.rows, setting.rows)
+    return [setting.rows * setting.context / took for took in times], at_once
 
 
 def measure_scoring(setting: Setting, store: TokenStore) -> tuple[list[float], np.ndarray]:

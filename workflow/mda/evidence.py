@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ CELL = ["intervention", "selection", "fraction"]
 
 
 def curves(
-    cell: Cell, steps: pd.DataFrame, heads: pd.DataFrame, targets: dict[str, tuple[Sequence[Unit], str]]
+    cell: Cell, steps: pd.DataFrame, heads: pd.DataFrame, targets: Mapping[str, tuple[Sequence[Unit], str]]
 ) -> pd.DataFrame:
     """One run's curves, a line a target and step.
 

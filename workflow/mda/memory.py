@@ -18,12 +18,20 @@ def row_bytes(model: PreTrainedModel, context: int) -> int:
     """Estimate of what the forward and backward pass of one row takes, in bytes (float32)."""
     settings = model.config
     hidden = settings.num_hidden_layers * settings.hidden_size * HIDDEN
-    pattern = settings.num_hidden_layers * settings.num_attention_heads * context * PATTERN
+    # Other implementations never hold the whole pattern.
+    pairs = context if settings._attn_implementation == "eager" else 0
+    pattern = settings.num_hidden_layers * settings.num_attention_heads * pairs * PATTERN
     return 4 * context * (settings.vocab_size * LOGITS + hidden + pattern)
 
 
 def rows_at_once(model: PreTrainedModel, context: int) -> int:
-    """Number of rows of `context` tokens to pass through the model at once, at least one."""
+    """Number of rows of `context` tokens to pass through the model at once: a power of two.
+
+    So that a resumed run, which finds a little more or less memory, mostly takes the same number.
+    """
     place = next(model.parameters()).device
-    free = GPU_SHARE * torch.cuda.mem_get_info(place)[0] if place.type == "cuda" else CPU_BYTES
-    return max(1, int(free // row_bytes(model, context)))
+    free: float = CPU_BYTES
+    if place.type == "cuda":
+        unused = torch.cuda.memory_reserved(place) - torch.cuda.memory_allocated(place)
+        free = GPU_SHARE * (torch.cuda.mem_get_info(place)[0] + unused)
+    return 1 << max(0, int(free // row_bytes(model, context)).bit_length() - 1)

@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from mda import architectures, sections, sequences
+from mda import architectures, memory, sections, sequences
 from mda import model as models
 from mda.neurons import activations
 from mda.units import Neuron
@@ -126,7 +126,7 @@ def token_losses(model: PreTrainedModel, rows: torch.Tensor) -> torch.Tensor:
         Shape (rows, context), on the CPU; column p is the loss of token p + 1.
     """
     losses = []
-    for batch in rows.split(BATCH):
+    for batch in rows.split(min(BATCH, memory.rows_at_once(model, rows.shape[1] - 1))):
         logits = model(batch[:, :-1], use_cache=False).logits
         loss = functional.cross_entropy(logits.transpose(1, 2), batch[:, 1:], reduction="none")
         losses.append(loss.cpu())

@@ -138,7 +138,12 @@ def extract(samples: np.ndarray, separator: int, shortest: int) -> list[Motif]:
 
 
 def generate(
-    motifs: list[Motif], count: int, frequencies: np.ndarray, separator: int, seed: int
+    motifs: list[Motif],
+    count: int,
+    frequencies: np.ndarray,
+    separator: int,
+    seed: int,
+    dtype: np.typing.DTypeLike = np.int64,
 ) -> tuple[np.ndarray, np.ndarray]:
     """New samples: motifs drawn by their frequency, filled with tokens drawn by theirs.
 
@@ -146,14 +151,14 @@ def generate(
         frequencies: weight of every token of the vocabulary; zero for those never to be used.
 
     Returns:
-        Tokens of shape (count, length), int64, and the number of each one's motif.
+        Tokens of shape (count, length), and the number of each one's motif.
     """
     generator = np.random.default_rng(seed)
     weights = np.array([motif.samples for motif in motifs], dtype=float)
     drawn = generator.choice(len(motifs), size=count, p=weights / weights.sum())
     share = frequencies / frequencies.sum()
     usable = int((share > 0).sum())
-    samples = np.empty((count, len(motifs[0].pattern)), dtype=np.int64)
+    samples = np.empty((count, len(motifs[0].pattern)), dtype=dtype)
     for index, number in enumerate(drawn):
         motif = motifs[number]
         pattern = np.array(motif.pattern)

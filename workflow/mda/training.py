@@ -221,19 +221,20 @@ class Trainer:
         Accumulated over parts of the batch that fit the device, and over the processes.
         """
         mine = parallel.share(batch)
+        if self.rows_at_once is None:
+            self.rows_at_once = memory.rows_at_once(model, batch.shape[1] - 1)
         while True:
-            at_once = self.rows_at_once or memory.rows_at_once(model, batch.shape[1] - 1)
             try:
-                loss = self._accumulate(model, mine, at_once, len(batch))
+                loss = self._accumulate(model, mine, self.rows_at_once, len(batch))
                 break
             except torch.cuda.OutOfMemoryError:
-                if at_once == 1:
+                if self.rows_at_once == 1:
                     raise UserError(
                         "one row does not fit the GPU; set numerics.attention to sdpa or lower tokens.context"
                     ) from None
                 model.zero_grad(set_to_none=True)
                 torch.cuda.empty_cache()
-                self.rows_at_once = at_once // 2
+                self.rows_at_once //= 2
                 log.info("out of GPU memory: going on with %d rows at once", self.rows_at_once)
         return parallel.sum_gradients(list(model.parameters()), loss)
 

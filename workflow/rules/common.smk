@@ -59,9 +59,21 @@ def pinned(kind, repository, revision):
         raise WorkflowError(str(error)) from None
 
 
+def checkpoint_bytes():
+    """Size of the weights that training starts from, where they exist before: pinned or in a folder."""
+    if CONFIG.model.local is not None:
+        return sum(path.stat().st_size for path in CONFIG.model.local.glob("*.safetensors"))
+    pin = pins.find("model", CONFIG.model.remote or "", CONFIG.model.revision or "")
+    return sum(file.bytes for file in pin.files) if pin is not None else 0
+
+
+# torch's own libraries, and the weights, moments and gradients while they are read and written.
+TORCH_MEMORY = 3000 + 8 * checkpoint_bytes() // 10**6
+
+
 def torch_memory(wildcards, attempt):
     """Memory of a step that loads a model, in MB; more on every retry."""
-    return 3000 * attempt
+    return TORCH_MEMORY * attempt
 
 
 def table_memory(wildcards, attempt):

@@ -38,8 +38,9 @@ def train(
 
     `start` has the checkpoint to start from, if there is one. `out_checkpoints` gets a folder
     `step-000000` a listed step, in Hugging Face format; `out_state` the full training state at
-    the branching step; `out_steps` and `out_heads` the metrics by step (with the
-    activation of the watched neurons), and by step and head. A killed run goes on from `resume` and gives the numbers of an unbroken one.
+    the branching step; `out_steps` and `out_heads` the metrics by step (the activation of
+    the watched `neurons` among them), and by step and head. A killed run goes on from `resume`
+    and gives the numbers of an unbroken one.
     """
     reader = tokens.load_tokenizer(tokenizer)
     store, held = TokenStore(train), TokenStore(held_out)

@@ -8,6 +8,9 @@ from mda import cli, files, motifs, sequences, tokens
 from mda.errors import UserError
 from mda.tokens import TokenStore
 
+# Tokens of each sample that are written as text too.
+SHOWN = 256
+
 
 def synthesize(
     schema: Path, train: Path, tokenizer: Path, seed: int, count: int | None, out: Path, out_rows: Path
@@ -31,9 +34,15 @@ def synthesize(
     frequencies = np.zeros(len(counts))
     frequencies[ordinary] = counts[ordinary]
     wanted = record["samples"] if count is None else count
-    samples, numbers = motifs.generate(found, wanted, frequencies, tokens.separator(reader), seed)
-    files.write_array(out, samples.astype(store.tokens.dtype))
-    texts = reader.decode_batch(samples.tolist(), skip_special_tokens=True)
+    samples, numbers = motifs.generate(
+        found, wanted, frequencies, tokens.separator(reader), seed, store.tokens.dtype
+    )
+    files.write_array(out, samples)
+    texts = [
+        text
+        for part in np.array_split(samples[:, :SHOWN], max(1, len(samples) // 4096))
+        for text in reader.decode_batch(part.tolist(), skip_special_tokens=True)
+    ]
     files.write_table(out_rows, {"row": np.arange(len(samples)), "motif": numbers, "text": texts})
 
 
