@@ -317,7 +317,7 @@ def test_gpt2_takes_its_own_names_and_the_common_ones():
         made("gpt2", hidden_sise=32)
 
 
-def test_dropout_is_refused(tmp_path):
+def test_dropout_is_refused_in_settings_and_switched_off_in_a_checkpoint(tmp_path, caplog):
     with pytest.raises(
         UserError, match=r"model\.settings\.attn_pdrop is 0\.1, but runs can only be compared"
     ):
@@ -327,8 +327,11 @@ def test_dropout_is_refused(tmp_path):
     wanted = sections.Model(
         architecture="gpt2", seed=0, checkpoint=str(tmp_path), revision=None, published={}, settings={}
     )
-    with pytest.raises(UserError, match=r"config\.json: resid_pdrop is 0\.1, but runs can only be compared"):
-        models.create(wanted, tmp_path, 20, 16, "eager")
+    with caplog.at_level("INFO"):
+        model = models.create(wanted, tmp_path, 20, 16, "eager").train()
+    assert "resid_pdrop of the checkpoint, 0.1, is set to 0" in caplog.text
+    tokens = torch.arange(16)[None]
+    assert torch.equal(model(tokens).logits, model.eval()(tokens).logits)
 
 
 def test_uneven_groups_are_one_sentence():

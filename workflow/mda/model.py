@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -18,6 +19,8 @@ from mda.errors import UserError
 
 transformers_logging.disable_progress_bar()
 
+log = logging.getLogger(__name__)
+
 
 def precision(place: torch.device, name: sections.Precision) -> AbstractContextManager:
     """Within, matrix products are computed in this precision; parameters stay in float32."""
@@ -27,7 +30,10 @@ def precision(place: torch.device, name: sections.Precision) -> AbstractContextM
 def create(
     settings: sections.Model, start: Path | None, vocabulary: int, context: int, attention: str
 ) -> PreTrainedModel:
-    """A model initialized from the configured seed, or read from a checkpoint.
+    """A model initialized from the configured seed, or read from a checkpoint, to be trained.
+
+    It has no dropout, whatever the checkpoint says: a branch would have to draw the masks that
+    the base run drew.
 
     Args:
         start: folder of the checkpoint, if there is one.
@@ -40,12 +46,12 @@ def create(
             vocabulary or context is too small.
     """
     if start is not None:
-        model = _load(start, attention)
+        model = _load(start, attention, to_train=True)
     else:
         torch.manual_seed(settings.seed)
         model = _initialize(_configuration(settings, vocabulary, context), attention)
     architectures.of(model)
-    _check_dropout(model, start)
+    _check_dropout(model)
     _check_groups(model)
     if model.config.vocab_size < vocabulary:
         raise UserError(
@@ -104,12 +110,20 @@ def _is_dropout(key: str) -> bool:
     return ("dropout" in key or "pdrop" in key) and not key.startswith(("classifier", "summary"))
 
 
-def _check_dropout(model: PreTrainedModel, start: Path | None) -> None:
+def _without_dropout(folder: Path) -> dict[str, float]:
+    found = AutoConfig.from_pretrained(folder, local_files_only=True).to_dict()
+    dropout = {key: value for key, value in found.items() if _is_dropout(key) and value}
+    for key, value in dropout.items():
+        log.info("%s of the checkpoint, %s, is set to 0: runs are compared without dropout", key, value)
+    return dict.fromkeys(dropout, 0.0)
+
+
+def _check_dropout(model: PreTrainedModel) -> None:
     for key, value in model.config.to_dict().items():
         if _is_dropout(key) and isinstance(value, (int, float)) and value > 0:
-            # A branch would have to draw the masks that the base run drew.
-            place = f"model.settings.{key} is" if start is None else f"{start}/config.json: {key} is"
-            raise UserError(f"{place} {value}, but runs can only be compared without dropout; set it to 0")
+            raise UserError(
+                f"model.settings.{key} is {value}, but runs can only be compared without dropout; set it to 0"
+            )
 
 
 def _check_groups(model: PreTrainedModel) -> None:
@@ -139,10 +153,11 @@ def load(folder: Path, attention: str = "eager") -> PreTrainedModel:
     return _load(folder, attention).float().to(parallel.device())
 
 
-def _load(folder: Path, attention: str) -> PreTrainedModel:
+def _load(folder: Path, attention: str, to_train: bool = False) -> PreTrainedModel:
     try:
+        changes = _without_dropout(folder) if to_train else {}
         return AutoModelForCausalLM.from_pretrained(
-            folder, use_safetensors=True, local_files_only=True, attn_implementation=attention
+            folder, use_safetensors=True, local_files_only=True, attn_implementation=attention, **changes
         )
     except Exception as error:  # safetensors and transformers raise many kinds
         raise UserError(

@@ -51,19 +51,24 @@ def as_json(part):
     return pydantic_core.to_json(part).decode()
 
 
-def pinned(kind, repository, revision):
-    """What workflow/pins.csv has of a hub revision, as a step's argument; null when it has nothing."""
+def pin_of(kind, repository, revision):
+    """What workflow/pins.csv has of a hub revision; None when it has nothing."""
     try:
-        return as_json(pins.find(kind, repository, revision))
+        return pins.find(kind, repository, revision)
     except UserError as error:
         raise WorkflowError(str(error)) from None
+
+
+def pinned(kind, repository, revision):
+    """The same as a step's argument."""
+    return as_json(pin_of(kind, repository, revision))
 
 
 def checkpoint_bytes():
     """Size of the weights that training starts from, where they exist before: pinned or in a folder."""
     if CONFIG.model.local is not None:
         return sum(path.stat().st_size for path in CONFIG.model.local.glob("*.safetensors"))
-    pin = pins.find("model", CONFIG.model.remote or "", CONFIG.model.revision or "")
+    pin = pin_of("model", CONFIG.model.remote or "", CONFIG.model.revision or "")
     return sum(file.bytes for file in pin.files) if pin is not None else 0
 
 
