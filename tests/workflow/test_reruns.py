@@ -107,5 +107,5 @@ def test_a_change_is_carried_out_and_done(project):
     """The plan above is what runs, and afterwards nothing is left to do."""
     project.configure("figures.palette", {"random": "#000000"})
     output = project.snakemake().stdout
-    assert output.count("Finished jobid") == 8
+    assert output.count("Finished jobid") == 10
     assert project.planned() == Counter()

@@ -265,28 +265,33 @@ def head_maps(scores: pd.DataFrame) -> Figure:
     metrics = [metric for metric in METRIC_NAMES if metric in scores.columns]
     steps = sorted(set(scores["step"]))
     layers, heads = scores["layer"].max() + 1, scores["head"].max() + 1
-    # Inches: room for a number in every cell, and for the metric's name beside the panel.
-    panel = max(1.0, 0.32 * layers)
-    cell = 0.78 * WIDTH / len(steps) / heads
-    figure, axes = plt.subplots(
-        len(metrics), len(steps), squeeze=False, figsize=(WIDTH, len(metrics) * (panel + 0.65))
-    )
-    for row, metric in zip(axes, metrics, strict=True):
+    # Small models have a number in every cell, and so all checkpoints side by side. Inches.
+    numbers = layers * heads <= 64
+    columns = len(steps) if numbers else min(len(steps), max(1, int(0.78 * WIDTH / (0.075 * heads + 0.1))))
+    cell = 0.78 * WIDTH / columns / heads
+    panel = max(1.0, (0.32 if numbers else 0.085) * layers)
+    lines = -(-len(steps) // columns)
+    figure = plt.figure(figsize=(WIDTH, len(metrics) * lines * (panel + 0.45) + 0.2 * len(metrics)))
+    for part, metric in zip(np.atleast_1d(figure.subfigures(len(metrics), 1)), metrics, strict=True):
+        axes = part.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
         low, high = (0, 1) if metric != "copying" else (scores[metric].min(), scores[metric].max())
-        for axis, step in zip(row, steps, strict=True):
-            part = scores[scores["step"] == step].pivot(index="layer", columns="head", values=metric)
-            image = axis.imshow(part, vmin=low, vmax=high, cmap="viridis", aspect="auto")
-            # Numbers stand upright where cells are wide, on end where they are narrow.
-            if layers * heads <= 64 and cell > 0.12:
-                _write_values(axis, part.to_numpy(), (low + high) / 2, 0 if cell > 0.34 else 90)
-            axis.set_xticks(range(heads))
-            axis.set_yticks(range(layers))
+        for axis in axes.flat[len(steps) :]:
+            axis.set_axis_off()
+        for axis, step in zip(axes.flat, steps, strict=False):
+            values = scores[scores["step"] == step].pivot(index="layer", columns="head", values=metric)
+            image = axis.imshow(
+                values, vmin=low, vmax=high, cmap="viridis", aspect="auto", interpolation="nearest"
+            )
+            # Upright where cells are wide, on end where they are narrow.
+            if numbers and cell > 0.12:
+                _write_values(axis, values.to_numpy(), (low + high) / 2, 0 if cell > 0.34 else 90)
+            axis.locator_params(integer=True, nbins=max(1, min(heads, int(heads * cell / 0.15))), axis="x")
+            axis.locator_params(integer=True, nbins=min(layers, 6), axis="y")
             axis.set_title(f"step {step}")
-        name = METRIC_NAMES[metric].split(" (")[0].replace(" ", "\n")
-        row[0].set_ylabel(f"{name}\n\nlayer")
-        figure.colorbar(image, ax=list(row), shrink=0.9)
-    for axis in axes[-1]:
-        axis.set_xlabel("head")
+        part.supylabel("layer", fontsize=8)
+        part.suptitle(METRIC_NAMES[metric], fontsize=8, fontweight="bold")
+        part.supxlabel("head", fontsize=8)
+        part.colorbar(image, ax=axes, shrink=0.9)
     return figure
 
 
