@@ -18,7 +18,7 @@ def test_every_rule_has_run(finished):
     names = set(re.findall(r"^ *rule (\w+):", rules, re.MULTILINE))
     logs = {path.relative_to(finished.results / "logs").parts[0] for path in finished.results.rglob("*.log")}
     # These have runs of their own in test_published.py.
-    names -= {"checkpoint", "measure_published", "batches"}
+    names -= {"checkpoint", "measure_published", "measured_text", "batches"}
     assert names == {name.removesuffix(".log") for name in logs}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
@@ -10,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import ROOT
 from loopback import Hub
-from tokenizers import Tokenizer, models
+from tokenizers import Tokenizer, models, pre_tokenizers
 from torch.nn import functional
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
@@ -30,6 +33,7 @@ def checkpoint(model: GPTNeoXForCausalLM, folder: Path) -> dict[str, bytes]:
     model.save_pretrained(folder)
     vocabulary = {"<|endoftext|>": 0, **{f"w{n}": n for n in range(1, VOCABULARY)}}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<|endoftext|>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.add_special_tokens(["<|endoftext|>"])
     tokenizer.save(str(folder / "tokenizer.json"))
     # Real repositories have the same weights as a pickle beside them, which must not be read.
@@ -94,6 +98,10 @@ def hub(stream, tmp_path_factory):
             for number in range(3)
         }
         server.add("dataset", "toy/pile", "main", shards)
+        lines = [" ".join(f"w{token}" for token in row) for row in stream[-40:-16, :11]]
+        table = io.BytesIO()
+        pq.write_table(pa.table({"text": lines}), table)
+        server.add("dataset", "toy/text", "main", {"test.parquet": table.getvalue(), "other.parquet": b"x"})
         yield server
 
 
@@ -144,6 +152,13 @@ def test_the_token_store_is_the_published_stream(done, stream):
     assert np.array_equal(np.load(done.results / "tokens" / "held_out.npy"), stream[11 * BATCH :])
     order = pd.read_parquet(done.results / "schedules" / "order.parquet")
     assert order["row"].tolist() == list(range(8 * BATCH))
+
+
+def test_runs_are_measured_on_the_text(done, stream):
+    measured = np.load(done.results / "tokens" / "measured.npy")
+    lines = stream[-40:-16, :11].ravel()
+    assert np.array_equal(measured.ravel(), lines[: measured.size])
+    assert 0 <= lines.size - measured.size < WIDTH
 
 
 def test_no_byte_beyond_the_wanted_batches_is_downloaded(done, hub, stream):

@@ -190,6 +190,9 @@ def references(config: Any) -> list[tuple[Kind, str, str, tuple[str, ...]]]:
             ("model", model.remote, revision, (CHECKPOINT,))
             for revision in (model.revision, *model.published.values())
         ]
+    text = config.metrics.text
+    if text is not None and text.remote is not None:
+        found.append(("dataset", text.remote, text.revision, (text.file,)))
     merged: dict[tuple[Kind, str, str], tuple[str, ...]] = {}
     for kind, repository, revision, wanted in found:
         key = (kind, repository, revision or "main")

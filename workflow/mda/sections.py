@@ -372,6 +372,28 @@ class ICL(Section):
     late: Positive
 
 
+class MeasuredText(Section):
+    """A text of its own to measure on: a column of a Parquet file, of the hub or of a folder."""
+
+    repository: str
+    revision: str | None
+    file: str
+    column: str
+
+    @property
+    def remote(self) -> str | None:
+        """The dataset's repository on the hub, when it is one."""
+        return None if Path(self.repository).is_dir() else self.repository
+
+    @model_validator(mode="after")
+    def _place(self) -> MeasuredText:
+        if self.remote is not None and self.revision is None:
+            raise ValueError(
+                f"repository '{self.repository}' is no folder here; one of the hub needs 'revision'"
+            )
+        return self
+
+
 class Metrics(Section):
     """What every run is measured on."""
 
@@ -379,6 +401,7 @@ class Metrics(Section):
     sequences: Positive
     length: Annotated[int, Field(ge=2)]
     held_out_rows: Positive
+    text: MeasuredText | None
     icl: ICL
 
 

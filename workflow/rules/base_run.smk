@@ -42,7 +42,7 @@ rule base_run:
     input:
         tokenizer="<results>/tokens/tokenizer.json",
         train="<results>/tokens/train.npy",
-        held_out="<results>/tokens/held_out.npy",
+        held_out=measured_rows(),
         schedule="<results>/schedules/order.parquet",
         start=start_checkpoint(),
     output:

@@ -111,6 +111,17 @@ def published_revisions():
     return [] if model.remote is None else list(dict.fromkeys([model.revision, *model.published.values()]))
 
 
+def measured_rows():
+    """The rows on which the held-out loss and the ICL score are measured."""
+    return f"<results>/tokens/{'held_out' if CONFIG.metrics.text is None else 'measured'}.npy"
+
+
+def measured_repository():
+    """Repository and revision of the text that is measured on, empty when it is of no hub."""
+    text = CONFIG.metrics.text
+    return ("", "") if text is None or text.remote is None else (text.remote, text.revision)
+
+
 def published_metrics(name):
     """Metrics of the published checkpoints, where the configuration names some."""
     return [f"<results>/published/{name}.parquet"] if CONFIG.model.published else []

@@ -128,7 +128,7 @@ rule retrain:
     input:
         tokenizer="<results>/tokens/tokenizer.json",
         train="<results>/tokens/train.npy",
-        held_out="<results>/tokens/held_out.npy",
+        held_out=measured_rows(),
         state="<results>/base/state",
         schedule="<results>/schedules/branches/{branch}/seed-{seed}.parquet",
         synthetic=synthetic_samples,

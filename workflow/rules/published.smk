@@ -41,7 +41,7 @@ rule measure_published:
     """Measure the published checkpoints inside the run."""
     input:
         tokenizer="<results>/tokens/tokenizer.json",
-        held_out="<results>/tokens/held_out.npy",
+        held_out=measured_rows(),
         checkpoints=expand("<results>/published/{revision}", revision=CONFIG.model.published.values()),
     output:
         steps="<results>/published/steps.parquet",

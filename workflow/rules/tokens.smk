@@ -2,7 +2,8 @@
 # In:  corpus/documents.parquet; of a corpus that is tokenized already, its published batches.
 # Out: tokens/tokenizer.json; tokens/{train,held_out}.npy, rows of context + 1 tokens, with
 #      tokens/{train,held_out}.rows.parquet, the way back to documents and labels; of published
-#      batches also tokens/batches.parquet, where each came from, with its hash.
+#      batches also tokens/batches.parquet, where each came from, with its hash; of a text of its
+#      own that runs are measured on, tokens/measured.npy.
 
 
 rule tokenizer:
@@ -122,3 +123,36 @@ else:
                 --out-held-out-rows {output.held_out_rows:q} \
                 >{log:q} 2>&1
             """
+
+
+rule measured_text:
+    """Pack the text that runs are measured on, where it is one of its own."""
+    input:
+        tokenizer="<results>/tokens/tokenizer.json",
+    output:
+        rows="<results>/tokens/measured.npy",
+    log:
+        "<logs>/measured_text.log",
+    benchmark:
+        "<benchmarks>/measured_text.jsonl"
+    conda:
+        "../../envs/mda.yaml"
+    resources:
+        downloads=1,
+        mem_mb=table_memory,
+        runtime=60,
+    params:
+        text=as_json(CONFIG.metrics.text),
+        pin=pinned("dataset", *measured_repository()),
+        context=CONFIG.tokens.context,
+        code=code.fingerprint("measured_text"),
+    shell:
+        r"""
+        python -m mda.steps.measured_text \
+            --text {params.text:q} \
+            --pin {params.pin:q} \
+            --tokenizer {input.tokenizer:q} \
+            --context {params.context} \
+            --out {output.rows:q} \
+            >{log:q} 2>&1
+        """

@@ -1,0 +1,35 @@
+"""Pack the text that runs are measured on into rows."""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from mda import cli, files, hub, pins, sections, tokens
+from mda.errors import UserError
+
+
+def pack(text: sections.MeasuredText, pin: pins.Pin | None, tokenizer: Path, context: int, out: Path) -> None:
+    """Write `out`, a token store of the text's lines joined to one document.
+
+    Raises:
+        UserError: when the file is not pinned, cannot be had, or has no such column of texts.
+    """
+    if text.remote is None:
+        path = Path(text.repository) / text.file
+    elif pin is None:
+        raise UserError(f"{text.repository} at {text.revision} is not pinned; run {pins.COMMAND}")
+    else:
+        path = hub.file(pin, text.file)
+    lines = files.read_table(path, columns=[text.column]).column(text.column).to_pylist()
+    if not all(isinstance(line, str) for line in lines):
+        raise UserError(
+            f"metrics.text.column: '{text.column}' of {text.file} is no text; name another column"
+        )
+    joined = "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+    document = pa.table({"document": [0], "text": [joined], "label": ["text"]})
+    rows, _ = tokens.pack(tokens.load_tokenizer(tokenizer), document, context)
+    files.write_array(out, rows)
+
+
+if __name__ == "__main__":
+    cli.run(pack)
