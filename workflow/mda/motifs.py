@@ -87,7 +87,7 @@ class Motif:
             "samples": self.samples,
             "variables": self.variables,
             "repeated": round(self.repeated, 4),
-            "pattern": list(self.pattern),
+            "pattern": " ".join(map(str, self.pattern)),
         }
 
 

@@ -21,7 +21,10 @@ def synthesize(
     frequency of the tokens in the training store.
     """
     record = files.read_json(schema)
-    found = [motifs.Motif(tuple(motif["pattern"]), motif["samples"]) for motif in record["motifs"]]
+    found = [
+        motifs.Motif(tuple(map(int, motif["pattern"].split())), motif["samples"])
+        for motif in record["motifs"]
+    ]
     store, reader = TokenStore(train), tokens.load_tokenizer(tokenizer)
     length = len(found[0].pattern)
     if length != store.context + 1:
