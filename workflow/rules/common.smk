@@ -81,9 +81,13 @@ def torch_memory(wildcards, attempt):
     return TORCH_MEMORY * attempt
 
 
+# Python's libraries, and 2 kB a training sample: a step that selects among 200,000 took 1.2 GB.
+TABLE_MEMORY = 1000 + 2 * CONFIG.run.steps * CONFIG.run.batch_size // 1000
+
+
 def table_memory(wildcards, attempt):
     """Memory of a step that reads tables, in MB; more on every retry."""
-    return 1000 * attempt
+    return TABLE_MEMORY * attempt
 
 
 # Seconds between two saves of an unfinished training, in the folder `resume` beside the outputs:
