@@ -98,7 +98,8 @@ class Config(Section):
 def _check_name(config: Config) -> None:
     # Results of the embedded default lie beside those of named experiments.
     taken = {"base", "benchmarks", "corpus", "factors", "figures", "heads", "logs", "motifs", "resume"}
-    taken |= {"runs", "schedules", "scores", "selections", "synthetic", "tables", "tokens"}
+    taken |= {"benchmark", "published", "runs", "schedules", "scores", "selections", "synthetic", "tables"}
+    taken |= {"tokens"}
     if config.experiment in taken:
         raise ValueError(f"experiment '{config.experiment}' is a folder of results; choose another name")
 

@@ -64,6 +64,7 @@ rule base_run:
         save_seconds=SAVE_SECONDS,
     params:
         model=as_json(CONFIG.model.initial()),
+        start_content=start_content(),
         steps=CONFIG.run.steps,
         checkpoints=as_json(sorted(CONFIG.run.checkpoints)),
         window=as_json(CONFIG.run.window),

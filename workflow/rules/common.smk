@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from snakemake.exceptions import WorkflowError
 
-from mda import code, corpus, design, pins
+from mda import code, corpus, design, files, pins
 from mda.config import check as check_configuration
 from mda.errors import UserError
 
@@ -107,6 +107,12 @@ def start_checkpoint():
     if CONFIG.model.remote is not None:
         return [f"<results>/published/{CONFIG.model.revision}"]
     return local_file(CONFIG.model.checkpoint)
+
+
+def start_content():
+    """What the user's own checkpoint holds: Snakemake looks at a folder's date, not into it."""
+    folder = CONFIG.model.local
+    return as_json(files.describe(folder) if folder is not None else None)
 
 
 def published_revisions():
