@@ -24,7 +24,7 @@ pin: $(VENV)/installed ## note commits and hashes of hub files: make pin EXPERIM
 	@$(BIN)/python workflow/pin.py $(EXPERIMENT) $(if $(UPDATE),--update)
 
 cost: $(VENV)/installed ## what an experiment takes: make cost EXPERIMENT=experiments/x.yaml
-	@$(BIN)/python workflow/cost.py $(EXPERIMENT)
+	@$(BIN)/python workflow/cost.py $(EXPERIMENT) $(if $(RATE),--tokens-per-second $(RATE))
 
 benchmark: $(VENV)/installed ## speed and memory on this machine at Pythia's shapes
 	@$(BIN)/python workflow/benchmark.py

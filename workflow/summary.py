@@ -27,7 +27,14 @@ def main(results: Path) -> None:
         print(f"  labels of all samples of the window:    {labels(shares, 'all')}")
         mine = effects[(effects["target"] == name) & (effects["outcome"] == "formation_step")]
         base = mine[mine["intervention"] == "base"].iloc[0]
-        print(f"  forms at step {base['mean']:.0f} ({base['seeds']} seeds); steps later (+) or earlier (-):")
+        formed = (
+            f"forms at step {base['mean']:.0f}"
+            if base["formed"] == 1
+            else (
+                f"forms in {base['formed']:.0%} of the base runs; one that has not counts as formed at the end"
+            )
+        )
+        print(f"  {formed} ({base['seeds']} seeds); steps later (+) or earlier (-):")
         lines = mine[mine["intervention"] != "base"].to_dict("records")
         cells = [cell_name(line, name) for line in lines]
         width = max(map(len, cells))
@@ -59,6 +66,8 @@ def interval(line: dict, name: str) -> str:
     """A difference with its interval, or a dash."""
     if pd.isna(line[name]):
         return "-"
+    if pd.isna(line[f"{name}_low"]):
+        return f"{line[name]:+.1f} (one seed)"
     return f"{line[name]:+.1f} [{line[f'{name}_low']:+.1f}, {line[f'{name}_high']:+.1f}]"
 
 

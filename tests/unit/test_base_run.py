@@ -21,7 +21,9 @@ MODEL = sections.Model(
     published={},
     settings={"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64},
 )
-METRICS = sections.Metrics(seed=0, sequences=4, length=8, held_out_rows=8, icl=sections.ICL(early=2, late=14))
+METRICS = sections.Metrics(
+    seed=0, sequences=4, length=8, held_out_rows=8, text=None, icl=sections.ICL(early=2, late=14)
+)
 OPTIMIZER = sections.Optimizer(
     learning_rate=0.01,
     schedule="constant",
@@ -54,12 +56,14 @@ def inputs(tmp_path):
 def train(inputs: list[Path], folder: Path, save_seconds: float) -> None:
     outputs = [folder / name for name in ("checkpoints", "state", "steps.parquet", "heads.parquet")]
     base_run.train(
-        *inputs,
+        *inputs[:3],
+        [],
+        inputs[3],
         [],
         MODEL,
         10,
         [0, 4, 10],
-        WINDOW,
+        WINDOW.origin,
         2,
         OPTIMIZER,
         NUMERICS,
@@ -111,6 +115,7 @@ def test_a_branch_of_the_unchanged_order_is_the_base_run(inputs, tmp_path):
     schedule.Schedule.read(inputs[3]).between(4, 10).write(tmp_path / "branch.parquet")
     retrain.retrain(
         *inputs[:3],
+        [],
         tmp_path / "base" / "state",
         tmp_path / "branch.parquet",
         [],
@@ -161,3 +166,17 @@ def test_any_published_checkpoint_must_be_large_enough(tmp_path):
         model_module.create(MODEL, tmp_path / "small", 30, 8, "eager")
     with pytest.raises(UserError, match=r"reads at most 8 tokens, but tokens\.context is 16"):
         model_module.create(MODEL, tmp_path / "small", 20, 16, "eager")
+
+
+def test_the_icl_score_is_measured_on_the_text_and_the_loss_on_held_out_rows(tmp_path):
+    generator = np.random.default_rng(0)
+    held, text = (generator.integers(1, 30, (8, 17)).astype(np.uint16) for _ in range(2))
+    files.write_array(tmp_path / "text.npy", text)
+    model = model_module.create(MODEL, None, 30, 16, "eager")
+    vocabulary = np.arange(1, 30)
+    place = next(model.parameters()).device
+    plain = metrics.Evaluator(METRICS, held, vocabulary, place)(model)
+    both = metrics.Evaluator(METRICS, held, vocabulary, place, text=[tmp_path / "text.npy"])(model)
+    other = metrics.Evaluator(METRICS, text, vocabulary, place)(model)
+    assert both["held_out_loss"] == plain["held_out_loss"] != other["held_out_loss"]
+    assert both["icl_score"] == other["icl_score"] != plain["icl_score"]

@@ -123,6 +123,18 @@ def test_every_overlay_is_valid(default, path):
         ),
         ("targets.0.units", ["L0N1", "L0H1"], "'units' has heads and neurons; make a target of each"),
         ("targets.0.units", ["L0N1"], "mode 'qkvo' does not fit neurons, which have mode in-out"),
+        ("targets.0.heads", ["L1H0"], "'targets[0]': unknown key 'heads'; it is 'units' now"),
+        ("probes.induction.measure", "activation", "measure 'activation' of its probe is not one of heads"),
+        (
+            "metrics.text",
+            {"repository": ".", "revision": None, "file": "no.parquet", "column": "text"},
+            "'metrics.text': file names no.parquet, which does not exist",
+        ),
+        (
+            "metrics.text",
+            {"repository": "a/b", "revision": None, "file": "no.parquet", "column": "text"},
+            "repository 'a/b' is no folder here; one of the hub needs 'revision'",
+        ),
         ("targets.0.mode", "in-out", "mode 'in-out' does not fit heads"),
         ("numerics.training", "fp16", "'numerics.training' is 'fp16': input should be 'fp32' or 'bf16'"),
         ("experiment", "tables", "experiment 'tables' is a folder of results; choose another name"),
@@ -211,3 +223,19 @@ def test_the_pythia_overlays_share_data_and_optimizer(default):
         assert all(rate in (1e-3, 6e-4) for rate in rates)
         assert overlay["run"]["optimizer"] == overlays[0]["run"]["optimizer"]
         overlays[0]["run"]["optimizer"]["learning_rate"] = rates[0]
+
+
+def test_null_empties_what_an_overlay_cannot_take_away(override):
+    assert config.check(override("model.published", None)).model.published == {}
+    assert (
+        config.check(override("experiments.augmentation.motifs", None)).experiments.augmentation.motifs == {}
+    )
+
+
+def test_what_changes_no_training_is_not_in_its_settings(override):
+    settings = [
+        config.check(override(place, value))
+        for place, value in (("numerics.attribution", "fp32"), ("numerics.attribution", "bf16"))
+    ]
+    assert settings[0].numerics.of_training() == settings[1].numerics.of_training()
+    assert settings[0].numerics.of_attribution() != settings[1].numerics.of_attribution()

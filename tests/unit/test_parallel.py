@@ -74,12 +74,19 @@ def command(inputs: Path, out: Path, processes: int, save_seconds: float = 1e9, 
         "model": json.dumps(MODEL),
         "steps": STEPS,
         "checkpoints": f"[0, {STEPS}]",
-        "window": json.dumps({"start": 4, "stop": STEPS, "branch": None}),
+        "branch-at": 4,
         "evaluate-every": 2,
         "optimizer": json.dumps({**OPTIMIZER, **optimizer}),
         "numerics": json.dumps({"attention": "eager", "training": "fp32", "attribution": "fp32"}),
         "metrics-settings": json.dumps(
-            {"seed": 0, "sequences": 4, "length": 8, "held_out_rows": 8, "icl": {"early": 2, "late": 14}}
+            {
+                "seed": 0,
+                "sequences": 4,
+                "length": 8,
+                "held_out_rows": 8,
+                "text": None,
+                "icl": {"early": 2, "late": 14},
+            }
         ),
         "neurons": "[]",
         "save-seconds": save_seconds,
@@ -90,7 +97,16 @@ def command(inputs: Path, out: Path, processes: int, save_seconds: float = 1e9, 
         "out-heads": out / "heads.parquet",
     }
     line = [part for key, value in given.items() for part in (f"--{key}", str(value))]
-    return [sys.executable, "-m", "mda.launch", str(processes), "mda.steps.base_run", "--start", *line]
+    return [
+        sys.executable,
+        "-m",
+        "mda.launch",
+        str(processes),
+        "mda.steps.base_run",
+        "--start",
+        "--text",
+        *line,
+    ]
 
 
 def start(line: list[str]) -> subprocess.Popen[str]:

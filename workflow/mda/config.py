@@ -169,6 +169,12 @@ def _check_targets(config: Config) -> None:
                 f"targets.{target.name}.probe is '{target.probe}', "
                 f"but probes has only {', '.join(config.probes)}"
             )
+        probe = config.probes[target.probe]
+        if not probe.fits(target.neurons):
+            raise ValueError(
+                f"targets.{target.name}: the measure '{probe.measure}' of its probe is not one of "
+                + ("neurons; use activation" if target.neurons else "heads; use induction or previous_token")
+            )
         if config.model.checkpoint is None:
             for unit in target.units:
                 _check_unit(target.name, unit, config.model.settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from transformers import PreTrainedModel
 from mda import architectures, memory, sections, sequences
 from mda import model as models
 from mda.neurons import activations
+from mda.tokens import TokenStore
 from mda.units import Neuron
 
 HEAD_METRICS = ("prefix_matching", "previous_token", "copying")
@@ -155,31 +157,38 @@ class Evaluator:
         vocabulary: np.ndarray,
         device: torch.device,
         neurons: Sequence[Neuron] = (),
+        text: Sequence[Path] = (),
     ) -> None:
-        """Draw the random sequences and keep the first held-out rows.
+        """Draw the random sequences and keep the first rows to measure on.
 
         Args:
             held_out: shape (rows, context + 1).
             vocabulary: ids of the ordinary tokens.
             neurons: those to be watched.
+            text: a token store for the ICL score, or none for the held-out rows.
         """
         self.neurons = neurons
         self.settings = settings
         repeated = sequences.repeated_tokens(vocabulary, settings.sequences, settings.length, settings.seed)
         self.repeated = torch.from_numpy(repeated).to(device)
-        self.held_out = torch.from_numpy(held_out[: settings.held_out_rows].astype(np.int64)).to(device)
+        self.held_out = self._rows(held_out, device)
+        self.text = self._rows(TokenStore(text[0]).tokens, device) if text else None
+
+    def _rows(self, tokens: np.ndarray, device: torch.device) -> torch.Tensor:
+        return torch.from_numpy(tokens[: self.settings.held_out_rows].astype(np.int64)).to(device)
 
     def __call__(self, model: PreTrainedModel) -> dict[str, Any]:
         """Scalars `held_out_loss`, `icl_score`, `activation L1N37`, and lists layers x heads."""
         training = model.training
         model.eval()
         losses = token_losses(model, self.held_out)
+        text_losses = losses if self.text is None else token_losses(model, self.text)
         scores = head_scores(model, self.repeated)
         watched = neuron_activation(model, self.repeated, self.neurons) if self.neurons else ()
         model.train(training)
         return {
             **{f"activation {unit}": float(value) for unit, value in zip(self.neurons, watched, strict=True)},
             "held_out_loss": float(losses.mean()),
-            "icl_score": icl_score(losses, self.settings.icl),
+            "icl_score": icl_score(text_losses, self.settings.icl),
             **{metric: getattr(scores, metric).tolist() for metric in HEAD_METRICS},
         }

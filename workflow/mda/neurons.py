@@ -20,7 +20,12 @@ def activations(model: PreTrainedModel, tokens: torch.Tensor, neurons: Sequence[
 
     Returns:
         Shape (sequences, length, neurons); differentiable, from one call of the model.
+
+    Raises:
+        UserError: when the model has no such neuron.
     """
+    for neuron in neurons:
+        architectures.blocks(model, neuron)
     layers = sorted({neuron.layer for neuron in neurons})
     name = architectures.of(model).neuron_output
     with models.inputs_of([architectures.module(model, layer, name) for layer in layers]) as kept:

@@ -14,7 +14,7 @@ import sysconfig
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Positive = Annotated[int, Field(ge=1)]
@@ -33,6 +33,8 @@ def _unique(values: list) -> list:
 
 
 Unique = AfterValidator(_unique)
+# An overlay cannot take keys away, but null can.
+EMPTY_IF_NULL = BeforeValidator(lambda value: {} if value is None else value)
 Damping = Annotated[float, Field(ge=0)] | None
 Precision = Literal["fp32", "bf16"]
 Metric = Literal["prefix_matching", "previous_token", "copying", "activation"]
@@ -42,6 +44,10 @@ InterventionKind = Literal["mask", "replace", "duplicate", "augment"]
 HEAD_PATTERN = re.compile(r"^L(\d+)H(\d+)$")
 NEURON_PATTERN = re.compile(r"^L(\d+)N(\d+)$")
 RANK_PATTERN = re.compile(r"^(induction|previous-token|copying) ([1-9]\d*)$")
+
+
+# Keys of before, and what they are called now.
+RENAMED = {"heads": "units"}
 
 
 class Section(BaseModel):
@@ -56,6 +62,8 @@ class Section(BaseModel):
             return value
         for key in value:
             if key not in cls.model_fields:
+                if RENAMED.get(str(key)) in cls.model_fields:
+                    raise ValueError(f"unknown key '{key}'; it is '{RENAMED[key]}' now")
                 near = difflib.get_close_matches(str(key), cls.model_fields, n=1, cutoff=0.0)
                 raise ValueError(f"unknown key '{key}'; did you mean '{near[0]}'?")
         return value
@@ -283,7 +291,7 @@ class Model(Section):
     seed: Natural
     checkpoint: str | None
     revision: str | None
-    published: dict[Natural, str]
+    published: Annotated[dict[Natural, str], EMPTY_IF_NULL]
     settings: dict[str, Any]
 
     @property
@@ -299,7 +307,10 @@ class Model(Section):
 
     def initial(self) -> Model:
         """The same without what does not change the model that training starts from."""
-        return self.model_copy(update={"published": {}})
+        unused: dict[str, Any] = {"published": {}}
+        if self.checkpoint is not None:
+            unused |= {"seed": 0, "settings": {}, "architecture": "gpt_neox"}
+        return self.model_copy(update=unused)
 
     @model_validator(mode="after")
     def _published(self) -> Model:
@@ -364,6 +375,14 @@ class Numerics(Section):
     training: Precision
     attribution: Precision
 
+    def of_training(self) -> Numerics:
+        """The same without what changes no training."""
+        return self.model_copy(update={"attribution": "fp32"})
+
+    def of_attribution(self) -> Numerics:
+        """The same without what changes no factors and scores."""
+        return self.model_copy(update={"training": "fp32"})
+
 
 class ICL(Section):
     """Positions of the in-context learning score."""
@@ -385,12 +404,19 @@ class MeasuredText(Section):
         """The dataset's repository on the hub, when it is one."""
         return None if Path(self.repository).is_dir() else self.repository
 
+    @property
+    def local(self) -> Path | None:
+        """The file, when it is one of this machine."""
+        return Path(self.repository) / self.file if self.remote is None else None
+
     @model_validator(mode="after")
     def _place(self) -> MeasuredText:
         if self.remote is not None and self.revision is None:
             raise ValueError(
                 f"repository '{self.repository}' is no folder here; one of the hub needs 'revision'"
             )
+        if self.local is not None and not self.local.is_file():
+            raise ValueError(f"file names {self.local}, which does not exist")
         return self
 
 
@@ -424,6 +450,10 @@ class Probe(Section):
         if self.measure in ("induction", "activation") and self.tokens != "repeated":
             raise ValueError(f"measure '{self.measure}' needs tokens: repeated")
         return self
+
+    def fits(self, neurons: bool) -> bool:
+        """Whether it can be asked of neurons, or of heads."""
+        return self.measure not in (("previous_token",) if neurons else ("activation",))
 
     @property
     def sequence_length(self) -> int:
@@ -519,7 +549,7 @@ class Augmentation(Section):
     at_step: Natural | None
     top: Positive | None
     samples: Positive | None
-    motifs: dict[str, str]
+    motifs: Annotated[dict[str, str], EMPTY_IF_NULL]
     shortest_motif: Annotated[int, Field(ge=2)]
 
 

@@ -175,12 +175,12 @@ class Trainer:
         self.cadence = cadence
         self.records: list[Record] = []
 
-    def batches(self, step: int) -> list[torch.Tensor]:
+    def batches(self, step: int) -> Iterator[torch.Tensor]:
         """Tokens of the rows of a step that give a gradient, shape (rows, context + 1) an update.
 
         A masked row's loss has weight zero, so leaving it out gives the same gradient.
         """
-        return [self._batch(rows, roles) for rows, roles in self.stream.at(step)]
+        return (self._batch(rows, roles) for rows, roles in self.stream.at(step))
 
     def _batch(self, rows: np.ndarray, roles: np.ndarray) -> torch.Tensor:
         generated = roles == schedule.SYNTHETIC

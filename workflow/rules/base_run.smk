@@ -42,7 +42,8 @@ rule base_run:
     input:
         tokenizer="<results>/tokens/tokenizer.json",
         train="<results>/tokens/train.npy",
-        held_out=measured_rows(),
+        held_out="<results>/tokens/held_out.npy",
+        text=measured_text(),
         schedule="<results>/schedules/order.parquet",
         start=start_checkpoint(),
     output:
@@ -67,10 +68,10 @@ rule base_run:
         start_content=start_content(),
         steps=CONFIG.run.steps,
         checkpoints=as_json(sorted(CONFIG.run.checkpoints)),
-        window=as_json(CONFIG.run.window),
+        branch_at=CONFIG.run.window.origin,
         evaluate_every=CONFIG.run.evaluate_every,
         optimizer=as_json(CONFIG.run.optimizer),
-        numerics=as_json(CONFIG.numerics),
+        numerics=as_json(CONFIG.numerics.of_training()),
         metrics=as_json(CONFIG.metrics),
         neurons=as_json(CONFIG.neurons()),
         resume=f"{CONFIG.results}/resume/base",
@@ -81,12 +82,13 @@ rule base_run:
             --tokenizer {input.tokenizer:q} \
             --train {input.train:q} \
             --held-out {input.held_out:q} \
+            --text {input.text:q} \
             --schedule {input.schedule:q} \
             --start {input.start:q} \
             --model {params.model:q} \
             --steps {params.steps} \
             --checkpoints {params.checkpoints:q} \
-            --window {params.window:q} \
+            --branch-at {params.branch_at} \
             --evaluate-every {params.evaluate_every} \
             --optimizer {params.optimizer:q} \
             --numerics {params.numerics:q} \

@@ -59,9 +59,13 @@ def pin_of(kind, repository, revision):
         raise WorkflowError(str(error)) from None
 
 
-def pinned(kind, repository, revision):
-    """The same as a step's argument."""
-    return as_json(pin_of(kind, repository, revision))
+def pinned(kind, repository, revision, names=None, but=None):
+    """The same as a step's argument: of these files, or all but one, so that others rerun nothing."""
+    pin = pin_of(kind, repository, revision)
+    if pin is not None:
+        kept = tuple(file for file in pin.files if file.name != but and (names is None or file.name in names))
+        pin = pin.model_copy(update={"files": kept})
+    return as_json(pin)
 
 
 def checkpoint_bytes():
@@ -121,15 +125,17 @@ def published_revisions():
     return [] if model.remote is None else list(dict.fromkeys([model.revision, *model.published.values()]))
 
 
-def measured_rows():
-    """The rows on which the held-out loss and the ICL score are measured."""
-    return f"<results>/tokens/{'held_out' if CONFIG.metrics.text is None else 'measured'}.npy"
+def measured_text():
+    """The rows on which the ICL score is measured, where they are not the held-out ones."""
+    return [] if CONFIG.metrics.text is None else ["<results>/tokens/measured.npy"]
 
 
-def measured_repository():
-    """Repository and revision of the text that is measured on, empty when it is of no hub."""
+def measured_pin():
+    """What is pinned of the text that is measured on."""
     text = CONFIG.metrics.text
-    return ("", "") if text is None or text.remote is None else (text.remote, text.revision)
+    if text is None or text.remote is None:
+        return as_json(None)
+    return pinned("dataset", text.remote, text.revision, names=[text.file])
 
 
 def published_metrics(name):

@@ -128,7 +128,8 @@ rule retrain:
     input:
         tokenizer="<results>/tokens/tokenizer.json",
         train="<results>/tokens/train.npy",
-        held_out=measured_rows(),
+        held_out="<results>/tokens/held_out.npy",
+        text=measured_text(),
         state="<results>/base/state",
         schedule="<results>/schedules/branches/{branch}/seed-{seed}.parquet",
         synthetic=synthetic_samples,
@@ -151,7 +152,7 @@ rule retrain:
         window=as_json(CONFIG.run.window),
         evaluate_every=CONFIG.run.evaluate_every,
         optimizer=as_json(CONFIG.run.optimizer),
-        numerics=as_json(CONFIG.numerics),
+        numerics=as_json(CONFIG.numerics.of_training()),
         metrics=as_json(CONFIG.metrics),
         neurons=as_json(CONFIG.neurons()),
         resume=f"{CONFIG.results}/resume/{{branch}}/seed-{{seed}}",
@@ -162,6 +163,7 @@ rule retrain:
             --tokenizer {input.tokenizer:q} \
             --train {input.train:q} \
             --held-out {input.held_out:q} \
+            --text {input.text:q} \
             --state {input.state:q} \
             --schedule {input.schedule:q} \
             --synthetic {input.synthetic:q} \

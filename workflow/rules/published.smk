@@ -24,7 +24,7 @@ rule checkpoint:
         runtime=120,
     params:
         repository=CONFIG.model.remote,
-        pin=lambda wildcards: pinned("model", CONFIG.model.remote, wildcards.revision),
+        pin=lambda wildcards: pinned("model", CONFIG.model.remote, wildcards.revision, but="tokenizer.json"),
         code=code.fingerprint("checkpoint"),
     shell:
         r"""
@@ -41,7 +41,8 @@ rule measure_published:
     """Measure the published checkpoints inside the run."""
     input:
         tokenizer="<results>/tokens/tokenizer.json",
-        held_out=measured_rows(),
+        held_out="<results>/tokens/held_out.npy",
+        text=measured_text(),
         checkpoints=expand("<results>/published/{revision}", revision=CONFIG.model.published.values()),
     output:
         steps="<results>/published/steps.parquet",
@@ -59,7 +60,7 @@ rule measure_published:
         runtime=60,
     params:
         steps=as_json(list(CONFIG.model.published)),
-        numerics=as_json(CONFIG.numerics),
+        numerics=as_json(CONFIG.numerics.of_training()),
         metrics=as_json(CONFIG.metrics),
         neurons=as_json(CONFIG.neurons()),
         code=code.fingerprint("measure_published"),
@@ -68,6 +69,7 @@ rule measure_published:
         python -m mda.steps.measure_published \
             --tokenizer {input.tokenizer:q} \
             --held-out {input.held_out:q} \
+            --text {input.text:q} \
             --checkpoints {input.checkpoints:q} \
             --steps {params.steps:q} \
             --numerics {params.numerics:q} \

@@ -29,7 +29,7 @@ rule factors:
     params:
         checkpoint=CHECKPOINT,
         fit=as_json(CONFIG.attribution.fit),
-        numerics=as_json(CONFIG.numerics),
+        numerics=as_json(CONFIG.numerics.of_attribution()),
         code=code.fingerprint("factors"),
     shell:
         r"""
@@ -70,7 +70,7 @@ rule score_shard:
     params:
         checkpoint=CHECKPOINT,
         fit=as_json(CONFIG.attribution.fit),
-        numerics=as_json(CONFIG.numerics),
+        numerics=as_json(CONFIG.numerics.of_attribution()),
         damping=as_json(CONFIG.attribution.damping),
         steps=as_json(CONFIG.scored),
         samples=CONFIG.attribution.samples_per_shard,

@@ -24,7 +24,7 @@ rule tokenizer:
         runtime=60,
     params:
         settings=as_json(CONFIG.tokens.tokenizer),
-        pin=pinned("model", *CONFIG.tokens.tokenizer.remote),
+        pin=pinned("model", *CONFIG.tokens.tokenizer.remote, names=["tokenizer.json"]),
         code=code.fingerprint("tokenizer"),
     shell:
         r"""
@@ -63,7 +63,10 @@ if CONFIG.corpus.source == "tokenized":
             # Functions, for Snakemake would take {number} in a text for a wildcard.
             source=lambda wildcards: as_json(CONFIG.corpus.chosen),
             pin=lambda wildcards: pinned(
-                "dataset", CONFIG.corpus.chosen.remote, CONFIG.corpus.chosen.revision
+                "dataset",
+                CONFIG.corpus.chosen.remote,
+                CONFIG.corpus.chosen.revision,
+                names=CONFIG.corpus.chosen.names,
             ),
             files=lambda wildcards: corpus.fingerprint(CONFIG.corpus),
             context=CONFIG.tokens.context,
@@ -129,6 +132,7 @@ rule measured_text:
     """Pack the text that runs are measured on, where it is one of its own."""
     input:
         tokenizer="<results>/tokens/tokenizer.json",
+        file=local_file(CONFIG.metrics.text.local) if CONFIG.metrics.text is not None else [],
     output:
         rows="<results>/tokens/measured.npy",
     log:
@@ -143,7 +147,7 @@ rule measured_text:
         runtime=60,
     params:
         text=as_json(CONFIG.metrics.text),
-        pin=pinned("dataset", *measured_repository()),
+        pin=measured_pin(),
         context=CONFIG.tokens.context,
         code=code.fingerprint("measured_text"),
     shell:

@@ -16,12 +16,13 @@ def train(
     tokenizer: Path,
     train: Path,
     held_out: Path,
+    text: list[Path],
     schedule: Path,
     start: list[Path],
     model: sections.Model,
     steps: int,
     checkpoints: list[int],
-    window: sections.Window,
+    branch_at: int,
     evaluate_every: int,
     optimizer: sections.Optimizer,
     numerics: sections.Numerics,
@@ -46,9 +47,9 @@ def train(
     store, held = TokenStore(train), TokenStore(held_out)
     vocabulary = sequences.ordinary_tokens(reader)
     watched = [units.Neuron.parse(neuron) for neuron in neurons]
-    evaluator = metrics.Evaluator(metrics_settings, held.tokens, vocabulary, parallel.device(), watched)
+    evaluator = metrics.Evaluator(metrics_settings, held.tokens, vocabulary, parallel.device(), watched, text)
     stream = schedules.Schedule.read(schedule)
-    cadence = training.Cadence(evaluate_every, window.origin, save_seconds, resume)
+    cadence = training.Cadence(evaluate_every, branch_at, save_seconds, resume)
     trainer = training.Trainer(stream, store, None, optimizer, numerics, evaluator, cadence)
     kept = cadence.folder / "kept"
 
@@ -56,7 +57,7 @@ def train(
         if step in checkpoints:
             with files.whole(kept / "checkpoints" / f"step-{step:06d}") as part:
                 models.save(network, part)
-        if step == window.origin:
+        if step == branch_at:
             with files.whole(kept / "state") as part:
                 training.save_state(part, network, moments)
 

@@ -11,6 +11,7 @@ from mda.tokens import TokenStore
 def measure(
     tokenizer: Path,
     held_out: Path,
+    text: list[Path],
     checkpoints: list[Path],
     steps: list[int],
     numerics: sections.Numerics,
@@ -26,7 +27,7 @@ def measure(
     vocabulary = sequences.ordinary_tokens(tokens.load_tokenizer(tokenizer))
     held = TokenStore(held_out).tokens
     watched = [units.Neuron.parse(neuron) for neuron in neurons]
-    evaluator = metrics.Evaluator(metrics_settings, held, vocabulary, parallel.device(), watched)
+    evaluator = metrics.Evaluator(metrics_settings, held, vocabulary, parallel.device(), watched, text)
     # What a checkpoint does not tell; the columns are those of a run.
     unknown = {"train_loss": math.nan, "learning_rate": math.nan}
     records = [

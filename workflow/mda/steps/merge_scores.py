@@ -13,7 +13,8 @@ def merge(shards: list[Path], train_rows: Path, samples: int, out: Path) -> None
     """Write `out`: the shards' rows, with the label of each sample, by target and place in the run.
 
     Raises:
-        UserError: when some target has not exactly `samples` scores, or one is not finite.
+        UserError: when some target has not exactly `samples` scores, one is not finite, or
+            all are zero.
     """
     table = pa.concat_tables([files.read_table(shard) for shard in shards])
     labels = np.array(files.read_table(train_rows, columns=["label"]).column("label").to_pylist())
@@ -25,7 +26,14 @@ def merge(shards: list[Path], train_rows: Path, samples: int, out: Path) -> None
                 f"scores: target {target} has {count} of {samples} samples; delete the folder "
                 "scores/shards and run again"
             )
-    if not np.isfinite(table.column("influence").to_numpy()).all():
+    influence = table.column("influence").to_numpy()
+    for target in targets:
+        if not influence[table.column("target").to_numpy(zero_copy_only=False) == target].any():
+            raise UserError(
+                f"scores: every influence on target {target} is zero, so its probe does not depend on the "
+                "blocks of its mode; choose another probe, mode or checkpoint"
+            )
+    if not np.isfinite(influence).all():
         raise UserError("scores: some influence is not finite; raise attribution.damping")
     order = [("target", "ascending"), ("step", "ascending"), ("row", "ascending")]
     files.write_table(out, table.sort_by(order))

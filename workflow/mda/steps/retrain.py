@@ -12,6 +12,7 @@ def retrain(
     tokenizer: Path,
     train: Path,
     held_out: Path,
+    text: list[Path],
     state: Path,
     schedule: Path,
     synthetic: list[Path],
@@ -35,7 +36,7 @@ def retrain(
     generated = TokenStore(synthetic[0]) if synthetic else None
     vocabulary = sequences.ordinary_tokens(reader)
     watched = [units.Neuron.parse(neuron) for neuron in neurons]
-    evaluator = metrics.Evaluator(metrics_settings, held.tokens, vocabulary, parallel.device(), watched)
+    evaluator = metrics.Evaluator(metrics_settings, held.tokens, vocabulary, parallel.device(), watched, text)
     stream = schedules.Schedule.read(schedule)
     cadence = training.Cadence(evaluate_every, window.origin, save_seconds, resume)
     trainer = training.Trainer(stream, store, generated, optimizer, numerics, evaluator, cadence)
