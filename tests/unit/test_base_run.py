@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models
 from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -180,3 +181,72 @@ def test_the_icl_score_is_measured_on_the_text_and_the_loss_on_held_out_rows(tmp
     other = metrics.Evaluator(METRICS, text, vocabulary, place)(model)
     assert both["held_out_loss"] == plain["held_out_loss"] != other["held_out_loss"]
     assert both["icl_score"] == other["icl_score"] != plain["icl_score"]
+
+
+def changed(folder: Path, change) -> Path:
+    """The same checkpoint with its tensors changed in the file."""
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, path, metadata={"format": "pt"})
+    return folder
+
+
+ADVICE = "; check model.checkpoint, or, if the run made it, delete the folder and run again"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda tensors: tensors.pop("gpt_neox.layers.1.mlp.dense_4h_to_h.bias"), "lacks the tensor {}1.mlp"),
+        (
+            lambda tensors: [tensors.pop(name) for name in list(tensors) if "layers" in name],
+            "lacks the tensor {}0.attention.dense.bias",
+        ),
+        (
+            lambda tensors: tensors.update({"embed_out.weight": tensors["embed_out.weight"][:20].clone()}),
+            "has the tensor lm_head.weight of shape (20, 32), but config.json makes it (30, 32)",
+        ),
+    ],
+    ids=["one", "layers", "shape"],
+)
+def test_a_checkpoint_that_lacks_a_tensor_is_one_sentence(tmp_path, change, words):
+    """transformers would fill it with random numbers."""
+    folder = tmp_path / "saved"
+    model_module.save(model_module.create(MODEL, None, 30, 16, "eager"), folder)
+    changed(folder, change)
+    for read in (model_module.load, lambda folder: model_module.create(MODEL, folder, 30, 16, "eager")):
+        with pytest.raises(UserError) as caught:
+            read(folder)
+        assert f"checkpoint {folder}: {words.format('gpt_neox.layers.')}" in str(caught.value)
+        assert str(caught.value).endswith(ADVICE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "embedding"), [("gpt2", "transformer.wte.weight"), ("llama", "model.embed_tokens.weight")]
+)
+def test_a_tied_weight_is_not_missing_unless_both_are(tmp_path, kind, embedding):
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 20}
+    settings = AutoConfig.for_model(kind, **sizes, tie_word_embeddings=True)
+    made = AutoModelForCausalLM.from_config(settings)
+    model_module.save(made, tmp_path / "saved")
+    assert "lm_head.weight" not in load_file(tmp_path / "saved" / "model.safetensors")
+    loaded = model_module.load(tmp_path / "saved")
+    assert loaded.get_input_embeddings().weight is loaded.get_output_embeddings().weight
+    with pytest.raises(UserError, match=f"lacks the tensor {embedding};"):
+        model_module.load(changed(tmp_path / "saved", lambda tensors: tensors.pop(embedding)))
+
+
+def test_a_tensor_that_the_model_lacks_does_no_harm(tmp_path):
+    """Old checkpoints of GPT-NeoX hold masks and rotary frequencies."""
+    import torch
+
+    made = model_module.create(MODEL, None, 30, 16, "eager")
+    model_module.save(made, tmp_path / "saved")
+    old = {"attention.bias": torch.ones(1, 1, 16, 16), "attention.rotary_emb.inv_freq": torch.ones(4)}
+    more = {
+        f"gpt_neox.layers.{layer}.{name}": value.clone() for layer in range(2) for name, value in old.items()
+    }
+    loaded = model_module.load(changed(tmp_path / "saved", lambda tensors: tensors.update(more)))
+    for name, weight in made.state_dict().items():
+        assert torch.equal(weight, loaded.state_dict()[name])

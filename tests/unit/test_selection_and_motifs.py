@@ -1,5 +1,6 @@
 """Repetition, selection and motifs: against plain loops, and what generation keeps."""
 
+import json
 from itertools import pairwise
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from mda import motifs, repetition, selection
 from mda.errors import UserError
+from mda.steps import synthesize
 from mda.units import Head, ranking, resolve
 
 GENERATOR = np.random.default_rng(0)
@@ -87,6 +89,45 @@ def test_generation_follows_the_motifs_frequency():
     found = [motifs.Motif((0, 0, -1), 3), motifs.Motif((-1, -1, -1), 1)]
     _, numbers = motifs.generate(found, 4000, np.ones(9), separator=0, seed=0)
     assert (numbers == 0).mean() == pytest.approx(0.75, abs=0.03)
+
+
+def test_motifs_are_read_as_written(tmp_path):
+    found = [motifs.Motif((0, 1, -1, 0, 1, -2), 3), motifs.Motif((-1,) * 6, 1)]
+    record = {"samples": 4, "shortest": 2, "motifs": [motif.record() for motif in found]}
+    (tmp_path / "top.json").write_text(json.dumps(record))
+    assert synthesize.read_motifs(tmp_path / "top.json") == (found, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"samples": 1}', "the key 'motifs' is missing"),
+        ('{"motifs": [{"pattern": "0 0", "samples": 1}]}', "the key 'samples' is missing"),
+        ('{"samples": 1, "motifs": []}', "it has no motif"),
+        ('{"samples": 1, "motifs": [{"samples": 1}]}', "the key 'pattern' is missing"),
+        ('{"samples": 1, "motifs": [{"pattern": "0 0"}]}', "the key 'samples' is missing"),
+        ('{"samples": 1, "motifs": [{"pattern": "0 A", "samples": 1}]}', "no pattern is '0 A'"),
+        ('{"samples": 1, "motifs": [{"pattern": [0, 0], "samples": 1}]}', "no pattern is [0, 0]"),
+        ('{"samples": 1, "motifs": [{"pattern": "", "samples": 1}]}', "no pattern is ''"),
+        ('{"samples": 1, "motifs": [{"pattern": "0 9", "samples": 1}]}', "no pattern is '0 9'"),
+        ('{"samples": 1, "motifs": [{"pattern": "0 -3", "samples": 1}]}', "no pattern is '0 -3'"),
+        ('{"samples": 1, "motifs": [{"pattern": "0 0", "samples": 0}]}', "'samples' is 0"),
+        ('{"samples": "4", "motifs": [{"pattern": "0 0", "samples": 1}]}', "'samples' is '4'"),
+        (
+            '{"samples": 2, "motifs": [{"pattern": "0 0", "samples": 1}, {"pattern": "0", "samples": 1}]}',
+            "its patterns differ in length",
+        ),
+        ('{"samples": 1, "motifs": ["0 0"]}', "a motif is '0 0'"),
+        ('{"samples": 1, "motifs": 7}', "'motifs' is no list"),
+        ("[1]", "it is no dictionary"),
+    ],
+)
+def test_a_malformed_file_of_motifs_is_one_sentence(tmp_path, text, reason):
+    path = tmp_path / "top.json"
+    path.write_text(text)
+    with pytest.raises(UserError) as caught:
+        synthesize.read_motifs(path)
+    assert f"{path}: is no file of motifs ({reason}" in str(caught.value)
 
 
 SCORES = {

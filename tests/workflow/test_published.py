@@ -113,7 +113,8 @@ class Published(Project):
     hub_environment: dict[str, str]
 
     def environment(self) -> dict[str, str]:
-        return {**super().environment(), **self.hub_environment}
+        # On the CPU, whatever the machine: two processes would ask for two GPUs.
+        return {**super().environment(), **self.hub_environment, "CUDA_VISIBLE_DEVICES": ""}
 
     def program(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

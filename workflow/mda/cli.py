@@ -43,7 +43,10 @@ NOT_SCIENCE = ("resume", "save_seconds")
 
 
 def run(step: Callable[..., None], arguments: list[str] | None = None) -> None:
-    """Run a step from the command line; a `UserError` is one sentence and exit status 1."""
+    """Run a step from the command line.
+
+    A `UserError`, an error of the system, or a full GPU is one sentence and exit status 1.
+    """
     # Of several processes that train together, the first reports.
     level = logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
@@ -59,6 +62,23 @@ def run(step: Callable[..., None], arguments: list[str] | None = None) -> None:
         place = f"{error.filename}: " if error.filename else ""
         print(f"error in step '{name}': {place}{error.strerror or error}", file=sys.stderr)
         sys.exit(1)
+    except Exception as error:
+        if not _is_full_gpu(error):
+            raise
+        print(
+            f"error in step '{name}': out of GPU memory; lower attribution.fit.batch_size, "
+            "or set numerics.attention to sdpa",
+            file=sys.stderr,
+        )
+        sys.exit(1)
+
+
+def _is_full_gpu(error: Exception) -> bool:
+    # By name: many a step does without torch, which is slow to import.
+    return any(
+        kind.__name__ == "OutOfMemoryError" and kind.__module__.split(".")[0] == "torch"
+        for kind in type(error).__mro__
+    )
 
 
 def _parse(step: Callable[..., None], name: str, arguments: list[str] | None) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import disable_progress_bars
 
-from mda import files, pins
+from mda import files, pickled, pins
 from mda.errors import UserError
 from mda.pins import Kind, Pin, PinnedFile
 
@@ -44,8 +44,9 @@ logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 SINGLE = constants.SAFETENSORS_SINGLE_FILE
 INDEX = constants.SAFETENSORS_INDEX_FILE
+PICKLE = constants.PYTORCH_WEIGHTS_NAME
 SHARD = re.compile(r"[^/]+-\d{5}-of-\d{5}\.safetensors")
-PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 # Seconds before each further attempt, where the library itself makes none or has given up.
 WAITS = (1, 2, 4, 8)
@@ -110,23 +111,28 @@ def file(pin: Pin, name: str) -> Path:
 
 
 def checkpoint_files(names: Collection[str], where: object) -> list[str]:
-    """The files of a checkpoint among a repository's: configuration and safetensors weights.
+    """The files of a checkpoint among a repository's: configuration and weights.
+
+    Weights are safetensors where there are any, else one pickle of the usual name, which
+    `checkpoint` converts.
 
     Raises:
-        UserError: when there is no configuration, or no weights but pickled ones.
+        UserError: when there is no configuration, or no weights but other pickled ones.
     """
     if SINGLE in names:
         weights = [SINGLE]
     elif INDEX in names:
         weights = [INDEX, *sorted(name for name in names if SHARD.fullmatch(name))]
+    elif PICKLE in names:
+        weights = [PICKLE]
     else:
-        pickled = sorted(name for name in names if name.endswith(PICKLED))
-        if not pickled:
+        pickles = sorted(name for name in names if name.endswith(PICKLES))
+        if not pickles:
             raise UserError(f"{where}: has no weights ({SINGLE}); name a repository of a model")
         raise UserError(
-            f"{where}: has its weights only as pickle ({pickled[0]}), which can run any code when it is "
-            f"read; choose a revision with {SINGLE}, or convert it where that does no harm, and set "
-            "model.checkpoint to the folder"
+            f"{where}: has its weights only as pickle ({pickles[0]}), which can run any code when it is "
+            f"read, and is taken only as a single {PICKLE}; choose a revision with {SINGLE}, or convert it "
+            "where that does no harm, and set model.checkpoint to the folder"
         )
     if "config.json" not in names:
         raise UserError(f"{where}: has no config.json; name a repository in the format of transformers")
@@ -134,10 +140,14 @@ def checkpoint_files(names: Collection[str], where: object) -> list[str]:
 
 
 def checkpoint(pin: Pin, folder: Path) -> None:
-    """Copy a whole pinned checkpoint into `folder`.
+    """Copy a whole pinned checkpoint into `folder`, with weights in safetensors.
+
+    A pickle stays in the cache: its tensors are written anew. `mda.pickled` says why to read it
+    is safe enough: the bytes are the pinned ones, the unpickler is restricted, only tensors go on.
 
     Raises:
-        UserError: as `fetch` and `checkpoint_files`, and when a part of the weights is not pinned.
+        UserError: as `fetch`, `checkpoint_files` and `pickled.convert`, and when a part of the
+            weights is not pinned.
     """
     where = Place(pin.kind, pin.repository, pin.revision)
     names = checkpoint_files(pin.names, where)
@@ -149,7 +159,9 @@ def checkpoint(pin: Pin, folder: Path) -> None:
                 f"{where}: {INDEX} names {missing[0] if missing else 'no file'}, which is not among the "
                 "pinned files; choose another revision, the hub's copy of this one is not whole"
             )
-    fetch(pin, names, folder)
+    fetch(pin, [name for name in names if name != PICKLE], folder)
+    if PICKLE in names:
+        pickled.convert(file(pin, PICKLE), folder / SINGLE)
 
 
 def resolve(kind: Kind, repository: str, revision: str, wanted: Sequence[str]) -> Pin:

@@ -2,8 +2,9 @@
 
     python -m mda.launch 4 mda.steps.base_run --tokenizer FILE ...
 
-Several are started and watched by torch's own launcher (what `torchrun` runs) on this machine;
-when one fails, the others are stopped.
+Each gets a GPU of its own that no other job holds, if the machine has any. Several are started
+and watched by torch's own launcher (what `torchrun` runs) on this machine; when one fails, the
+others are stopped.
 """
 
 from __future__ import annotations
@@ -11,11 +12,23 @@ from __future__ import annotations
 import runpy
 import sys
 
+from mda import gpus
+from mda.errors import UserError
+
+# The steps whose processes share the work.
+TOGETHER = ("mda.steps.base_run", "mda.steps.retrain")
+
 
 def main(processes: str, module: str, *arguments: str) -> None:
     """Run `module` with the arguments; exit with its status."""
     if not processes.isdigit() or int(processes) < 1:
         sys.exit(f"error: the resource gpu is '{processes}', but must be a number of processes, at least 1")
+    if int(processes) > 1 and module not in TOGETHER:
+        sys.exit(f"error: {module} uses one GPU, but its resource gpu is {processes}; set it to 1")
+    try:
+        gpus.claim(int(processes))
+    except UserError as error:
+        sys.exit(f"error: {error}")
     if int(processes) == 1:
         sys.argv = [module, *arguments]
         runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -143,7 +143,7 @@ def load(folder: Path, attention: str = "eager") -> PreTrainedModel:
         attention: implementation in transformers, eager or sdpa.
 
     Raises:
-        UserError: when it is missing or damaged.
+        UserError: when it is missing or damaged, or lacks a tensor.
     """
     if not (folder / "config.json").is_file():
         raise UserError(
@@ -156,14 +156,41 @@ def load(folder: Path, attention: str = "eager") -> PreTrainedModel:
 def _load(folder: Path, attention: str, to_train: bool = False) -> PreTrainedModel:
     try:
         changes = _without_dropout(folder) if to_train else {}
-        return AutoModelForCausalLM.from_pretrained(
-            folder, use_safetensors=True, local_files_only=True, attn_implementation=attention, **changes
+        model, information = AutoModelForCausalLM.from_pretrained(
+            folder,
+            use_safetensors=True,
+            local_files_only=True,
+            attn_implementation=attention,
+            output_loading_info=True,
+            # Wrong shapes are refused below, by name.
+            ignore_mismatched_sizes=True,
+            **changes,
         )
     except Exception as error:  # safetensors and transformers raise many kinds
-        raise UserError(
-            f"checkpoint {folder}: cannot be loaded ({str(error).splitlines()[0]}); "
-            "check model.checkpoint, or delete the folder and run again"
-        ) from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise _bad_checkpoint(folder, f"cannot be loaded ({reason})") from error
+    _check_tensors(folder, model, information)
+    return model
+
+
+def _check_tensors(folder: Path, model: PreTrainedModel, information: dict[str, Any]) -> None:
+    """Whether all weights are the checkpoint's: transformers fills what it lacks with random numbers."""
+    missing = information["missing_keys"]
+    if missing:
+        # A tied weight is missing only together with the one that it is tied to, which is in the file.
+        tied = getattr(model, "all_tied_weights_keys", {})
+        first = min(missing, key=lambda name: (name in tied, name))
+        raise _bad_checkpoint(folder, f"lacks the tensor {first}")
+    for name, found, wanted in sorted(information["mismatched_keys"]):
+        shapes = f"{tuple(found)}, but config.json makes it {tuple(wanted)}"
+        raise _bad_checkpoint(folder, f"has the tensor {name} of shape {shapes}")
+
+
+def _bad_checkpoint(folder: Path, what: str) -> UserError:
+    return UserError(
+        f"checkpoint {folder}: {what}; check model.checkpoint, or, if the run made it, delete the folder "
+        "and run again"
+    )
 
 
 @contextmanager

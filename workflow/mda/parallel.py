@@ -6,6 +6,7 @@ unevenly, or leave a process without a row; `DistributedDataParallel` averages o
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from typing import Any
 
 import torch
 from torch import distributed
+
+log = logging.getLogger(__name__)
 
 # The first process evaluates and saves while the others wait for its gradients.
 TIMEOUT = timedelta(hours=2)
@@ -45,7 +48,10 @@ def group() -> Iterator[None]:
     mine = device()
     if mine.type == "cuda":
         torch.cuda.set_device(mine)
-    distributed.init_process_group("nccl" if mine.type == "cuda" else "gloo", timeout=TIMEOUT)
+    backend = "nccl" if mine.type == "cuda" else "gloo"
+    if rank() == 0:
+        log.info("training in %d processes (%s)", size(), backend)
+    distributed.init_process_group(backend, timeout=TIMEOUT)
     try:
         yield
     finally:

@@ -23,7 +23,7 @@ WEIGHTS = (".safetensors", ".bin")
 # How to mend what is missing from the table.
 COMMAND = "make pin EXPERIMENT=experiments/<name>.yaml"
 
-# In place of a file's name: config.json, the safetensors weights, generation_config.json if there.
+# In place of a file's name: config.json, the weights, generation_config.json if there.
 CHECKPOINT = "checkpoint/"
 
 Kind = Literal["model", "dataset"]
@@ -81,6 +81,11 @@ class Pin(BaseModel):
             if file.name == name:
                 return file
         raise UserError(f"{self.repository} at {self.revision}: {name} is not pinned; run {COMMAND}")
+
+
+def of_checkpoint(name: str) -> bool:
+    """Whether a file can belong to a checkpoint: its weights, their index, its configuration."""
+    return name in ("config.json", "generation_config.json") or name.endswith((*WEIGHTS, ".index.json"))
 
 
 def find(kind: Kind, repository: str, revision: str, path: Path = TABLE) -> Pin | None:

@@ -59,12 +59,16 @@ def pin_of(kind, repository, revision):
         raise WorkflowError(str(error)) from None
 
 
-def pinned(kind, repository, revision, names=None, but=None):
-    """The same as a step's argument: of these files, or all but one, so that others rerun nothing."""
+def pinned(kind, repository, revision, names=None):
+    """The same as a step's argument: of these files, or of a checkpoint's, so that others rerun nothing."""
     pin = pin_of(kind, repository, revision)
     if pin is not None:
-        kept = tuple(file for file in pin.files if file.name != but and (names is None or file.name in names))
-        pin = pin.model_copy(update={"files": kept})
+        kept = [
+            file
+            for file in pin.files
+            if (pins.of_checkpoint(file.name) if names is None else file.name in names)
+        ]
+        pin = pin.model_copy(update={"files": tuple(kept)})
     return as_json(pin)
 
 

@@ -27,7 +27,7 @@ rule head_scores:
         code=code.fingerprint("heads"),
     shell:
         r"""
-        python -m mda.steps.heads \
+        python -m mda.launch {resources.gpu} mda.steps.heads \
             --tokenizer {input.tokenizer:q} \
             --checkpoints {input.checkpoints:q} \
             --metrics-settings {params.metrics:q} \

@@ -24,7 +24,7 @@ rule checkpoint:
         runtime=120,
     params:
         repository=CONFIG.model.remote,
-        pin=lambda wildcards: pinned("model", CONFIG.model.remote, wildcards.revision, but="tokenizer.json"),
+        pin=lambda wildcards: pinned("model", CONFIG.model.remote, wildcards.revision),
         code=code.fingerprint("checkpoint"),
     shell:
         r"""
@@ -66,7 +66,7 @@ rule measure_published:
         code=code.fingerprint("measure_published"),
     shell:
         r"""
-        python -m mda.steps.measure_published \
+        python -m mda.launch {resources.gpu} mda.steps.measure_published \
             --tokenizer {input.tokenizer:q} \
             --held-out {input.held_out:q} \
             --text {input.text:q} \

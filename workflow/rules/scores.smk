@@ -33,7 +33,7 @@ rule factors:
         code=code.fingerprint("factors"),
     shell:
         r"""
-        python -m mda.steps.factors \
+        python -m mda.launch {resources.gpu} mda.steps.factors \
             --checkpoint {params.checkpoint:q} \
             --train {input.train:q} \
             --schedule {input.schedule:q} \
@@ -79,7 +79,7 @@ rule score_shard:
         code=code.fingerprint("scores", CONFIG.probe_files()),
     shell:
         r"""
-        python -m mda.steps.scores \
+        python -m mda.launch {resources.gpu} mda.steps.scores \
             --checkpoint {params.checkpoint:q} \
             --tokenizer {input.tokenizer:q} \
             --train {input.train:q} \

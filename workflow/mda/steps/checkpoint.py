@@ -9,8 +9,10 @@ from mda.errors import UserError
 def make(repository: str, revision: str, pin: pins.Pin | None, out: Path) -> None:
     """Write `out`, a folder in Hugging Face format with safetensors weights.
 
+    Weights that are published only as a pickle are converted: see `mda.pickled`.
+
     Raises:
-        UserError: when the revision is not pinned, or what is pinned cannot be had.
+        UserError: when the revision is not pinned, or what is pinned cannot be had or is no weights.
     """
     if pin is None:
         raise UserError(f"{repository} at {revision} is not pinned; run {pins.COMMAND}")

@@ -1,6 +1,7 @@
 """Generate new samples from motifs."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,56 @@ from mda.tokens import TokenStore
 SHOWN = 256
 
 
+def read_motifs(schema: Path) -> tuple[list[motifs.Motif], int]:
+    """The motifs of a file of `mda.steps.motifs`, and how many samples they came from.
+
+    Raises:
+        UserError: when the file cannot be read or is no such file.
+    """
+    record = files.read_json(schema)
+    try:
+        return _motifs(record), _count(record["samples"])
+    except KeyError as error:
+        reason = f"the key {error} is missing"
+    except ValueError as error:
+        reason = str(error)
+    raise UserError(
+        f"{schema}: is no file of motifs ({reason}); check experiments.augmentation.motifs, or, if the run "
+        "made it, delete it and run again"
+    )
+
+
+def _motifs(record: Any) -> list[motifs.Motif]:
+    if not isinstance(record, dict):
+        raise ValueError("it is no dictionary")
+    if not isinstance(record["motifs"], list):
+        raise ValueError("'motifs' is no list")
+    found = [_motif(motif) for motif in record["motifs"]]
+    if not found:
+        raise ValueError("it has no motif")
+    if len({len(motif.pattern) for motif in found}) > 1:
+        raise ValueError("its patterns differ in length")
+    return found
+
+
+def _motif(record: Any) -> motifs.Motif:
+    if not isinstance(record, dict):
+        raise ValueError(f"a motif is {str(record)[:40]!r}")
+    text = record["pattern"]
+    places = text.split() if isinstance(text, str) else []
+    # Variables are numbered as they appear, so a number beyond the length is a mistake.
+    right = {str(number) for number in range(motifs.END, len(places))}
+    if not places or not right.issuperset(places):
+        raise ValueError(f"no pattern is {text!r:.60}")
+    return motifs.Motif(tuple(map(int, places)), _count(record["samples"]))
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f"'samples' is {value!r}, no positive number")
+    return value
+
+
 def synthesize(
     schema: Path, train: Path, tokenizer: Path, seed: int, count: int | None, out: Path, out_rows: Path
 ) -> None:
@@ -19,12 +70,11 @@ def synthesize(
 
     `out_rows` has the columns row, motif (number in the schema), text. Contents follow the
     frequency of the tokens in the training store.
+
+    Raises:
+        UserError: when `schema` is no file of motifs, or one of another context.
     """
-    record = files.read_json(schema)
-    found = [
-        motifs.Motif(tuple(map(int, motif["pattern"].split())), motif["samples"])
-        for motif in record["motifs"]
-    ]
+    found, source_samples = read_motifs(schema)
     store, reader = TokenStore(train), tokens.load_tokenizer(tokenizer)
     length = len(found[0].pattern)
     if length != store.context + 1:
@@ -36,7 +86,7 @@ def synthesize(
     counts = np.bincount(np.asarray(store.tokens[:4096]).ravel(), minlength=int(ordinary.max()) + 1)
     frequencies = np.zeros(len(counts))
     frequencies[ordinary] = counts[ordinary]
-    wanted = record["samples"] if count is None else count
+    wanted = source_samples if count is None else count
     samples, numbers = motifs.generate(
         found, wanted, frequencies, tokens.separator(reader), seed, store.tokens.dtype
     )
