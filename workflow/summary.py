@@ -29,9 +29,7 @@ def main(results: Path) -> None:
         base = mine[mine["intervention"] == "base"].iloc[0]
         formed = f"forms at step {base['mean']:.0f}"
         if base["formed"] < 1:
-            formed = (
-                f"forms in {base['formed']:.0%} of the base runs, the others counting as formed at the end"
-            )
+            formed = f"forms in {base['formed']:.0%} of the base runs, the others count as formed at the end"
         print(f"  {formed} ({base['seeds']} seeds); steps later (+) or earlier (-):")
         lines = mine[mine["intervention"] != "base"].to_dict("records")
         cells = [cell_name(line, name) for line in lines]
