@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mda import corpus, files, sections, synthetic, tokens
+from mda import corpus, files, sources, synthetic, tokens
 from mda.document import Document
 from mda.errors import UserError
 from mda.steps import corpus as corpus_step
@@ -16,7 +16,7 @@ from mda.steps import tokens as tokens_step
 
 
 def settings(default, source, **changes):
-    return sections.Corpus.model_validate({**default["corpus"], "source": source, **changes})
+    return sources.Corpus.model_validate({**default["corpus"], "source": source, **changes})
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_huggingface_streams_through_datasets(default, tmp_path, monkeypatch):
 
 
 def test_synthetic_corpus_is_what_it_says(default):
-    section = sections.Synthetic.model_validate({**default["corpus"]["synthetic"], "documents": 2000})
+    section = sources.Synthetic.model_validate({**default["corpus"]["synthetic"], "documents": 2000})
     found = list(synthetic.documents(section))
     assert found == list(synthetic.documents(section))
     assert sum(document.label == "tiled" for document in found) / 2000 == pytest.approx(0.5, abs=0.04)
@@ -158,7 +158,7 @@ def packed(default, tmp_path):
         for name in ("documents.parquet", "tokenizer.json", "a.npy", "a.parquet", "b.npy", "b.parquet")
     }
     corpus_step.collect(chosen, paths["documents.parquet"])
-    kind = sections.Tokenizer(kind="bpe", vocabulary=300, path=None, revision=None)
+    kind = sources.Tokenizer(kind="bpe", vocabulary=300, path=None, revision=None)
     tokenizer_step.make([paths["documents.parquet"]], kind, None, paths["tokenizer.json"])
     tokens_step.pack(paths["documents.parquet"], paths["tokenizer.json"], 8, *list(paths.values())[2:])
     return paths
@@ -234,6 +234,6 @@ def test_a_tokenizer_without_separator_is_one_sentence(tmp_path):
     from tokenizers import Tokenizer, models
 
     Tokenizer(models.WordLevel({"a": 0})).save(str(tmp_path / "t.json"))
-    chosen = sections.Tokenizer(kind="file", vocabulary=3, path=str(tmp_path / "t.json"), revision=None)
+    chosen = sources.Tokenizer(kind="file", vocabulary=3, path=str(tmp_path / "t.json"), revision=None)
     with pytest.raises(UserError, match="that end a document"):
         tokens.train_tokenizer(chosen, iter([]))

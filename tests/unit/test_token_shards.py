@@ -23,7 +23,7 @@ from huggingface_hub import constants
 from huggingface_hub.utils import close_session
 from loopback import Hub
 
-from mda import batch_ledger, batch_reading, config, corpus, files, sections, token_shards, tokens
+from mda import batch_ledger, batch_reading, config, corpus, files, sources, token_shards, tokens
 from mda.errors import UserError
 from mda.pins import Pin
 from mda.published_batches import BinaryBatches, ParquetBatches, rows_table
@@ -110,7 +110,7 @@ def received(hub: Hub) -> list[tuple[str, int, int]]:
     return found
 
 
-def settings(place: Path | str, shards: int, **changes) -> sections.Tokenized:
+def settings(place: Path | str, shards: int, **changes) -> sources.Tokenized:
     values = {
         "repository": str(place),
         "revision": "main",
@@ -123,7 +123,7 @@ def settings(place: Path | str, shards: int, **changes) -> sections.Tokenized:
         "held_out": [9, 11],
         "label": "pile",
     }
-    return sections.Tokenized.model_validate({**values, **changes})
+    return sources.Tokenized.model_validate({**values, **changes})
 
 
 def write_tokenizer(path: Path, size: int = VOCABULARY) -> Path:
@@ -139,7 +139,7 @@ class Reading:
 
     ROWS = 22
 
-    def __init__(self, home: Path, source: sections.Tokenized, pinned: Pin | None = None) -> None:
+    def __init__(self, home: Path, source: sources.Tokenized, pinned: Pin | None = None) -> None:
         home.mkdir(exist_ok=True)
         self.home, self.source, self.pin = home, source, pinned
         self.resume = home / "resume"
@@ -713,7 +713,7 @@ def tables(stream: np.ndarray, **options) -> dict[str, bytes]:
     return found
 
 
-def parquet(place: Path | str, **changes) -> sections.Tokenized:
+def parquet(place: Path | str, **changes) -> sources.Tokenized:
     changes = {"format": "parquet", "files": "data/train-{number:03d}000.parquet", "first": 1, **changes}
     return settings(place, 3, **changes)
 

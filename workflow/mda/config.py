@@ -9,27 +9,25 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 
 from mda.errors import UserError
+from mda.section import Name, Section
 from mda.sections import (
     HEAD_PATTERN,
     NEURON_PATTERN,
     RANK_PATTERN,
     Attribution,
-    Corpus,
     Evidence,
     Experiments,
     Figures,
     Metrics,
     Model,
-    Name,
     Numerics,
     Probe,
     Run,
-    Section,
     Selection,
     SelectionMethod,
     Target,
-    Tokens,
 )
+from mda.sources import Corpus, Tokens
 
 
 class Config(Section):

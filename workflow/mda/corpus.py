@@ -13,7 +13,7 @@ from pathlib import Path
 from mda import files, synthetic
 from mda.document import Document
 from mda.errors import UserError
-from mda.sections import Corpus, Files, HuggingFaceData, Synthetic, Table, Tokenized
+from mda.sources import Corpus, Files, HuggingFaceData, Synthetic, Table, Tokenized
 
 log = logging.getLogger(__name__)
 

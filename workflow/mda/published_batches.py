@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mda import sections
+from mda import sources
 from mda.errors import UserError
 from mda.token_shards import ByteStream, Shards
 
@@ -46,7 +46,7 @@ class Batches(Protocol):
         ...
 
 
-def batches_of(source: sections.Tokenized, shards: Shards, width: int) -> Batches:
+def batches_of(source: sources.Tokenized, shards: Shards, width: int) -> Batches:
     """The reader for a source's format, of rows of `width` tokens."""
     if source.format == "binary":
         return BinaryBatches(shards, width, source.batch_size)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mda.document import Document
-from mda.sections import Synthetic, SyntheticSource
+from mda.sources import Synthetic, SyntheticSource
 
 # Every word is a consonant and a vowel, so that samples can be read aloud.
 SYLLABLES = [consonant + vowel for vowel in "aeiou" for consonant in "bcdfghjklmnpqrstvwxz"]

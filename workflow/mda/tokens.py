@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mda import files, pins, sections
+from mda import files, pins, sources
 from mda.errors import UserError
 from mda.pins import Pin
 
@@ -22,7 +22,7 @@ UNKNOWN = "<|unknown|>"
 SEPARATORS = (SEPARATOR, "</s>", "<|end_of_text|>", "<eos>")
 
 
-def train_tokenizer(settings: sections.Tokenizer, texts: Iterator[str], pin: Pin | None = None):
+def train_tokenizer(settings: sources.Tokenizer, texts: Iterator[str], pin: Pin | None = None):
     """Train a word-level or byte-level BPE tokenizer, or load one.
 
     Args:
@@ -62,7 +62,7 @@ def train_tokenizer(settings: sections.Tokenizer, texts: Iterator[str], pin: Pin
     return tokenizer
 
 
-def _load_foreign(settings: sections.Tokenizer, pin: Pin | None):
+def _load_foreign(settings: sources.Tokenizer, pin: Pin | None):
     import tokenizers
 
     assert settings.path is not None

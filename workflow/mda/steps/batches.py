@@ -5,13 +5,13 @@ import json
 import shutil
 from pathlib import Path
 
-from mda import batch_reading, cli, files, pins, published_batches, sections, token_shards, tokens
+from mda import batch_reading, cli, files, pins, published_batches, sources, token_shards, tokens
 from mda.batch_ledger import Ledger, plan
 from mda.errors import UserError
 
 
 def fetch(
-    source: sections.Tokenized,
+    source: sources.Tokenized,
     pin: pins.Pin | None,
     tokenizer: Path,
     context: int,
@@ -56,7 +56,7 @@ def fetch(
         shutil.rmtree(resume, ignore_errors=True)
 
 
-def shards_of(source: sections.Tokenized, pin: pins.Pin | None) -> token_shards.Shards:
+def shards_of(source: sources.Tokenized, pin: pins.Pin | None) -> token_shards.Shards:
     """The source's files.
 
     Raises:
@@ -70,7 +70,7 @@ def shards_of(source: sections.Tokenized, pin: pins.Pin | None) -> token_shards.
 
 
 def key(
-    source: sections.Tokenized,
+    source: sources.Tokenized,
     pin: pins.Pin | None,
     shards: token_shards.Shards,
     rows: int,

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mda import cli, corpus, files, sections
+from mda import cli, corpus, files, sources
 from mda.errors import UserError
 
 
-def collect(corpus_settings: sections.Corpus, out: Path) -> None:
+def collect(corpus_settings: sources.Corpus, out: Path) -> None:
     """Write `out` with the columns document, text, label, origin, split.
 
     `split` is 'train' or 'held_out'; the documents held out are drawn with a seed and are

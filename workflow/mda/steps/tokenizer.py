@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from mda import cli, files, pins, sections, tokens
+from mda import cli, files, pins, sources, tokens
 
 
-def make(documents: list[Path], settings: sections.Tokenizer, pin: pins.Pin | None, out: Path) -> None:
+def make(documents: list[Path], settings: sources.Tokenizer, pin: pins.Pin | None, out: Path) -> None:
     """Write `out`, a tokenizer.json that the `tokenizers` library reads.
 
     `documents` is one table, or none for a corpus that is tokenized already; `pin` the revision
