@@ -1,13 +1,13 @@
 # Factors and scores.
 # In:  the checkpoint to attribute at, the token store, the recorded order, the targets.
-# Out: factors/factors.safetensors, the curvature of all target heads; scores/scores.parquet,
+# Out: factors/factors.safetensors, the curvature of all targets' units; scores/scores.parquet,
 #      the influence of every training sample on every target, its parts and its loss.
 
 CHECKPOINT = f"{CONFIG.results}/base/checkpoints/step-{CONFIG.attribution.checkpoint:06d}"
 
 
 rule factors:
-    """Fit the curvature factors of all target heads in one pass."""
+    """Fit the curvature factors of all targets' units in one pass."""
     input:
         checkpoints="<results>/base/checkpoints",
         train="<results>/tokens/train.npy",

@@ -1,4 +1,4 @@
-"""Fit the curvature factors of all target heads in one pass."""
+"""Fit the curvature factors of all targets' units in one pass."""
 
 from pathlib import Path
 
