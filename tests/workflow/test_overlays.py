@@ -1,0 +1,36 @@
+"""The shipped overlays: their whole plan, with inputs, before anything is downloaded."""
+
+import re
+import shutil
+import subprocess
+import time
+
+import pytest
+from conftest import ROOT
+from workflow.conftest import Project
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("size", ["14m-quick", "14m", "31m", "70m", "160m"])
+def test_the_dry_run_lists_every_job_with_its_inputs_in_seconds(tmp_path, size):
+    project = Project.make(tmp_path / "project")
+    overlay = shutil.copy2(ROOT / "experiments" / f"pythia-{size}.yaml", project.folder)
+    began = time.monotonic()
+    done = subprocess.run(
+        [*project.command("--dry-run")[:-1], str(overlay)],
+        cwd=project.folder,
+        env=project.environment(),
+        text=True,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert time.monotonic() - began < 10
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout, re.MULTILINE))
+    assert int(jobs["retrain"]) == (3 if size == "14m-quick" else 24)
+    assert int(jobs["score_shard"]) == {"14m-quick": 4, "14m": 16, "31m": 19, "70m": 16, "160m": 13}[size]
+    # Every retraining names the stream that it follows and the state that it starts from.
+    for job in re.findall(r"^rule retrain:\n(?:    .*\n)+", done.stdout, re.MULTILINE):
+        assert f"results/pythia-{size}/base/state" in job
+        assert "schedules/branches/" in job
+    assert f"results/pythia-{size}/published/step0" in done.stdout
