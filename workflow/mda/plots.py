@@ -188,7 +188,7 @@ def effects(table: pd.DataFrame, target: str, outcomes: Sequence[str], palette: 
             face = "white" if foreign(cell[1], target) else color
             axis.plot(line["to_base"], height, "o", color=color, markerfacecolor=face, markersize=3.5)
         axis.axvline(0, color="0.6", linewidth=0.6)
-        axis.locator_params(axis="x", nbins=4)
+        axis.locator_params(axis="x", nbins=3)
         better = lines["better"].iloc[0]
         axis.set_title(f"{OUTCOME_NAMES[outcome]}\n(stronger is {better})")
         axis.set_xlabel("difference to base")
@@ -328,6 +328,7 @@ def icl(curves: pd.DataFrame, target: str, metric: str, palette: dict[str, str])
         right.set_title(f"mean over the window, a point a run (r = {correlation:.2f})")
     left.set_title("along every run")
     for axis in (left, right):
+        axis.locator_params(axis="x", nbins=5)
         axis.set_xlabel(METRIC_NAMES[metric])
         axis.set_ylabel("ICL score (nats)")
     handles, names = right.get_legend_handles_labels()
