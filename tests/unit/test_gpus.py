@@ -32,7 +32,7 @@ sys.stdin.read()
 @pytest.fixture
 def alone(tmp_path, monkeypatch):
     """A machine without a GPU, and a lock folder of this test."""
-    for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID"):
+    for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "SLURM_STEP_ID"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(gpus.tempfile, "tempdir", None)
@@ -131,11 +131,22 @@ def test_the_visible_gpus_are_those_claimed_among(job, monkeypatch):
     assert job(1).waits()
 
 
-def test_slurm_has_given_the_gpus(alone, monkeypatch):
+def test_slurm_jobs_of_one_machine_do_not_wait_for_each_other(alone, job, monkeypatch):
+    """Number 0 of one job is another GPU than number 0 of another; inside a job it is one GPU."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     monkeypatch.setenv("SLURM_JOB_ID", "17")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    assert job(1).holds() == {"0"}
+    assert job(1).holds() == {"1"}
+    assert job(1).waits()
+    monkeypatch.setenv("SLURM_JOB_ID", "18")
+    assert job(2).holds() == {"0", "1"}
+
+
+def test_a_slurm_job_without_gpus_of_its_own_is_left_alone(alone, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    monkeypatch.setattr(gpus, "found", lambda: ["0"])
     assert gpus.claim(1) == []
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == "2,3"
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
     assert not list(alone.iterdir())
 
 

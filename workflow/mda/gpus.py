@@ -45,13 +45,15 @@ def found() -> list[str]:
 def claim(count: int) -> list[str]:
     """Take `count` free GPUs until this process ends; waits while others hold them.
 
-    Sets CUDA_VISIBLE_DEVICES. Without a GPU, or in a SLURM job, whose GPUs the scheduler has
-    given, it does nothing and returns an empty list.
+    Sets CUDA_VISIBLE_DEVICES. Without a GPU it does nothing and returns an empty list. Inside a
+    SLURM job it claims among the GPUs that the scheduler has given, by locks of that job's own:
+    its numbers may stand for other GPUs in another job.
 
     Raises:
         UserError: when there are fewer GPUs, or the locks cannot be written.
     """
-    if "SLURM_JOB_ID" in os.environ:
+    owner = "-".join(os.environ[key] for key in ("SLURM_JOB_ID", "SLURM_STEP_ID") if key in os.environ)
+    if owner and "CUDA_VISIBLE_DEVICES" not in os.environ:
         return []
     names = found()
     if not names:
@@ -61,7 +63,7 @@ def claim(count: int) -> list[str]:
             f"the job asks for {count} GPUs, but this machine has {len(names)}; "
             "lower its resource gpu, or set CUDA_VISIBLE_DEVICES to nothing to use the CPU"
         )
-    folder = Path(tempfile.gettempdir()) / f"mda-gpus-{os.getuid()}"
+    folder = Path(tempfile.gettempdir()) / "-".join(filter(None, ("mda-gpus", str(os.getuid()), owner)))
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         taken = _take(folder, names, count)
