@@ -12,10 +12,26 @@ import torch
 import yaml
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
+from mda import sections
+
 # Small models are slower on many threads, and results vary a little with their number.
 torch.set_num_threads(1)
 
 ROOT = Path(__file__).parent.parent
+
+
+NUMERICS = sections.Numerics(attention="eager", training="fp32", attribution="fp32")
+OPTIMIZER = sections.Optimizer(
+    learning_rate=0.01,
+    schedule="constant",
+    warmup_steps=2,
+    decay_steps=None,
+    minimum_ratio=0.1,
+    betas=(0.9, 0.95),
+    epsilon=1e-8,
+    weight_decay=0.01,
+    clip=1.0,
+)
 
 
 @pytest.fixture

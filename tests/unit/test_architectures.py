@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import Store
+from conftest import NUMERICS, OPTIMIZER, Store
 from independent import (
     HEADS,
     KINDS,
@@ -200,20 +200,6 @@ def test_neuron_activation_is_late_minus_early(kind):
         assert value.item() == pytest.approx(expected, rel=1e-4, abs=1e-6)
     summed = probes.activation(model, REPEATED, units)
     assert summed.item() == pytest.approx(found.sum().item() * 3 * 6, rel=1e-4)
-
-
-OPTIMIZER = sections.Optimizer(
-    learning_rate=0.01,
-    schedule="constant",
-    warmup_steps=2,
-    decay_steps=None,
-    minimum_ratio=0.1,
-    betas=(0.9, 0.95),
-    epsilon=1e-8,
-    weight_decay=0.01,
-    clip=1.0,
-)
-NUMERICS = sections.Numerics(attention="eager", training="fp32", attribution="fp32")
 
 
 @pytest.mark.parametrize("kind", KINDS)

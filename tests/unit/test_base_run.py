@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import NUMERICS, OPTIMIZER
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models
 from transformers import AutoConfig, AutoModelForCausalLM
@@ -25,19 +26,7 @@ MODEL = sections.Model(
 METRICS = sections.Metrics(
     seed=0, sequences=4, length=8, held_out_rows=8, text=None, icl=sections.ICL(early=2, late=14)
 )
-OPTIMIZER = sections.Optimizer(
-    learning_rate=0.01,
-    schedule="constant",
-    warmup_steps=2,
-    decay_steps=None,
-    minimum_ratio=0.1,
-    betas=(0.9, 0.95),
-    epsilon=1e-8,
-    weight_decay=0.01,
-    clip=1.0,
-)
 WINDOW = sections.Window(start=4, stop=10, branch=None)
-NUMERICS = sections.Numerics(attention="eager", training="fp32", attribution="fp32")
 
 
 @pytest.fixture

@@ -7,24 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Store, tiny_model
+from conftest import NUMERICS, OPTIMIZER, Store, tiny_model
 
-from mda import schedule, sections, training
+from mda import schedule, training
 from mda.errors import UserError
 
-SETTINGS = sections.Optimizer(
-    learning_rate=0.01,
-    schedule="cosine",
-    warmup_steps=3,
-    decay_steps=12,
-    minimum_ratio=0.1,
-    betas=(0.9, 0.95),
-    epsilon=1e-8,
-    weight_decay=0.01,
-    clip=1.0,
-)
-NUMERICS = sections.Numerics(attention="eager", training="fp32", attribution="fp32")
-WINDOW = sections.Window(start=0, stop=10, branch=None)
+SETTINGS = OPTIMIZER.model_copy(update={"schedule": "cosine", "warmup_steps": 3, "decay_steps": 12})
 STORE = Store(np.random.default_rng(0).integers(0, 20, (60, 9)))
 STREAM = schedule.base(60, steps=10, batch_size=6, seed=0)
 
