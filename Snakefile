@@ -28,6 +28,10 @@ include: "workflow/rules/evidence.smk"
 include: "workflow/rules/figures.smk"
 
 
+onstart:
+    settle_earlier_run()
+
+
 rule all:
     """Everything: tables and figures of the configured experiment."""
     default_target: True

@@ -190,9 +190,11 @@ def test_more_processes_than_gpus_is_one_sentence(alone, monkeypatch):
 
 
 def test_a_step_for_one_gpu_is_not_run_twice(alone):
-    ended = launch("2", "mda.steps.factors")
+    ended = launch("2", "mda.steps.covariance")
     assert ended.returncode == 1
-    assert ended.stderr == "error: mda.steps.factors uses one GPU, but its resource gpu is 2; set it to 1\n"
+    assert (
+        ended.stderr == "error: mda.steps.covariance uses one GPU, but its resource gpu is 2; set it to 1\n"
+    )
 
 
 def test_a_lock_folder_that_cannot_be_written_is_one_sentence(alone, monkeypatch):

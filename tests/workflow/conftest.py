@@ -21,7 +21,7 @@ def previous(model, tokens, heads):
     attentions = model(tokens, output_attentions=True).attentions
     return sum(attentions[head.layer][:, head.number].diagonal(-1, -2, -1).sum() for head in heads)
 """
-SOURCES = ("Snakefile", "config.yaml", "workflow", "profiles", "envs")
+SOURCES = ("Snakefile", "config.yaml", "workflow", "profiles", "slurm", "envs")
 
 
 @dataclass
@@ -35,7 +35,9 @@ class Project:
         folder.mkdir()
         for name in SOURCES:
             source = ROOT / name
-            if source.is_dir():
+            if source.is_symlink():
+                (folder / name).symlink_to(source.readlink())
+            elif source.is_dir():
                 shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy2(source, folder / name)

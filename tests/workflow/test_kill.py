@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 STAGES = {
     "tokens": "logs/tokens.log",
     "base run": "logs/base_run.log",
-    "factors": "logs/factors.log",
+    "factors": "logs/covariance_part/0.log",
     "scores": "logs/score_shard/0.log",
     "retraining": "logs/retrain/base/seed-0.log",
     "figures": "logs/plot_effects/pair.log",

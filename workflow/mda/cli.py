@@ -26,6 +26,8 @@ import mda
 from mda import code, files
 from mda.errors import UserError
 
+log = logging.getLogger(__name__)
+
 # Packages whose version can change a result.
 RECORDED = (
     "torch",
@@ -54,7 +56,10 @@ def run(step: Callable[..., None], arguments: list[str] | None = None) -> None:
     try:
         values = _parse(step, name, arguments)
         files.set_made_by(_record(step, name, values))
-        step(**values)
+        if files.take_up(_outputs(values)):
+            log.info("taken from a job of an earlier run that has been finished meanwhile")
+        else:
+            step(**values)
     except UserError as error:
         print(f"error in step '{name}': {error}", file=sys.stderr)
         sys.exit(1)
@@ -71,6 +76,11 @@ def run(step: Callable[..., None], arguments: list[str] | None = None) -> None:
             file=sys.stderr,
         )
         sys.exit(1)
+
+
+def _outputs(values: dict[str, Any]) -> list[Path]:
+    named = [value for key, value in values.items() if key.startswith("out")]
+    return [path for value in named for path in (value if isinstance(value, list) else [value])]
 
 
 def _is_full_gpu(error: Exception) -> bool:

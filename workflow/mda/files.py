@@ -15,7 +15,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -160,6 +160,57 @@ def adopt(part: Path, path: Path) -> None:
             f"{path}: cannot be written ({error.strerror}); mend the folder's permissions, "
             "then run the same command again"
         ) from error
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.aside")
+
+
+def set_aside(outputs: Sequence[Path]) -> None:
+    """Keep the results of a job that is going to be started again, if all of them are there."""
+    if outputs and all(path.exists() for path in outputs):
+        for path in outputs:
+            _remove(_aside(path))
+            path.replace(_aside(path))
+
+
+def take_up(outputs: Sequence[Path]) -> bool:
+    """Make what was set aside the results, if the same made it; else remove it.
+
+    Returns:
+        Whether that is done, and nothing is left to compute.
+    """
+    kept = [_aside(path) for path in outputs]
+    told = [made_by_of(path) for path in kept] if kept and all(path.exists() for path in kept) else []
+    same = any(told) and all(record in (None, made_by()) for record in told)
+    for path, part in zip(outputs, kept, strict=True):
+        if same:
+            # Younger than the inputs, which may have been made again, of the same content.
+            os.utime(part)
+            part.replace(path)
+        else:
+            _remove(part)
+    return same
+
+
+def made_by_of(path: Path) -> str | None:
+    """What a result says of what made it, as `made_by` gives it; None of formats that do not say."""
+    suffix = path.name.removesuffix(".aside").rpartition(".")[2]
+    if path.is_dir():
+        return None
+    if suffix == "parquet":
+        import pyarrow.parquet as pq
+
+        return (pq.read_schema(path).metadata or {}).get(b"made_by", b"").decode() or None
+    if suffix == "safetensors":
+        from safetensors import safe_open
+
+        with safe_open(path, framework="numpy") as tensors:
+            return (tensors.metadata() or {}).get("made_by")
+    if suffix == "json":
+        record = read_json(path).get("made_by")
+        return None if record is None else json.dumps(record, sort_keys=True)
+    return None
 
 
 @contextmanager

@@ -34,6 +34,7 @@ from torch.utils.data import DataLoader, Dataset
 from mda import model as models
 from mda import sections, surgery
 from mda.errors import UserError
+from mda.progress import Progress
 from mda.tokens import TokenStore
 from mda.units import Unit
 
@@ -115,6 +116,7 @@ class UnitTask(Task):
         self.label_seed = label_seed
         self.queries = queries
         self.losses: list[torch.Tensor] = []
+        self.progress: Progress | None = None
 
     def compute_train_loss(
         self, batch: dict[str, torch.Tensor], model: nn.Module, sample: bool = False
@@ -126,6 +128,8 @@ class UnitTask(Task):
         losses = functional.cross_entropy(logits.transpose(1, 2), labels, reduction="none").sum(dim=1)
         if not sample:
             self.losses.append(losses.detach().cpu())
+        if self.progress is not None:
+            self.progress.advance(len(tokens))
         return losses.sum()
 
     def compute_measurement(self, batch: dict[str, torch.Tensor], model: nn.Module) -> torch.Tensor:
@@ -180,33 +184,49 @@ class Tracker:
         self.precision = precision
 
     def fit(self, rows: Rows, strategy: str, batch_size: int) -> Factors:
-        """Curvature factors of every block, in float32, on labels sampled from the model.
+        """Curvature factors of every block, in one go; see the three passes below.
 
-        Covariances A = E_token[x x^T] and S = E_token[g g^T], their eigenvectors (computed in
-        float64), and Lambda = E_sample[(Q_S^T grad W Q_A)^2], as far as `strategy` needs them
-        (George et al. 2018, arXiv 1806.03884). The identity needs none.
+        All of them are float32, on labels sampled from the model (George et al. 2018, arXiv
+        1806.03884). The identity needs none.
         """
         needs = FactorConfig.CONFIGS[strategy]
-        arguments = _factor_arguments(strategy, self.precision)
-        loader = DataLoader(rows, batch_size=batch_size)
-        common = {
-            "model": self.model,
-            "state": self.state,
-            "factor_args": arguments,
-            "disable_tqdm": True,
-        }
         covariance: Factors = {}
         eigen: Factors = {}
         fisher: Factors = {}
         if needs.requires_covariance_matrices:
-            _, covariance = fit_covariance_matrices_with_loader(task=self.task, loader=loader, **common)
+            covariance = self.covariances(rows, strategy, batch_size)
         if needs.requires_eigendecomposition:
-            eigen = perform_eigendecomposition(covariance_factors=covariance, **common)
+            eigen = self.eigendecomposition(covariance, strategy)
         if needs.requires_lambda_matrices:
-            _, fisher = fit_lambda_matrices_with_loader(
-                eigen_factors=eigen or None, task=self.task, loader=loader, **common
-            )
+            fisher = self.lambdas(rows, eigen, strategy, batch_size)
         return {**covariance, **eigen, **fisher}
+
+    def covariances(self, rows: Rows, strategy: str, batch_size: int) -> Factors:
+        """Sums over tokens of x x^T and g g^T, and their numbers: A = E[x x^T], S = E[g g^T]."""
+        self.task.progress = Progress("covariances: fitted", len(rows))
+        _, sums = fit_covariance_matrices_with_loader(
+            task=self.task, loader=DataLoader(rows, batch_size=batch_size), **self._common(strategy)
+        )
+        return sums
+
+    def eigendecomposition(self, covariance: Factors, strategy: str) -> Factors:
+        """Eigenvectors Q_A, Q_S of the covariances, and their eigenvalues, computed in float64."""
+        return perform_eigendecomposition(covariance_factors=covariance, **self._common(strategy))
+
+    def lambdas(self, rows: Rows, eigen: Factors, strategy: str, batch_size: int) -> Factors:
+        """Sums over samples of (Q_S^T grad W Q_A)^2, without bases of grad W^2, and their number."""
+        self.task.progress = Progress("lambda: fitted", len(rows))
+        _, sums = fit_lambda_matrices_with_loader(
+            eigen_factors=eigen or None,
+            task=self.task,
+            loader=DataLoader(rows, batch_size=batch_size),
+            **self._common(strategy),
+        )
+        return sums
+
+    def _common(self, strategy: str) -> dict[str, Any]:
+        arguments = _factor_arguments(strategy, self.precision)
+        return {"model": self.model, "state": self.state, "factor_args": arguments, "disable_tqdm": True}
 
     def score(
         self, rows: Rows, factors: Factors, strategy: str, damping: float | None, batch_size: int
@@ -229,6 +249,7 @@ class Tracker:
             or ("lambda" in name and needs.requires_lambda_matrices_for_precondition)
         }
         self.task.losses.clear()
+        self.task.progress = Progress("scored", len(rows))
         scores = compute_pairwise_scores_with_loaders(
             loaded_factors=used,
             model=self.model,

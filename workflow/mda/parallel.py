@@ -90,3 +90,12 @@ def same(value: Any) -> Any:
     values = [value]
     distributed.broadcast_object_list(values)
     return values[0]
+
+
+def any_of(here: bool) -> bool:
+    """Whether it holds in some process; the same answer in all of them."""
+    if size() == 1:
+        return here
+    flag = torch.tensor([float(here)], device=device())
+    distributed.all_reduce(flag, op=distributed.ReduceOp.MAX)
+    return bool(flag.item())

@@ -254,8 +254,24 @@ class Fit(Section):
 
     strategy: Literal["identity", "diagonal", "kfac", "ekfac"]
     samples: Positive
+    samples_per_part: Positive
     seed: Natural
     batch_size: Positive
+
+    @property
+    def parts(self) -> int:
+        """Number of jobs that fit, in each of the two passes."""
+        return -(-self.samples // self.samples_per_part)
+
+    @property
+    def has_eigenvectors(self) -> bool:
+        """Whether the strategy works in the eigenvectors of the covariances."""
+        return self.strategy in ("kfac", "ekfac")
+
+    @property
+    def has_lambdas(self) -> bool:
+        """Whether the strategy needs the squared gradients."""
+        return self.strategy in ("diagonal", "ekfac")
 
 
 class Attribution(Section):

@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from mda import files, memory, parallel, schedule, sections
+from mda import files, interruption, memory, parallel, schedule, sections
 from mda import model as models
 from mda.errors import UserError
 from mda.tokens import TokenStore
@@ -269,6 +269,9 @@ class Trainer:
 
         Args:
             checkpoint: called at every step, before its update, and after the last.
+
+        Raises:
+            UserError: when the process was told to end; the state is saved.
         """
         state = parallel.same(latest(self.cadence.folder))
         if state is not None:
@@ -291,9 +294,13 @@ class Trainer:
                 checkpoint(model, optimizer, step)
             if step == stop:
                 break
-            if main and step > first and time.monotonic() - saved >= self.cadence.save_seconds:
+            told = parallel.any_of(interruption.asked())
+            if main and step > first and (told or time.monotonic() - saved >= self.cadence.save_seconds):
                 self._save(model, optimizer, step, loss)
                 saved = time.monotonic()
+            if told:
+                interruption.await_end()
+                raise UserError(f"told to end (SIGTERM), saved at step {step}; run again to go on from there")
             loss = self.update(model, optimizer, step)
         return model
 
@@ -313,8 +320,11 @@ class Trainer:
 
 @contextmanager
 def claim(folder: Path) -> Iterator[None]:
-    """Keep other runs out of `folder`; the first process does it for all that train together."""
-    with files.alone(folder) if parallel.rank() == 0 else nullcontext():
+    """Keep other runs out of `folder`, and let SIGTERM end this one with a save.
+
+    The first process claims for all that train together.
+    """
+    with files.alone(folder) if parallel.rank() == 0 else nullcontext(), interruption.watched():
         yield
 
 

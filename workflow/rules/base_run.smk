@@ -15,11 +15,12 @@ rule order:
         "<logs>/order.log",
     benchmark:
         "<benchmarks>/order.jsonl"
+    localrule: True
     conda:
         "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
-        runtime=10,
+        runtime=minutes(10),
     params:
         steps=CONFIG.run.steps,
         batch_size=CONFIG.run.batch_size,
@@ -61,7 +62,7 @@ rule base_run:
     resources:
         gpu=1,
         mem_mb=torch_memory,
-        runtime=1440,
+        runtime=minutes(1440),
         save_seconds=SAVE_SECONDS,
     params:
         model=as_json(CONFIG.model.initial()),
@@ -78,7 +79,7 @@ rule base_run:
         code=code.fingerprint("base_run"),
     shell:
         r"""
-        python -m mda.launch {resources.gpu} mda.steps.base_run \
+        exec python -m mda.launch {resources.gpu} mda.steps.base_run \
             --tokenizer {input.tokenizer:q} \
             --train {input.train:q} \
             --held-out {input.held_out:q} \

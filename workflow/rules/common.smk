@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from snakemake.exceptions import WorkflowError
 
-from mda import code, corpus, design, files, pins
+from mda import code, corpus, design, files, pins, restart
 from mda.config import check as check_configuration
 from mda.errors import UserError
 
@@ -96,6 +96,11 @@ TABLE_MEMORY = 1000 + 2 * CONFIG.run.steps * CONFIG.run.batch_size // 1000
 def table_memory(wildcards, attempt):
     """Memory of a step that reads tables, in MB; more on every retry."""
     return TABLE_MEMORY * attempt
+
+
+def minutes(expected):
+    """Time limit of a step, in minutes; more on every retry."""
+    return lambda wildcards, attempt: expected * attempt
 
 
 # Seconds between two saves of an unfinished training, in the folder `resume` beside the outputs:
@@ -200,3 +205,17 @@ def documents_if_any():
 def local_file(path):
     """A file or folder of the user's as an input, so that a change of it is noticed."""
     return [path] if path is not None and Path(path).exists() else []
+
+
+def settle_earlier_run():
+    """Before anything is submitted: end or await the SLURM jobs of a run that was killed."""
+    jobs = [
+        restart.Unrecorded(number, job.rule.name, tuple(map(Path, job.output)))
+        for job in workflow.dag.needrun_jobs()
+        if not job.is_group()
+        for number in workflow.persistence.external_jobids(job)
+    ]
+    try:
+        restart.settle(jobs)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None

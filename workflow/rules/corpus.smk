@@ -15,7 +15,7 @@ rule corpus:
         "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
-        runtime=60,
+        runtime=minutes(60),
     params:
         corpus=as_json(CONFIG.corpus.in_use()),
         files=lambda wildcards: corpus.fingerprint(CONFIG.corpus),

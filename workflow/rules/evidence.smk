@@ -16,11 +16,12 @@ rule curves:
         "<logs>/curves.log",
     benchmark:
         "<benchmarks>/curves.jsonl"
+    localrule: True
     conda:
         "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
-        runtime=30,
+        runtime=minutes(30),
     params:
         metrics=as_json({target.name: target.metric for target in CONFIG.targets}),
         cells=as_json(design.cells(CONFIG)),
@@ -54,11 +55,12 @@ rule effects:
         "<logs>/effects.log",
     benchmark:
         "<benchmarks>/effects.jsonl"
+    localrule: True
     conda:
         "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
-        runtime=30,
+        runtime=minutes(30),
     params:
         evidence=as_json(CONFIG.evidence),
         code=code.fingerprint("effects"),

@@ -26,11 +26,12 @@ rule plot_base_run:
         "<logs>/plot_base_run/{target}.log",
     benchmark:
         "<benchmarks>/plot_base_run/{target}.jsonl"
+    localrule: True
     conda:
         "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
-        runtime=30,
+        runtime=minutes(30),
     params:
         window=as_json(CONFIG.run.window),
         metric=metric_of_target,
@@ -70,11 +71,12 @@ rule plot_emergence:
         "<logs>/plot_emergence/{target}.log",
     benchmark:
         "<benchmarks>/plot_emergence/{target}.jsonl"
+    localrule: True
     conda:
         "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
-        runtime=30,
+        runtime=minutes(30),
     params:
         metric=metric_of_target,
         threshold=CONFIG.evidence.threshold,
@@ -111,11 +113,12 @@ rule plot_effects:
         "<logs>/plot_effects/{target}.log",
     benchmark:
         "<benchmarks>/plot_effects/{target}.jsonl"
+    localrule: True
     conda:
         "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
-        runtime=30,
+        runtime=minutes(30),
     params:
         palette=PALETTE,
         dpi=CONFIG.figures.dpi,
@@ -148,11 +151,12 @@ rule plot_icl:
         "<logs>/plot_icl/{target}.log",
     benchmark:
         "<benchmarks>/plot_icl/{target}.jsonl"
+    localrule: True
     conda:
         "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
-        runtime=30,
+        runtime=minutes(30),
     params:
         metric=metric_of_target,
         palette=PALETTE,
@@ -187,11 +191,12 @@ rule plot_influence:
         "<logs>/plot_influence/{target}.log",
     benchmark:
         "<benchmarks>/plot_influence/{target}.jsonl"
+    localrule: True
     conda:
         "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
-        runtime=30,
+        runtime=minutes(30),
     params:
         dpi=CONFIG.figures.dpi,
         code=code.fingerprint("plot_influence"),
@@ -225,11 +230,12 @@ rule plot_labels:
         "<logs>/plot_labels/{target}.log",
     benchmark:
         "<benchmarks>/plot_labels/{target}.jsonl"
+    localrule: True
     conda:
         "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
-        runtime=30,
+        runtime=minutes(30),
     params:
         names=lambda wildcards: as_json(design.shown_selections(CONFIG, wildcards.target)),
         window=as_json(CONFIG.run.window),
@@ -269,11 +275,12 @@ rule plot_samples:
         "<logs>/plot_samples/{target}.log",
     benchmark:
         "<benchmarks>/plot_samples/{target}.jsonl"
+    localrule: True
     conda:
         "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
-        runtime=30,
+        runtime=minutes(30),
     params:
         shortest=CONFIG.experiments.augmentation.shortest_motif,
         samples=CONFIG.figures.top_samples,
@@ -312,11 +319,12 @@ rule plot_heads:
         "<logs>/plot_heads.log",
     benchmark:
         "<benchmarks>/plot_heads.jsonl"
+    localrule: True
     conda:
         "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
-        runtime=30,
+        runtime=minutes(30),
     params:
         dpi=CONFIG.figures.dpi,
         code=code.fingerprint("plot_heads"),

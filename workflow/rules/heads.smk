@@ -21,7 +21,7 @@ rule head_scores:
     resources:
         gpu=1,
         mem_mb=torch_memory,
-        runtime=60,
+        runtime=minutes(60),
     params:
         metrics=as_json(CONFIG.metrics),
         code=code.fingerprint("heads"),
@@ -47,11 +47,12 @@ rule targets:
         "<logs>/targets.log",
     benchmark:
         "<benchmarks>/targets.jsonl"
+    localrule: True
     conda:
         "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
-        runtime=10,
+        runtime=minutes(10),
     params:
         targets=as_json({target.name: target.units for target in CONFIG.targets}),
         rank_at=CONFIG.attribution.rank_at,

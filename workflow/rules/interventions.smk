@@ -30,7 +30,7 @@ rule motifs:
         "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
-        runtime=60,
+        runtime=minutes(60),
     params:
         top=as_json(CONFIG.experiments.augmentation.top),
         shortest=CONFIG.experiments.augmentation.shortest_motif,
@@ -65,7 +65,7 @@ rule synthesize:
         "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
-        runtime=60,
+        runtime=minutes(60),
     params:
         seed=CONFIG.experiments.augmentation.seed,
         samples=as_json(CONFIG.experiments.augmentation.samples),
@@ -96,11 +96,12 @@ rule intervene:
         "<logs>/intervene/{branch}/seed-{seed}.log",
     benchmark:
         "<benchmarks>/intervene/{branch}/seed-{seed}.jsonl"
+    localrule: True
     conda:
         "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
-        runtime=10,
+        runtime=minutes(10),
     params:
         kind=lambda wildcards: wildcards.branch.partition("/")[0],
         window=as_json(CONFIG.run.window),
@@ -146,7 +147,7 @@ rule retrain:
     resources:
         gpu=1,
         mem_mb=torch_memory,
-        runtime=1440,
+        runtime=minutes(1440),
         save_seconds=SAVE_SECONDS,
     params:
         window=as_json(CONFIG.run.window),
@@ -159,7 +160,7 @@ rule retrain:
         code=code.fingerprint("retrain"),
     shell:
         r"""
-        python -m mda.launch {resources.gpu} mda.steps.retrain \
+        exec python -m mda.launch {resources.gpu} mda.steps.retrain \
             --tokenizer {input.tokenizer:q} \
             --train {input.train:q} \
             --held-out {input.held_out:q} \

@@ -21,7 +21,7 @@ rule checkpoint:
     resources:
         downloads=1,
         mem_mb=table_memory,
-        runtime=120,
+        runtime=minutes(120),
     params:
         repository=CONFIG.model.remote,
         pin=lambda wildcards: pinned("model", CONFIG.model.remote, wildcards.revision),
@@ -57,7 +57,7 @@ rule measure_published:
     resources:
         gpu=1,
         mem_mb=torch_memory,
-        runtime=60,
+        runtime=minutes(60),
     params:
         steps=as_json(list(CONFIG.model.published)),
         numerics=as_json(CONFIG.numerics.of_training()),

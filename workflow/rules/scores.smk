@@ -1,46 +1,164 @@
 # Factors and scores.
 # In:  the checkpoint to attribute at, the token store, the recorded order, the targets.
-# Out: factors/factors.safetensors, the curvature of all targets' units; scores/scores.parquet,
-#      the influence of every training sample on every target, its parts and its loss.
+# Out: factors/{covariance,lambda}/{part}.safetensors, sums over a part of the fitted samples;
+#      factors/{covariance,eigen,lambda}.safetensors, the curvature of all targets' units, as far as
+#      the strategy needs it; scores/scores.parquet, the influence of every training sample on every
+#      target, its parts and its loss.
 
 CHECKPOINT = f"{CONFIG.results}/base/checkpoints/step-{CONFIG.attribution.checkpoint:06d}"
+FIT = CONFIG.attribution.fit
+EIGEN = ["<results>/factors/eigen.safetensors"] if FIT.has_eigenvectors else []
+FACTORS = EIGEN + (["<results>/factors/lambda.safetensors"] if FIT.has_lambdas else [])
 
 
-rule factors:
-    """Fit the curvature factors of all targets' units in one pass."""
+wildcard_constraints:
+    part=r"\d+",
+
+
+rule covariance_part:
+    """Sum up the covariances of all targets' units over one part of the fitted samples."""
     input:
         checkpoints="<results>/base/checkpoints",
         train="<results>/tokens/train.npy",
         schedule="<results>/schedules/order.parquet",
         targets="<results>/heads/targets.json",
     output:
-        factors="<results>/factors/factors.safetensors",
+        sums="<results>/factors/covariance/{part}.safetensors",
     log:
-        "<logs>/factors.log",
+        "<logs>/covariance_part/{part}.log",
     benchmark:
-        "<benchmarks>/factors.jsonl"
+        "<benchmarks>/covariance_part/{part}.jsonl"
     conda:
         "../../envs/mda.yaml"
     threads: 1
     resources:
         gpu=1,
         mem_mb=torch_memory,
-        runtime=240,
+        runtime=minutes(240),
     params:
         checkpoint=CHECKPOINT,
-        fit=as_json(CONFIG.attribution.fit),
+        fit=as_json(FIT),
         numerics=as_json(CONFIG.numerics.of_attribution()),
-        code=code.fingerprint("factors"),
+        code=code.fingerprint("covariance"),
     shell:
         r"""
-        python -m mda.launch {resources.gpu} mda.steps.factors \
+        python -m mda.launch {resources.gpu} mda.steps.covariance \
             --checkpoint {params.checkpoint:q} \
             --train {input.train:q} \
             --schedule {input.schedule:q} \
             --targets {input.targets:q} \
             --fit {params.fit:q} \
             --numerics {params.numerics:q} \
-            --out {output.factors:q} \
+            --part {wildcards.part} \
+            --out {output.sums:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule eigendecomposition:
+    """Join the parts of the covariances and find their eigenvectors."""
+    input:
+        checkpoints="<results>/base/checkpoints",
+        targets="<results>/heads/targets.json",
+        parts=expand("<results>/factors/covariance/{part}.safetensors", part=range(FIT.parts)),
+    output:
+        covariance="<results>/factors/covariance.safetensors",
+        eigen="<results>/factors/eigen.safetensors",
+    log:
+        "<logs>/eigendecomposition.log",
+    benchmark:
+        "<benchmarks>/eigendecomposition.jsonl"
+    conda:
+        "../../envs/mda.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=torch_memory,
+        runtime=minutes(60),
+    params:
+        checkpoint=CHECKPOINT,
+        fit=as_json(FIT),
+        numerics=as_json(CONFIG.numerics.of_attribution()),
+        code=code.fingerprint("eigendecomposition"),
+    shell:
+        r"""
+        python -m mda.launch {resources.gpu} mda.steps.eigendecomposition \
+            --checkpoint {params.checkpoint:q} \
+            --targets {input.targets:q} \
+            --parts {input.parts:q} \
+            --fit {params.fit:q} \
+            --numerics {params.numerics:q} \
+            --out {output.eigen:q} \
+            --out-covariance {output.covariance:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule lambda_part:
+    """Sum up the squared gradients of all targets' units over one part of the fitted samples."""
+    input:
+        checkpoints="<results>/base/checkpoints",
+        train="<results>/tokens/train.npy",
+        schedule="<results>/schedules/order.parquet",
+        targets="<results>/heads/targets.json",
+        eigen=EIGEN,
+    output:
+        sums="<results>/factors/lambda/{part}.safetensors",
+    log:
+        "<logs>/lambda_part/{part}.log",
+    benchmark:
+        "<benchmarks>/lambda_part/{part}.jsonl"
+    conda:
+        "../../envs/mda.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=torch_memory,
+        runtime=minutes(240),
+    params:
+        checkpoint=CHECKPOINT,
+        fit=as_json(FIT),
+        numerics=as_json(CONFIG.numerics.of_attribution()),
+        code=code.fingerprint("lambdas"),
+    shell:
+        r"""
+        python -m mda.launch {resources.gpu} mda.steps.lambdas \
+            --checkpoint {params.checkpoint:q} \
+            --train {input.train:q} \
+            --schedule {input.schedule:q} \
+            --targets {input.targets:q} \
+            --eigen {input.eigen:q} \
+            --fit {params.fit:q} \
+            --numerics {params.numerics:q} \
+            --part {wildcards.part} \
+            --out {output.sums:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule lambdas:
+    """Join the parts of the squared gradients."""
+    input:
+        parts=expand("<results>/factors/lambda/{part}.safetensors", part=range(FIT.parts)),
+    output:
+        lambdas="<results>/factors/lambda.safetensors",
+    log:
+        "<logs>/lambdas.log",
+    benchmark:
+        "<benchmarks>/lambdas.jsonl"
+    localrule: True
+    conda:
+        "../../envs/mda.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=minutes(10),
+    params:
+        code=code.fingerprint("merge_lambdas"),
+    shell:
+        r"""
+        python -m mda.steps.merge_lambdas \
+            --parts {input.parts:q} \
+            --out {output.lambdas:q} \
             >{log:q} 2>&1
         """
 
@@ -53,7 +171,7 @@ rule score_shard:
         train="<results>/tokens/train.npy",
         schedule="<results>/schedules/order.parquet",
         targets="<results>/heads/targets.json",
-        factors="<results>/factors/factors.safetensors",
+        factors=FACTORS,
     output:
         scores="<results>/scores/shards/{shard}.parquet",
     log:
@@ -66,7 +184,7 @@ rule score_shard:
     resources:
         gpu=1,
         mem_mb=torch_memory,
-        runtime=240,
+        runtime=minutes(240),
     params:
         checkpoint=CHECKPOINT,
         fit=as_json(CONFIG.attribution.fit),
@@ -114,7 +232,7 @@ rule scores:
         "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
-        runtime=30,
+        runtime=minutes(30),
     params:
         samples=(CONFIG.scored[1] - CONFIG.scored[0]) * CONFIG.run.batch_size,
         code=code.fingerprint("merge_scores"),

@@ -21,7 +21,7 @@ rule select:
         "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
-        runtime=30,
+        runtime=minutes(30),
     params:
         method=lambda wildcards: design.method_and_target(wildcards.selection)[0],
         target=lambda wildcards: as_json(design.method_and_target(wildcards.selection)[1]),

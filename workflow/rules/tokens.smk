@@ -21,7 +21,7 @@ rule tokenizer:
         "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
-        runtime=60,
+        runtime=minutes(60),
     params:
         settings=as_json(CONFIG.tokens.tokenizer),
         pin=pinned("model", *CONFIG.tokens.tokenizer.remote, names=["tokenizer.json"]),
@@ -58,7 +58,7 @@ if CONFIG.corpus.source == "tokenized":
         resources:
             downloads=1,
             mem_mb=table_memory,
-            runtime=1440,
+            runtime=minutes(1440),
         params:
             # Functions, for Snakemake would take {number} in a text for a wildcard.
             source=lambda wildcards: as_json(CONFIG.corpus.chosen),
@@ -110,7 +110,7 @@ else:
             "../../envs/mda.yaml"
         resources:
             mem_mb=table_memory,
-            runtime=120,
+            runtime=minutes(120),
         params:
             context=CONFIG.tokens.context,
             code=code.fingerprint("tokens"),
@@ -144,7 +144,7 @@ rule measured_text:
     resources:
         downloads=1,
         mem_mb=table_memory,
-        runtime=60,
+        runtime=minutes(60),
     params:
         text=as_json(CONFIG.metrics.text),
         pin=measured_pin(),

@@ -5,12 +5,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import torch
-from safetensors.torch import load_file
 
-from mda import cli, files, influence, parallel, probes, sections, sequences, tokens, units
+from mda import cli, files, fitting, influence, parallel, probes, sections, sequences, tokens, units
 from mda import model as models
 from mda import schedule as schedules
-from mda.errors import UserError
 from mda.tokens import TokenStore
 
 
@@ -20,7 +18,7 @@ def score(
     train: Path,
     schedule: Path,
     targets: Path,
-    factors: Path,
+    factors: list[Path],
     fit: sections.Fit,
     damping: sections.Damping,
     numerics: sections.Numerics,
@@ -36,7 +34,7 @@ def score(
     Columns: step and row of the sample in the base run; target; influence (positive: training
     on the sample strengthens the unit) and its parts by block (of heads qk, v, o, of neurons in,
     out; null for the others' blocks); loss of the sample in nats. Influence is the sum of the
-    parts, in mode 'qk' of qk alone. Shard n has the samples
+    parts, in mode 'qk' of qk alone. `factors` are the files that the strategy needs. Shard n has the samples
     n * `samples` and on of the stream of `steps` (from, to before).
     """
     stream = schedules.Schedule.read(schedule).between(*steps)
@@ -52,10 +50,9 @@ def score(
     tracker = influence.Tracker(
         model, units.all_units(found), fit.seed, queries, precision=numerics.attribution
     )
-    try:
-        fitted = influence.unflatten(load_file(factors))
-    except Exception as error:  # safetensors raises its own kinds
-        raise UserError(f"{factors}: cannot be read ({error}); delete it and run again") from error
+    fitted = influence.unflatten(
+        {key: tensor for path in factors for key, tensor in fitting.to_tensors(fitting.read(path)).items()}
+    )
     tables = []
     blocks = {target.name: target.blocks for target in target_settings}
     results = tracker.score(

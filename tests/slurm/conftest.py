@@ -1,0 +1,152 @@
+"""A cluster for all tests of this folder, and projects that run on it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from slurm.cluster import ACCOUNT, Cluster, missing, wait_until
+from workflow.conftest import Project
+
+POLLING = Path(__file__).parent / "polling"
+# `--profile slurm` as it is, but for waits that are made for jobs of hours.
+QUICK = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10")
+# What a site fills in.
+SITE = {
+    "account: null": f"account: {ACCOUNT}",
+    "cpu_partition: null": "cpu_partition: cpu",
+    "gpu_partition: null": "gpu_partition: gpu",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without SLURM the tests of this folder are skipped; in continuous integration they fail."""
+    lacking = missing()
+    for item in items:
+        if Path(__file__).parent not in item.path.parents:
+            continue
+        item.add_marker(pytest.mark.slow)
+        if lacking and not os.environ.get("CI"):
+            item.add_marker(pytest.mark.skip(reason=f"SLURM is not installed: no {', '.join(lacking)}"))
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory) -> Iterator[Cluster]:
+    assert not missing(), f"continuous integration needs SLURM, but there is no {', '.join(missing())}"
+    lab = Cluster(tmp_path_factory.mktemp("lab", numbered=True))
+    lab.start()
+    yield lab
+    lab.stop()
+
+
+class ClusterProject(Project):
+    """A project that runs by `snakemake --profile slurm`, typed literally."""
+
+    cluster: Cluster
+
+    def on(self, cluster: Cluster, edit: bool = True) -> ClusterProject:
+        """Use this cluster; `edit` fills in the site's values, which a copy has already."""
+        self.cluster = cluster
+        for old, new in SITE.items() if edit else ():
+            self.edit("profiles/slurm/config.yaml", old, new)
+        return self
+
+    def copy(self, folder: Path) -> ClusterProject:
+        return ClusterProject(super().copy(folder).folder)
+
+    def command(self, *arguments: str) -> list[str]:
+        return ["snakemake", "--profile", "slurm", *QUICK, *arguments, "--configfile", "tiny.yaml"]
+
+    def environment(self) -> dict[str, str]:
+        found = {**super().environment(), **self.cluster.environment, "PYTHONPATH": str(POLLING)}
+        # As after `source .venv/bin/activate`.
+        found["PATH"] = f"{Path(sys.executable).parent}:{found['PATH']}"
+        return found
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """The workflow in the background, in a process group of its own; output in `output.txt`."""
+        output = (self.folder / "output.txt").open("a")
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment(),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+    @property
+    def output(self) -> str:
+        return (self.folder / "output.txt").read_text()
+
+    def jobs(self, rule: str, states: str = "running") -> list[str]:
+        """SLURM's numbers of the project's jobs of a rule that are in one of these states."""
+        listed = self.cluster.run("squeue", "-h", "-t", states, "-o", "%i|%k|%Z")
+        rows = [line.split("|") for line in listed.splitlines()]
+        place = str(self.folder)
+        return [job for job, comment, folder in rows if folder == place and _rule(comment) == rule]
+
+    def wait_for_job(self, rule: str, log: str | None = None, text: str = "") -> str:
+        """Wait until a job of a rule runs, and its log says `text`."""
+        path = self.results / "logs" / (log or f"{rule}.log")
+
+        def at_work() -> bool:
+            return bool(self.jobs(rule)) and path.exists() and text in path.read_text()
+
+        wait_until(at_work, 180, f"no job of {rule} is at work:\n{self.output[-3000:]}")
+        return self.jobs(rule)[0]
+
+    def accounted(self) -> list[dict[str, str]]:
+        """What the accounting database knows of the project's jobs."""
+        columns = [
+            "JobID",
+            "Comment",
+            "State",
+            "Start",
+            "End",
+            "NodeList",
+            "AllocTRES",
+            "WorkDir",
+            "Partition",
+        ]
+        command = (
+            "sacct",
+            "-X",
+            "--parsable2",
+            "--noheader",
+            "--duplicates",
+            f"--format={','.join(columns)}",
+        )
+        rows = [
+            dict(zip(columns, line.split("|"), strict=True))
+            for line in self.cluster.run(*command).splitlines()
+        ]
+        return [{**row, "rule": _rule(row["Comment"])} for row in rows if row["WorkDir"] == str(self.folder)]
+
+    def counted(self) -> Counter[str]:
+        """Number of SLURM jobs of each rule."""
+        return Counter(row["rule"] for row in self.accounted())
+
+
+def _rule(comment: str) -> str:
+    return comment.removeprefix("rule_").partition("_wildcards_")[0]
+
+
+@pytest.fixture
+def project(cluster, tmp_path) -> ClusterProject:
+    """An empty project."""
+    return ClusterProject.make(tmp_path / "project").on(cluster)
+
+
+@pytest.fixture(scope="session")
+def on_slurm(cluster, tmp_path_factory) -> ClusterProject:
+    """The tiny project, run from nothing by `snakemake --profile slurm`."""
+    project = ClusterProject.make(tmp_path_factory.mktemp("slurm") / "project").on(cluster)
+    process = project.start()
+    assert process.wait(timeout=900) == 0, project.output[-6000:]
+    return project

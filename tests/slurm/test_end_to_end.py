@@ -1,0 +1,79 @@
+"""Every rule through `snakemake --profile slurm`, on a real cluster of three nodes."""
+
+import filecmp
+import re
+from collections import Counter
+from datetime import datetime
+
+import pandas as pd
+from conftest import ROOT
+
+# Steps of seconds, which run where the workflow runs.
+PUBLISHED = {"checkpoint", "measure_published", "measured_text", "batches"}
+
+
+def rules() -> dict[str, bool]:
+    """Each rule, and whether it is a local one."""
+    text = "\n".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
+    blocks = re.findall(r"^ *rule (\w+):\n((?:(?! *rule ).*\n)*)", text, re.MULTILINE)
+    return {name: "localrule: True" in body for name, body in blocks}
+
+
+def test_every_rule_but_the_local_ones_is_a_slurm_job(on_slurm):
+    remote = {name for name, local in rules().items() if not local} - PUBLISHED
+    assert set(on_slurm.counted()) == remote
+    assert {row["State"] for row in on_slurm.accounted()} == {"COMPLETED"}
+    planned = Counter(re.findall(r"\(Rule: (\w+)\)", on_slurm.output))
+    assert on_slurm.counted() == Counter({rule: count for rule, count in planned.items() if rule in remote})
+
+
+def test_gpus_are_given_to_the_rules_that_ask_and_never_more_than_there_are(on_slurm):
+    asking = {"base_run", "head_scores", "covariance_part", "eigendecomposition", "lambda_part"}
+    asking |= {"score_shard", "retrain"}
+    rows = on_slurm.accounted()
+    with_gpu = [row for row in rows if "gres/gpu=1" in row["AllocTRES"]]
+    assert {row["rule"] for row in with_gpu} == asking
+    assert not [row for row in rows if row["rule"] in asking and row not in with_gpu]
+    assert {row["NodeList"] for row in with_gpu} == {"gpu1"}
+    assert {row["NodeList"] for row in rows if row not in with_gpu} <= {"cpu1", "cpu2"}
+    events = [(datetime.fromisoformat(row["Start"]), 1) for row in with_gpu]
+    events += [(datetime.fromisoformat(row["End"]), -1) for row in with_gpu]
+    at_once, most = 0, 0
+    # Ends before starts of the same second.
+    for _, change in sorted(events, key=lambda event: (event[0], event[1])):
+        at_once += change
+        most = max(most, at_once)
+    assert 1 <= most <= on_slurm.cluster.gpus
+
+
+def test_jobs_of_a_rule_go_in_arrays(on_slurm):
+    arrays = [row["JobID"] for row in on_slurm.accounted() if "_" in row["JobID"]]
+    assert arrays
+
+
+def test_the_results_are_those_of_a_local_run(on_slurm, finished):
+    """To the byte where a format has nothing of its own in it; tables by their content."""
+    names = [path.relative_to(finished.results) for path in finished.results.rglob("*") if path.is_file()]
+    names = [name for name in names if name.parts[0] not in ("logs", "benchmarks", "resume")]
+    compared = Counter()
+    for name in names:
+        here, there = on_slurm.results / name, finished.results / name
+        if name.name == "report.html":
+            continue
+        assert here.is_file(), name
+        if name.suffix == ".parquet":
+            pd.testing.assert_frame_equal(pd.read_parquet(here), pd.read_parquet(there), check_exact=True)
+        elif name.suffix != ".pdf":
+            assert filecmp.cmp(here, there, shallow=False), name
+        compared[name.suffix] += 1
+    assert {".parquet", ".safetensors", ".npy", ".csv", ".json", ".png"} <= set(compared)
+
+
+def test_nothing_is_left_to_do(on_slurm):
+    assert on_slurm.planned() == Counter()
+
+
+def test_the_local_profile_has_nothing_to_do_either(on_slurm):
+    """Where a job ran changes nothing."""
+    done = on_slurm.snakemake("--executor", "local", "--cores", "2", "--dry-run")
+    assert "Nothing to be done" in done.stdout

@@ -1,0 +1,189 @@
+"""Faults of a cluster, each on a training that is at work: the numbers are those of an unbroken run."""
+
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from slurm.cluster import wait_until
+from slurm.conftest import ClusterProject
+
+# A training of about half a minute.
+SLOW = {
+    "corpus.synthetic.documents": 12000,
+    "model.settings.hidden_size": 256,
+    "model.settings.intermediate_size": 1024,
+    "run.steps": 600,
+    "run.checkpoints": [0, 300, 600],
+    "run.window": {"start": 2, "stop": 600},
+    "attribution.checkpoint": 300,
+    "attribution.rank_at": 600,
+}
+GOAL = "results/base/steps.parquet"
+AT_WORK = "step 20 of 600"
+
+
+@pytest.fixture(scope="session")
+def prepared(cluster, tmp_path_factory) -> ClusterProject:
+    """A project in which the base run is next, with a copy in which it has been made unbroken."""
+    project = ClusterProject.make(tmp_path_factory.mktemp("prepared") / "project").on(cluster)
+    for key, value in SLOW.items():
+        project.configure(key, value)
+    local = ("--executor", "local", "--cores", "2")
+    project.snakemake(*local, "--until", "order")
+    unbroken = project.copy(project.folder.with_name("unbroken")).on(cluster, edit=False)
+    unbroken.snakemake(*local, GOAL)
+    return project
+
+
+@pytest.fixture
+def slow(prepared, tmp_path) -> ClusterProject:
+    return prepared.copy(tmp_path / "project").on(prepared.cluster, edit=False)
+
+
+@pytest.fixture
+def unbroken(prepared) -> pd.DataFrame:
+    return pd.read_parquet(prepared.folder.with_name("unbroken") / GOAL)
+
+
+def finishes(project: ClusterProject, process: subprocess.Popen) -> None:
+    assert process.wait(timeout=300) == 0, project.output[-6000:]
+
+
+def check(project: ClusterProject, unbroken: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(pd.read_parquet(project.folder / GOAL), unbroken, check_exact=True)
+    assert project.jobs("base_run", "running,pending,completing") == []
+    assert not list(project.results.glob("resume/*"))
+
+
+def resumed_at(project: ClusterProject) -> int:
+    log = (project.results / "logs" / "base_run.log").read_text()
+    return int(log.split("resumed at step ")[1].split()[0])
+
+
+def test_a_job_cancelled_by_scancel(slow, unbroken):
+    process = slow.start(GOAL)
+    job = slow.wait_for_job("base_run", text=AT_WORK)
+    slow.cluster.run("scancel", job)
+    finishes(slow, process)
+    check(slow, unbroken)
+    assert resumed_at(slow) >= 20
+    # The failed job showed the end of its log.
+    assert f"told to end (SIGTERM), saved at step {resumed_at(slow)}" in slow.output
+    assert [row["State"].split()[0] for row in slow.accounted()] == ["CANCELLED", "COMPLETED"]
+
+
+def test_a_node_dies(slow, unbroken):
+    """SLURM queues the job again by itself, and Snakemake waits for it."""
+    process = slow.start(GOAL, "--set-resources", "base_run:save_seconds=1")
+    slow.wait_for_job("base_run", text="step 100 of 600")
+    slow.cluster.kill_node("gpu1")
+    wait_until(lambda: slow.jobs("base_run", "pending"), 60, "the job was not queued again")
+    slow.cluster.start_node("gpu1")
+    finishes(slow, process)
+    check(slow, unbroken)
+    assert resumed_at(slow) > 2
+    assert len({row["JobID"] for row in slow.accounted()}) == 1
+
+
+def test_a_training_is_preempted(slow, unbroken):
+    process = slow.start(GOAL)
+    job = slow.wait_for_job("base_run", text=AT_WORK)
+    urgent = ("sbatch", "--parsable", "--partition=urgent", "--account=lab", "--gpus=2", "--cpus-per-task=2")
+    slow.cluster.run(*urgent, "--mem=100", "--output=/dev/null", "--wrap", "sleep 5")
+    wait_until(lambda: slow.jobs("base_run", "pending"), 60, "the job was not preempted")
+    finishes(slow, process)
+    check(slow, unbroken)
+    assert resumed_at(slow) >= 20
+    # SLURM's own requeue: one job, no retry of Snakemake's.
+    assert {row["JobID"] for row in slow.accounted()} == {job}
+    assert "Trying to restart" not in slow.output
+
+
+def test_a_job_over_its_memory_is_given_more(slow, unbroken):
+    process = slow.start(GOAL, "--set-resources", "base_run:mem_mb=250*attempt**3")
+    finishes(slow, process)
+    check(slow, unbroken)
+    states = [row["State"] for row in slow.accounted()]
+    assert len(states) > 1
+    assert states[-1] == "COMPLETED"
+    assert "mem=250M" in slow.accounted()[0]["AllocTRES"]
+
+
+def test_a_job_over_its_time_saves_and_goes_on_with_more(slow, unbroken):
+    slow.edit("profiles/slurm/config.yaml", "notice: 180", "notice: 40")
+    process = slow.start(GOAL, "--set-resources", "base_run:runtime=attempt")
+    finishes(slow, process)
+    check(slow, unbroken)
+    assert resumed_at(slow) > 2
+    assert len(slow.accounted()) > 1
+
+
+def test_the_controller_is_restarted(slow, unbroken):
+    process = slow.start(GOAL)
+    slow.wait_for_job("base_run", text=AT_WORK)
+    slow.cluster.stop_controller()
+    time.sleep(8)
+    slow.cluster.start_controller()
+    finishes(slow, process)
+    check(slow, unbroken)
+    assert slow.counted() == Counter({"base_run": 1})
+
+
+def test_the_workflow_is_killed_and_started_again(slow, unbroken):
+    """The training of the first run saves and ends; the second goes on from there."""
+    first = slow.start(GOAL)
+    slow.wait_for_job("base_run", text=AT_WORK)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    blocked = slow.snakemake(GOAL, check=False)
+    assert "--unlock" in blocked.stdout
+    assert slow.counted() == Counter({"base_run": 1})
+    slow.snakemake("--unlock")
+    process = slow.start(GOAL)
+    finishes(slow, process)
+    check(slow, unbroken)
+    assert "ending SLURM jobs of an earlier run" in slow.output
+    assert resumed_at(slow) >= 20
+    first_job, second_job = slow.accounted()
+    assert first_job["End"] <= second_job["Start"]
+
+
+def test_what_was_finished_while_the_workflow_was_dead_is_not_made_again(slow, unbroken):
+    first = slow.start(GOAL)
+    slow.wait_for_job("base_run", text=AT_WORK)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    wait_until(lambda: not slow.jobs("base_run"), 180, "the job does not end")
+    made = (slow.results / "base" / "checkpoints" / "step-000600" / "model.safetensors").stat()
+    slow.snakemake("--unlock")
+    finishes(slow, slow.start(GOAL))
+    check(slow, unbroken)
+    log = (slow.results / "logs" / "base_run.log").read_text()
+    assert "taken from a job of an earlier run" in log
+    kept = (slow.results / "base" / "checkpoints" / "step-000600" / "model.safetensors").stat()
+    assert (kept.st_ino, kept.st_mtime) == (made.st_ino, made.st_mtime)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system of a few megabytes")
+def test_the_disk_is_full(slow, unbroken):
+    place = slow.results / "base"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)], check=True)
+    try:
+        process = slow.start(GOAL, "--retries", "0")
+        assert process.wait(timeout=300) != 0
+        assert "No space left on device" in slow.output
+        assert (
+            "free the disk or mend the folder's permissions, then run the same command again" in slow.output
+        )
+        assert not [path for path in Path(place).rglob("*") if path.is_file()]
+        subprocess.run(["mount", "-o", "remount,size=200m", str(place)], check=True)
+        finishes(slow, slow.start(GOAL))
+        check(slow, unbroken)
+    finally:
+        subprocess.run(["umount", str(place)], check=True)

@@ -1,0 +1,30 @@
+"""Sum up the covariances of all targets' units over one part of the fitted samples."""
+
+from pathlib import Path
+
+from mda import cli, fitting, influence, sections, units
+from mda import model as models
+from mda.tokens import TokenStore
+
+
+def sum_covariances(
+    checkpoint: Path,
+    train: Path,
+    schedule: Path,
+    targets: Path,
+    fit: sections.Fit,
+    numerics: sections.Numerics,
+    part: int,
+    out: Path,
+) -> None:
+    """Write `out`: for each block the sums of x xᵀ and g gᵀ over tokens, and how many they were."""
+    rows = influence.Rows(TokenStore(train), fitting.rows(schedule, fit, part))
+    wanted = units.all_units(units.read_targets(targets))
+    model = models.load(checkpoint, numerics.attention)
+    tracker = influence.Tracker(model, wanted, fit.seed, precision=numerics.attribution)
+    sums = tracker.covariances(rows, fit.strategy, fit.batch_size)
+    fitting.write(out, fitting.to_arrays(influence.flatten(sums)))
+
+
+if __name__ == "__main__":
+    cli.run(sum_covariances)

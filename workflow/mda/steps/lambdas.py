@@ -1,0 +1,35 @@
+"""Sum up the squared gradients of all targets' units over one part of the fitted samples."""
+
+from pathlib import Path
+
+from mda import cli, fitting, influence, sections, units
+from mda import model as models
+from mda.tokens import TokenStore
+
+
+def sum_lambdas(
+    checkpoint: Path,
+    train: Path,
+    schedule: Path,
+    targets: Path,
+    eigen: list[Path],
+    fit: sections.Fit,
+    numerics: sections.Numerics,
+    part: int,
+    out: Path,
+) -> None:
+    """Write `out`: for each block the sum of Λ over samples, and how many they were.
+
+    `eigen` has the eigenvectors in whose basis gradients are squared, if the strategy has any.
+    """
+    rows = influence.Rows(TokenStore(train), fitting.rows(schedule, fit, part))
+    wanted = units.all_units(units.read_targets(targets))
+    model = models.load(checkpoint, numerics.attention)
+    tracker = influence.Tracker(model, wanted, fit.seed, precision=numerics.attribution)
+    bases = influence.unflatten(fitting.to_tensors(fitting.read(eigen[0]))) if eigen else {}
+    sums = tracker.lambdas(rows, bases, fit.strategy, fit.batch_size)
+    fitting.write(out, fitting.to_arrays(influence.flatten(sums)))
+
+
+if __name__ == "__main__":
+    cli.run(sum_lambdas)
