@@ -9,10 +9,12 @@ SOURCES := workflow tests
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stdlib pin cost benchmark test check format clean
+.PHONY: help install demo stdlib pin cost benchmark test check format clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+install: $(VENV)/installed ## make the environment .venv, and nothing else
 
 demo: $(VENV)/installed ## the embedded default: from text to results/report.html (minutes)
 	@$(RUN)

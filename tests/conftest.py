@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from project import ROOT, Project
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from mda import sections
 
 # Small models are slower on many threads, and results vary a little with their number.
 torch.set_num_threads(1)
-
-ROOT = Path(__file__).parent.parent
-
 
 NUMERICS = sections.Numerics(attention="eager", training="fp32", attribution="fp32")
 OPTIMIZER = sections.Optimizer(
@@ -92,3 +89,13 @@ class Store:
 @pytest.fixture
 def store() -> Store:
     return Store(np.random.default_rng(0).integers(0, 20, (13, 12)))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Project:
+    """A tiny project, run once from nothing to the report."""
+    project = Project.make(tmp_path_factory.mktemp("finished") / "project")
+    done = project.make_all()
+    assert done.returncode == 0, done.stdout[-6000:]
+    (project.folder / "output.txt").write_text(done.stdout)
+    return project

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from project import Project
 from slurm.cluster import ACCOUNT, Cluster, missing, wait_until
-from workflow.conftest import Project
 
 POLLING = Path(__file__).parent / "polling"
 # `--profile slurm` as it is, but for waits that are made for jobs of hours.
@@ -38,7 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory) -> Iterator[Cluster]:
     assert not missing(), f"continuous integration needs SLURM, but there is no {', '.join(missing())}"
-    lab = Cluster(tmp_path_factory.mktemp("lab", numbered=True))
+    # Two runs of the tests on one machine each have ports of their own.
+    lab = Cluster(tmp_path_factory.mktemp("lab", numbered=True), port=26800 + 20 * (os.getpid() % 100))
     lab.start()
     yield lab
     lab.stop()

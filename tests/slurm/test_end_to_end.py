@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import datetime
 
 import pandas as pd
-from conftest import ROOT
+from project import ROOT
 
 # Steps of seconds, which run where the workflow runs.
 PUBLISHED = {"checkpoint", "measure_published", "measured_text", "batches"}

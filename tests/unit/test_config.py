@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT
+from project import ROOT
 from pydantic import BaseModel
 
 from mda import config, cost, design

@@ -4,7 +4,7 @@ import importlib.metadata
 import re
 
 import yaml
-from conftest import ROOT
+from project import ROOT
 
 # conda-forge's names of packages that PyPI names otherwise.
 CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib", "huggingface-hub": "huggingface_hub"}

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT
+from project import ROOT
 
 from mda import cli, code, files
 from mda.errors import UserError

@@ -11,7 +11,7 @@ import time
 
 import pytest
 import torch
-from conftest import ROOT
+from project import ROOT
 
 from mda import cli, gpus
 from mda.errors import UserError

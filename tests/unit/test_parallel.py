@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from project import ROOT
 from tokenizers import Tokenizer, models
 
 from mda import files, schedule

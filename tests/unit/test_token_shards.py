@@ -18,10 +18,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT
 from huggingface_hub import constants
 from huggingface_hub.utils import close_session
 from loopback import Hub
+from project import ROOT
 
 from mda import batch_ledger, batch_reading, config, corpus, files, sources, token_shards, tokens
 from mda.errors import UserError

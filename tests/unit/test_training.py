@@ -1,6 +1,8 @@
 """Training: unbroken and resumed runs, roles, the learning rate."""
 
 import math
+import os
+import signal
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 import torch
 from conftest import NUMERICS, OPTIMIZER, Store, tiny_model
 
-from mda import schedule, training
+from mda import interruption, schedule, training
 from mda.errors import UserError
 
 SETTINGS = OPTIMIZER.model_copy(update={"schedule": "cosine", "warmup_steps": 3, "decay_steps": 12})
@@ -36,6 +38,28 @@ def run(folder, stop=10, **arguments):
 
 class Killed(Exception):
     pass
+
+
+@pytest.mark.parametrize("step", [2, 6])
+def test_a_run_that_is_told_to_end_saves_first(tmp_path, step):
+    """SIGTERM, as SLURM sends it: the state of that very step is saved, whatever the cadence."""
+    records, model = run(tmp_path / "unbroken")
+
+    def tell(model):
+        calls.append(1)
+        if len(calls) == 1 + step // 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return evaluate(model)
+
+    calls: list[int] = []
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(UserError, match=f"saved at step {step}"), interruption.watched():
+        run(tmp_path / "broken", measure=tell)
+    assert signal.getsignal(signal.SIGTERM) is before
+    again, resumed = run(tmp_path / "broken")
+    assert repr(again) == repr(records)
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter, resumed.get_parameter(name)), name
 
 
 @pytest.mark.parametrize("last", [1, 3, 4, 9])

@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from workflow.conftest import Project
+from project import Project
 
 pytestmark = pytest.mark.slow
 
@@ -52,17 +52,17 @@ def test_a_truncated_token_store(project):
 
 def test_a_checkpoint_that_is_gone(project):
     shutil.rmtree(project.results / "base" / "checkpoints" / "step-000004")
-    output = fails(project, "--forcerun", "factors", "--until", "factors")
+    output = fails(project, "--forcerun", "covariance_part", "--until", "covariance_part")
     assert "step-000004: is no checkpoint" in output
     assert "delete the folder base/checkpoints and run again" in output
-    assert not (project.results / "factors" / "factors.safetensors").exists()
+    assert not (project.results / "factors" / "covariance" / "0.safetensors").exists()
 
 
 def test_a_damaged_factor_file(project):
-    path = project.results / "factors" / "factors.safetensors"
+    path = project.results / "factors" / "eigen.safetensors"
     path.write_bytes(path.read_bytes()[:500])
     output = fails(project, "--forcerun", "score_shard", "--until", "score_shard")
-    assert "factors.safetensors: cannot be read" in output
+    assert "eigen.safetensors: cannot be read" in output
 
 
 def test_a_vocabulary_that_does_not_match_the_model(project):

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from workflow.conftest import Project
+from project import Project
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import ROOT
-from workflow.conftest import Project
+from project import ROOT, Project
 
 pytestmark = pytest.mark.slow
 

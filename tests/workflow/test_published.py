@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from conftest import ROOT
 from loopback import Hub
+from project import ROOT
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch.nn import functional
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM

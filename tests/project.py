@@ -1,4 +1,4 @@
-"""A finished tiny project, made once, and ways to change copies of it."""
+"""A project of its own for a test: the workflow, a tiny configuration, and ways to run and change it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
-from conftest import ROOT
 
+ROOT = Path(__file__).parent.parent
 OWN_PROBE = """
 def previous(model, tokens, heads):
     attentions = model(tokens, output_attentions=True).attentions
@@ -109,13 +108,3 @@ class Project:
     @property
     def results(self) -> Path:
         return self.folder / "results"
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Project:
-    """A tiny project, run once from nothing to the report."""
-    project = Project.make(tmp_path_factory.mktemp("finished") / "project")
-    done = project.make_all()
-    assert done.returncode == 0, done.stdout[-6000:]
-    (project.folder / "output.txt").write_text(done.stdout)
-    return project
