@@ -9,7 +9,7 @@ SOURCES := workflow tests
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo stdlib pin cost benchmark test check format clean
+.PHONY: help install status demo stdlib pin cost benchmark test check format clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -21,6 +21,9 @@ demo: $(VENV)/installed ## the embedded default: from text to results/report.htm
 
 stdlib: $(VENV)/installed ## the same on the standard library of this Python (half an hour)
 	@$(RUN) --configfile experiments/python-stdlib.yaml
+
+status: $(VENV)/installed ## what the last run has done, is doing and has left
+	@$(BIN)/python workflow/status.py
 
 pin: $(VENV)/installed ## note commits and hashes of hub files: make pin EXPERIMENT=experiments/x.yaml
 	@$(BIN)/python workflow/pin.py $(EXPERIMENT) $(if $(UPDATE),--update)

@@ -15,6 +15,10 @@ configfile: "config.yaml"
 report: "workflow/report/workflow.rst"
 
 
+# Used by `--sdm apptainer`; envs/mda.def says how it is built.
+container: "envs/mda.sif"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/corpus.smk"
 include: "workflow/rules/tokens.smk"
@@ -26,6 +30,7 @@ include: "workflow/rules/selections.smk"
 include: "workflow/rules/interventions.smk"
 include: "workflow/rules/evidence.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/usage.smk"
 
 
 onstart:
@@ -38,4 +43,5 @@ rule all:
     input:
         "<results>/config.yaml",
         "<results>/tables/effects.csv",
+        "<results>/benchmarks/usage.csv",
         figures(),

@@ -62,7 +62,7 @@ class Cluster:
     folder: Path
     port: int = 26800
     cpus: int = 2
-    memory_mb: int = 6000
+    memory_mb: int = 12000
     gpus: int = 2
     cpu_nodes: tuple[str, ...] = ("cpu1", "cpu2")
     gpu_nodes: tuple[str, ...] = ("gpu1",)

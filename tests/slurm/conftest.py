@@ -17,11 +17,7 @@ POLLING = Path(__file__).parent / "polling"
 # `--profile slurm` as it is, but for waits that are made for jobs of hours.
 QUICK = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10")
 # What a site fills in.
-SITE = {
-    "account: null": f"account: {ACCOUNT}",
-    "cpu_partition: null": "cpu_partition: cpu",
-    "gpu_partition: null": "gpu_partition: gpu",
-}
+PARTITIONS = "partitions: {cpu: {max_runtime: 20000}, gpu: {max_runtime: 20000, max_gpu: 2}}\n"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,11 +46,13 @@ class ClusterProject(Project):
 
     cluster: Cluster
 
-    def on(self, cluster: Cluster, edit: bool = True) -> ClusterProject:
-        """Use this cluster; `edit` fills in the site's values, which a copy has already."""
+    def on(self, cluster: Cluster) -> ClusterProject:
+        """Use this cluster, as a site does: its account and its partitions."""
         self.cluster = cluster
-        for old, new in SITE.items() if edit else ():
-            self.edit("profiles/slurm/config.yaml", old, new)
+        profile = self.folder / "profiles" / "slurm"
+        settings = profile / "config.yaml"
+        settings.write_text(settings.read_text().replace("account: null", f"account: {ACCOUNT}"))
+        (profile / "partitions.yaml").write_text(PARTITIONS)
         return self
 
     def copy(self, folder: Path) -> ClusterProject:
@@ -92,11 +90,12 @@ class ClusterProject(Project):
         place = str(self.folder)
         return [job for job, comment, folder in rows if folder == place and _rule(comment) == rule]
 
-    def wait_for_job(self, rule: str, log: str | None = None, text: str = "") -> str:
+    def wait_for_job(self, process: subprocess.Popen, rule: str, text: str) -> str:
         """Wait until a job of a rule runs, and its log says `text`."""
-        path = self.results / "logs" / (log or f"{rule}.log")
+        path = self.results / "logs" / f"{rule}.log"
 
         def at_work() -> bool:
+            assert process.poll() is None, self.output[-6000:]
             return bool(self.jobs(rule)) and path.exists() and text in path.read_text()
 
         wait_until(at_work, 180, f"no job of {rule} is at work:\n{self.output[-3000:]}")

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import datetime
 
 import pandas as pd
+import yaml
 from project import ROOT
 
 # Steps of seconds, which run where the workflow runs.
@@ -77,3 +78,14 @@ def test_the_local_profile_has_nothing_to_do_either(on_slurm):
     """Where a job ran changes nothing."""
     done = on_slurm.snakemake("--executor", "local", "--cores", "2", "--dry-run")
     assert "Nothing to be done" in done.stdout
+
+
+def test_the_profile_knows_the_rules_with_gpus_and_those_that_train():
+    """Its lists are those of the rules."""
+    text = "\n".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
+    blocks = dict(re.findall(r"^ *rule (\w+):\n((?:(?! *rule ).*\n)*)", text, re.MULTILINE))
+    profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())["__variables__"]
+    assert {*profile["trainings"], *profile["other_gpu_rules"]} == {
+        name for name, body in blocks.items() if "gpu=" in body
+    }
+    assert set(profile["trainings"]) == {name for name, body in blocks.items() if "save_seconds=" in body}

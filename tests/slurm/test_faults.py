@@ -35,14 +35,14 @@ def prepared(cluster, tmp_path_factory) -> ClusterProject:
         project.configure(key, value)
     local = ("--executor", "local", "--cores", "2")
     project.snakemake(*local, "--until", "order")
-    unbroken = project.copy(project.folder.with_name("unbroken")).on(cluster, edit=False)
+    unbroken = project.copy(project.folder.with_name("unbroken")).on(cluster)
     unbroken.snakemake(*local, GOAL)
     return project
 
 
 @pytest.fixture
 def slow(prepared, tmp_path) -> ClusterProject:
-    return prepared.copy(tmp_path / "project").on(prepared.cluster, edit=False)
+    return prepared.copy(tmp_path / "project").on(prepared.cluster)
 
 
 @pytest.fixture
@@ -67,20 +67,20 @@ def resumed_at(project: ClusterProject) -> int:
 
 def test_a_job_cancelled_by_scancel(slow, unbroken):
     process = slow.start(GOAL)
-    job = slow.wait_for_job("base_run", text=AT_WORK)
+    job = slow.wait_for_job(process, "base_run", AT_WORK)
     slow.cluster.run("scancel", job)
     finishes(slow, process)
     check(slow, unbroken)
     assert resumed_at(slow) >= 20
     # The failed job showed the end of its log.
-    assert f"told to end (SIGTERM): saved at step {resumed_at(slow)}" in slow.output
+    assert f"told to end (SIGTERM) at step {resumed_at(slow)}" in slow.output
     assert [row["State"].split()[0] for row in slow.accounted()] == ["CANCELLED", "COMPLETED"]
 
 
 def test_a_node_dies(slow, unbroken):
     """SLURM queues the job again by itself, and Snakemake waits for it."""
     process = slow.start(GOAL, "--set-resources", "base_run:save_seconds=1")
-    slow.wait_for_job("base_run", text="step 100 of 600")
+    slow.wait_for_job(process, "base_run", "step 100 of 600")
     slow.cluster.kill_node("gpu1")
     wait_until(lambda: slow.jobs("base_run", "pending"), 60, "the job was not queued again")
     slow.cluster.start_node("gpu1")
@@ -92,7 +92,7 @@ def test_a_node_dies(slow, unbroken):
 
 def test_a_training_is_preempted(slow, unbroken):
     process = slow.start(GOAL)
-    job = slow.wait_for_job("base_run", text=AT_WORK)
+    job = slow.wait_for_job(process, "base_run", AT_WORK)
     urgent = ("sbatch", "--parsable", "--partition=urgent", "--account=lab", "--gpus=2", "--cpus-per-task=2")
     slow.cluster.run(*urgent, "--mem=100", "--output=/dev/null", "--wrap", "sleep 5")
     wait_until(lambda: slow.jobs("base_run", "pending"), 60, "the job was not preempted")
@@ -125,7 +125,7 @@ def test_a_job_over_its_time_saves_and_goes_on_with_more(slow, unbroken):
 
 def test_the_controller_is_restarted(slow, unbroken):
     process = slow.start(GOAL)
-    slow.wait_for_job("base_run", text=AT_WORK)
+    slow.wait_for_job(process, "base_run", AT_WORK)
     slow.cluster.stop_controller()
     time.sleep(8)
     slow.cluster.start_controller()
@@ -137,7 +137,7 @@ def test_the_controller_is_restarted(slow, unbroken):
 def test_the_workflow_is_killed_and_started_again(slow, unbroken):
     """The training of the first run saves and ends; the second goes on from there."""
     first = slow.start(GOAL)
-    slow.wait_for_job("base_run", text=AT_WORK)
+    slow.wait_for_job(first, "base_run", AT_WORK)
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
     blocked = slow.snakemake(GOAL, check=False)
@@ -155,7 +155,7 @@ def test_the_workflow_is_killed_and_started_again(slow, unbroken):
 
 def test_what_was_finished_while_the_workflow_was_dead_is_not_made_again(slow, unbroken):
     first = slow.start(GOAL)
-    slow.wait_for_job("base_run", text=AT_WORK)
+    slow.wait_for_job(first, "base_run", AT_WORK)
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
     wait_until(lambda: not slow.jobs("base_run"), 180, "the job does not end")

@@ -53,7 +53,7 @@ def test_a_run_that_is_told_to_end_saves_first(tmp_path, step):
 
     calls: list[int] = []
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(UserError, match=f"saved at step {step}"), interruption.watched():
+    with pytest.raises(UserError, match=f"told to end at step {step};"), interruption.watched():
         run(tmp_path / "broken", measure=tell)
     assert signal.getsignal(signal.SIGTERM) is before
     again, resumed = run(tmp_path / "broken")

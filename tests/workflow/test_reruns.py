@@ -8,7 +8,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-PLOTS_OF_CURVES = {"plot_emergence": 2, "plot_icl": 2}
+PLOTS_OF_CURVES = {"plot_emergence": 2, "plot_icl": 2, "usage": 1}
 PLOTS_OF_RUNS = {**PLOTS_OF_CURVES, "plot_effects": 2}
 EVIDENCE = {"curves": 1, "effects": 1, **PLOTS_OF_RUNS}
 # New scores reach the selections by influence and the branches made of them, and no control.
@@ -83,7 +83,8 @@ def test_the_users_own_probe(project):
 
 def test_the_threshold_of_formation(project):
     project.configure("evidence.threshold", 0.2)
-    assert project.planned() == Counter({"effects": 1, "plot_effects": 2, "plot_emergence": 2, **ALWAYS})
+    plots = {"plot_effects": 2, "plot_emergence": 2}
+    assert project.planned() == Counter({"effects": 1, **plots, "usage": 1, **ALWAYS})
 
 
 def test_the_damping(project):
@@ -107,5 +108,5 @@ def test_a_change_is_carried_out_and_done(project):
     """The plan above is what runs, and afterwards nothing is left to do."""
     project.configure("figures.palette", {"random": "#000000"})
     output = project.snakemake().stdout
-    assert output.count("Finished jobid") == 10
+    assert output.count("Finished jobid") == 11
     assert project.planned() == Counter()

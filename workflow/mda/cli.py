@@ -23,7 +23,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 import mda
-from mda import code, files
+from mda import code, files, usage
 from mda.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -60,6 +60,9 @@ def run(step: Callable[..., None], arguments: list[str] | None = None) -> None:
             log.info("taken from a job of an earlier run that has been finished meanwhile")
         else:
             step(**values)
+        used = usage.gpu_memory()
+        if used is not None:
+            log.info(used)
     except UserError as error:
         print(f"error in step '{name}': {error}", file=sys.stderr)
         sys.exit(1)

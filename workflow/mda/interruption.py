@@ -17,7 +17,7 @@ GRACE_SECONDS = 60.0
 
 
 def asked() -> bool:
-    """Whether this process has been told to end since `watched` was entered."""
+    """Whether this process has been told to end, inside of `watched`."""
     return _asked.is_set()
 
 
@@ -45,3 +45,4 @@ def watched() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+        _asked.clear()

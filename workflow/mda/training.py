@@ -299,9 +299,9 @@ class Trainer:
                 self._save(model, optimizer, step, loss)
                 saved = time.monotonic()
             if told:
-                log.info("told to end (SIGTERM): saved at step %d", step)
+                log.info("told to end (SIGTERM) at step %d, whose state is safe", step)
                 interruption.await_end()
-                raise UserError(f"told to end, and saved at step {step}; run again to go on from there")
+                raise UserError(f"told to end at step {step}; run again to go on from there")
             loss = self.update(model, optimizer, step)
         return model
 

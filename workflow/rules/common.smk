@@ -13,8 +13,10 @@ import pydantic_core
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+from snakemake_interface_executor_plugins.settings import ExecMode
 
-from mda import code, corpus, design, files, pins, restart
+from mda import code, corpus, design, files, pins, plan, restart
 from mda.config import check as check_configuration
 from mda.errors import UserError
 
@@ -22,6 +24,11 @@ try:
     CONFIG = check_configuration(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None
+
+# Every job reads this file again.
+if workflow.exec_mode == ExecMode.DEFAULT:
+    for sentence in plan.warnings(CONFIG):
+        logger.warning(f"configuration: {sentence}.")
 
 
 pathvars:

@@ -1,0 +1,54 @@
+"""How the work is cut into jobs, and what to say where the cut does not suit the data."""
+
+from __future__ import annotations
+
+from mda.config import Config
+
+# A job that starts and loads the model for less than this many batches mostly starts and loads.
+FEWEST_BATCHES = 8
+# More than these and a scheduler is busy with the jobs (SLURM's MaxArraySize is 1001 by default).
+MOST_JOBS = 1000
+# Tokens of a job: at 50,000 tokens a second they take some three hours, which are lost with the job.
+MOST_TOKENS = 500_000_000
+
+
+def warnings(config: Config) -> list[str]:
+    """A sentence for each setting that cuts the work too fine or too coarse, with a better number."""
+    fit, attribution = config.attribution.fit, config.attribution
+    start, stop = config.scored
+    scored = (stop - start) * config.run.batch_size
+    cuts = (
+        ("attribution.samples_per_shard", attribution.samples_per_shard, scored),
+        ("attribution.fit.samples_per_part", fit.samples_per_part, fit.samples),
+    )
+    found = (
+        warning(key, size, samples, fit.batch_size, config.tokens.context) for key, size, samples in cuts
+    )
+    return [sentence for sentence in found if sentence is not None]
+
+
+def warning(key: str, size: int, samples: int, batch: int, context: int) -> str | None:
+    """What is wrong with jobs of `size` of the `samples`, or None.
+
+    Args:
+        key: name of the setting.
+        batch: samples that pass through the model at once.
+        context: tokens of a sample.
+    """
+    jobs = -(-samples // size)
+    coarsest = max(1, MOST_TOKENS // context)
+    finest = min(max(FEWEST_BATCHES * batch, -(-samples // MOST_JOBS)), coarsest)
+    if jobs > MOST_JOBS:
+        return f"{key} {size} makes {jobs} jobs, which is too fine; {finest} makes {-(-samples // finest)}"
+    if jobs > 1 and size < min(finest, samples):
+        better = min(finest, samples)
+        return (
+            f"{key} {size} is too fine: a job reads fewer than {FEWEST_BATCHES} batches and mostly starts; "
+            f"{better} makes {-(-samples // better)} jobs of {jobs}"
+        )
+    if min(size, samples) > coarsest:
+        return (
+            f"{key} {size} is too coarse: a job reads {min(size, samples) * context / 1e9:.1f} G tokens, "
+            f"which are lost when it dies; {coarsest} makes {-(-samples // coarsest)} jobs"
+        )
+    return None

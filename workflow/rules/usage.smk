@@ -1,0 +1,32 @@
+# Usage.
+# In:  the benchmarks and logs of all jobs.
+# Out: benchmarks/usage.csv, a line a rule: jobs, times, memory, GPU memory.
+
+
+rule usage:
+    """Collect what all jobs used, at the end of a run."""
+    input:
+        "<results>/tables/effects.csv",
+        figures(),
+    output:
+        table="<results>/benchmarks/usage.csv",
+    log:
+        "<logs>/usage.log",
+    localrule: True
+    conda:
+        "../../envs/mda.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=minutes(10),
+    params:
+        benchmarks=f"{CONFIG.results}/benchmarks",
+        logs=f"{CONFIG.results}/logs",
+        code=code.fingerprint("usage"),
+    shell:
+        r"""
+        python -m mda.steps.usage \
+            --benchmarks {params.benchmarks:q} \
+            --logs {params.logs:q} \
+            --out {output.table:q} \
+            >{log:q} 2>&1
+        """
