@@ -108,7 +108,7 @@ class Cluster:
         ):
             self._end(name)
         for process in self._processes_of_jobs():
-            os.kill(process, signal.SIGKILL)
+            _signal(process, signal.SIGKILL)
 
     def run(self, *command: str, check: bool = True) -> str:
         """What a client program prints."""
@@ -134,21 +134,26 @@ class Cluster:
         self._launch(f"slurmd-{node}", "slurmd", "-D", "-N", node)
 
     def kill_node(self, node: str) -> None:
-        """Let a node die as in a power cut: its daemon and everything that it runs."""
+        """Let a node die as in a power cut: its daemon and everything that it runs, at once."""
         daemon = self.daemons.pop(f"slurmd-{node}")
-        daemon.kill()
+        # Frozen first, so that none is left to report the death of another.
+        dying = [daemon.pid, *self._step_daemons(node), *self._processes_of_jobs(f"SLURMD_NODENAME={node}")]
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for process in dying:
+                _signal(process, number)
         daemon.wait()
-        spool = str(self.folder / "spool" / node)
+
+    def _step_daemons(self, node: str) -> list[int]:
+        """The processes that watch a node's job steps; they write to its log."""
+        log, found = str(self.folder / "log" / f"slurmd-{node}.log"), []
         for process in Path("/proc").glob("[0-9]*"):
             try:
                 files = [str(link.readlink()) for link in (process / "fd").iterdir()]
-                of_step = "slurmstepd" in (process / "comm").read_text()
+                if "slurmstepd" in (process / "cmdline").read_text() and log in files:
+                    found.append(int(process.name))
             except OSError:
                 continue
-            if of_step and any(name.startswith(spool) for name in files):
-                _kill(int(process.name))
-        for process in self._processes_of_jobs(f"SLURMD_NODENAME={node}"):
-            _kill(process)
+        return found
 
     def _states(self) -> set[str]:
         return set(self.run("sinfo", "-h", "-N", "-o", "%T", check=False).split())
@@ -168,8 +173,9 @@ class Cluster:
 
     def _launch(self, name: str, *command: str, **variables: str) -> None:
         output = (self.folder / "log" / f"{name}.out").open("a")
+        # A daemon that outlives a killed test run would end the jobs of the next.
         self.daemons[name] = subprocess.Popen(
-            command,
+            ["setpriv", "--pdeathsig", "KILL", *command],
             env={**self.environment, "PATH": SYSTEM_PATH, **variables},
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -275,9 +281,9 @@ class Cluster:
         return f"NodeName={node} NodeHostname=localhost NodeAddr=127.0.0.1 Port={port} {size} State=UNKNOWN"
 
 
-def _kill(process: int) -> None:
+def _signal(process: int, number: int) -> None:
     try:
-        os.kill(process, signal.SIGKILL)
+        os.kill(process, number)
     except ProcessLookupError:
         return
 

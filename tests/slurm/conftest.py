@@ -90,9 +90,10 @@ class ClusterProject(Project):
         place = str(self.folder)
         return [job for job, comment, folder in rows if folder == place and _rule(comment) == rule]
 
-    def wait_for_job(self, process: subprocess.Popen, rule: str, text: str) -> str:
-        """Wait until a job of a rule runs, and its log says `text`."""
-        path = self.results / "logs" / f"{rule}.log"
+    def wait_for_job(self, process: subprocess.Popen, name: str, text: str) -> str:
+        """Wait until a job runs, and its log of that name says `text`; returns a job of its rule."""
+        path = self.results / "logs" / f"{name}.log"
+        rule = name.partition("/")[0]
 
         def at_work() -> bool:
             assert process.poll() is None, self.output[-6000:]

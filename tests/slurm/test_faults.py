@@ -90,11 +90,16 @@ def test_a_node_dies(slow, unbroken):
     assert len({row["JobID"] for row in slow.accounted()}) == 1
 
 
+def preempt(project: ClusterProject) -> None:
+    """An urgent job takes the whole GPU node for some seconds."""
+    whole = ("--partition=urgent", "--account=lab", "--gpus=2", "--cpus-per-task=2", "--mem=100")
+    project.cluster.run("sbatch", *whole, "--output=/dev/null", "--wrap", "sleep 5")
+
+
 def test_a_training_is_preempted(slow, unbroken):
     process = slow.start(GOAL)
     job = slow.wait_for_job(process, "base_run", AT_WORK)
-    urgent = ("sbatch", "--parsable", "--partition=urgent", "--account=lab", "--gpus=2", "--cpus-per-task=2")
-    slow.cluster.run(*urgent, "--mem=100", "--output=/dev/null", "--wrap", "sleep 5")
+    preempt(slow)
     wait_until(lambda: slow.jobs("base_run", "pending"), 60, "the job was not preempted")
     finishes(slow, process)
     check(slow, unbroken)
@@ -102,6 +107,28 @@ def test_a_training_is_preempted(slow, unbroken):
     # SLURM's own requeue: one job, no retry of Snakemake's.
     assert {row["JobID"] for row in slow.accounted()} == {job}
     assert "Trying to restart" not in slow.output
+
+
+def test_an_array_of_trainings_is_preempted(prepared, tmp_path):
+    """Tasks of an array are no steps of srun, but are told as well."""
+    made = ClusterProject(prepared.folder.with_name("unbroken"))
+    project = made.copy(tmp_path / "project").on(prepared.cluster)
+    schedules = [f"results/schedules/branches/base/seed-{seed}.parquet" for seed in (0, 1)]
+    project.snakemake("--executor", "local", "--cores", "2", *schedules)
+    goals = [f"results/runs/base/seed-{seed}/steps.parquet" for seed in (0, 1)]
+    process = project.start(*goals)
+    project.wait_for_job(process, "retrain/base/seed-0", AT_WORK)
+    project.wait_for_job(process, "retrain/base/seed-1", AT_WORK)
+    preempt(project)
+    finishes(project, process)
+    for seed in (0, 1):
+        log = (project.results / "logs" / "retrain" / "base" / f"seed-{seed}.log").read_text()
+        assert int(log.split("resumed at step ")[1].split()[0]) >= 20
+    assert "Trying to restart" not in project.output
+    assert all("_" in row["JobID"] for row in project.accounted())
+    again = pd.read_parquet(project.folder / goals[0])
+    project.snakemake("--executor", "local", "--cores", "2", "--force", goals[0])
+    pd.testing.assert_frame_equal(again, pd.read_parquet(project.folder / goals[0]), check_exact=True)
 
 
 def test_a_job_over_its_memory_is_given_more(slow, unbroken):
@@ -116,7 +143,8 @@ def test_a_job_over_its_memory_is_given_more(slow, unbroken):
 
 def test_a_job_over_its_time_saves_and_goes_on_with_more(slow, unbroken):
     slow.edit("profiles/slurm/config.yaml", "notice: 180", "notice: 40")
-    process = slow.start(GOAL, "--set-resources", "base_run:runtime=attempt")
+    slow.edit("profiles/slurm/config.yaml", "min(1440 * attempt", "min(attempt")
+    process = slow.start(GOAL)
     finishes(slow, process)
     check(slow, unbroken)
     assert resumed_at(slow) > 2
@@ -142,7 +170,6 @@ def test_the_workflow_is_killed_and_started_again(slow, unbroken):
     first.wait()
     blocked = slow.snakemake(GOAL, check=False)
     assert "--unlock" in blocked.stdout
-    assert slow.counted() == Counter({"base_run": 1})
     slow.snakemake("--unlock")
     process = slow.start(GOAL)
     finishes(slow, process)
@@ -153,20 +180,38 @@ def test_the_workflow_is_killed_and_started_again(slow, unbroken):
     assert first_job["End"] <= second_job["Start"]
 
 
-def test_what_was_finished_while_the_workflow_was_dead_is_not_made_again(slow, unbroken):
+NEXT = "results/heads/targets.json"
+
+
+@pytest.fixture
+def orphaned(slow) -> ClusterProject:
+    """The workflow is killed, and its training ends without it."""
     first = slow.start(GOAL)
     slow.wait_for_job(first, "base_run", AT_WORK)
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
     wait_until(lambda: not slow.jobs("base_run"), 180, "the job does not end")
-    made = (slow.results / "base" / "checkpoints" / "step-000600" / "model.safetensors").stat()
     slow.snakemake("--unlock")
-    finishes(slow, slow.start(GOAL))
-    check(slow, unbroken)
-    log = (slow.results / "logs" / "base_run.log").read_text()
-    assert "taken from a job of an earlier run" in log
-    kept = (slow.results / "base" / "checkpoints" / "step-000600" / "model.safetensors").stat()
-    assert (kept.st_ino, kept.st_mtime) == (made.st_ino, made.st_mtime)
+    return slow
+
+
+def test_what_ended_while_the_workflow_was_dead_is_not_made_again(orphaned, unbroken):
+    finishes(orphaned, orphaned.start(NEXT))
+    check(orphaned, unbroken)
+    assert orphaned.counted() == Counter({"base_run": 1, "head_scores": 1})
+    # Its parameters are on record: a change of them is noticed.
+    assert orphaned.planned(NEXT) == Counter()
+    orphaned.configure("run.optimizer.clip", 0.5)
+    assert orphaned.planned(NEXT)["base_run"] == 1
+
+
+def test_what_ended_while_the_workflow_was_dead_is_not_taken_for_something_else(orphaned):
+    orphaned.configure("run.optimizer.clip", 0.5)
+    done = orphaned.snakemake(NEXT, check=False)
+    assert done.returncode != 0
+    assert "made by a job whose end no workflow has seen" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert orphaned.jobs("head_scores", "running,pending") == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system of a few megabytes")

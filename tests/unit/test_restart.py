@@ -1,10 +1,13 @@
 """Results of a killed workflow's jobs: taken if the same made them, and only whole."""
 
+import ast
 import json
+import shlex
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from project import ROOT
 
 from mda import cli, files, fitting, restart
 from mda.errors import UserError
@@ -148,3 +151,30 @@ def test_where_slurm_does_not_answer_nothing_is_submitted(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(UserError, match="may still work here, but squeue fails"):
         restart.settle([restart.Unrecorded("1", "corpus", ())])
+
+
+def test_results_without_a_record_are_vouched_for_by_what_they_say(tmp_path):
+    train, out = tmp_path / "a train.npy", tmp_path / "order.parquet"
+    files.write_array(train, np.zeros((40, 5), np.uint16))
+
+    def command(seed):
+        places = f"--train {shlex.quote(str(train))} --out {out}"
+        settings = f"--steps 4 --batch-size 8 --seed {seed}"
+        return f"\n exec python -m mda.launch 1 mda.steps.order {places} {settings} >log 2>&1"
+
+    words = shlex.split(command(0))
+    cli.run(order.order, words[words.index("mda.steps.order") + 1 : words.index(">log")])
+    files.set_made_by({})
+    restart.vouch(command(0), [out])
+    with pytest.raises(UserError, match="not by the present settings and code; delete them"):
+        restart.vouch(command(1), [out])
+    files.write_array(train, np.ones((40, 5), np.uint16))
+    with pytest.raises(UserError, match="delete them"):
+        restart.vouch(command(0), [out])
+
+
+def test_every_step_module_has_one_function(tmp_path):
+    """`would_be_made_by` finds the step by it."""
+    for path in (ROOT / "workflow" / "mda" / "steps").glob("[a-z]*.py"):
+        public = [node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
+        assert len([name for name in public if not name.startswith("_")]) == 1, path.name

@@ -1,8 +1,10 @@
 """The shipped overlays: their whole plan, with inputs, before anything is downloaded."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 
 import pytest
@@ -33,3 +35,28 @@ def test_the_dry_run_lists_every_job_with_its_inputs_in_seconds(tmp_path, size):
         assert f"results/pythia-{size}/base/state" in job
         assert "schedules/branches/" in job
     assert f"results/pythia-{size}/published/step0" in done.stdout
+
+
+def test_a_plan_of_800_shards_is_made_in_seconds_and_a_gigabyte(tmp_path):
+    """By the SLURM profile, whose dry run needs no SLURM."""
+    project = Project.make(tmp_path / "project")
+    shutil.copy2(ROOT / "experiments" / "pythia-14m.yaml", project.folder)
+    (project.folder / "fine.yaml").write_text("attribution: {samples_per_shard: 1280}\n")
+    command = [sys.executable, "-m", "snakemake", "--profile", "slurm", "--dry-run", "--quiet", "rules"]
+    began = time.monotonic()
+    with (project.folder / "output.txt").open("w") as output:
+        process = subprocess.Popen(
+            [*command, "--configfile", "pythia-14m.yaml", "fine.yaml"],
+            cwd=project.folder,
+            env=project.environment(),
+            stdout=output,
+            stderr=output,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - began
+    text = (project.folder / "output.txt").read_text()
+    assert os.waitstatus_to_exitcode(status) == 0, text[-3000:]
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE))
+    assert int(jobs["score_shard"]) == 800
+    assert seconds < 30
+    assert usage.ru_maxrss * 1024 < 2**30

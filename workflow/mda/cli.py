@@ -9,11 +9,14 @@ annotation. Parameters whose name begins with `out` are outputs.
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.metadata
 import inspect
+import itertools
 import json
 import logging
 import os
+import shlex
 import sys
 import typing
 from collections.abc import Callable
@@ -84,6 +87,21 @@ def run(step: Callable[..., None], arguments: list[str] | None = None) -> None:
 def _outputs(values: dict[str, Any]) -> list[Path]:
     named = [value for key, value in values.items() if key.startswith("out")]
     return [path for value in named for path in (value if isinstance(value, list) else [value])]
+
+
+def would_be_made_by(command: str) -> str:
+    """What the results of a rule's shell command would say of what made them, as `files.made_by`."""
+    words = shlex.split(command)
+    start = next(index for index, word in enumerate(words) if word.startswith("mda.steps."))
+    module = importlib.import_module(words[start])
+    [step] = [
+        value
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == words[start] and not name.startswith("_")
+    ]
+    arguments = list(itertools.takewhile(lambda word: not word.startswith(">"), words[start + 1 :]))
+    name = words[start].rpartition(".")[2]
+    return json.dumps(_record(step, name, _parse(step, name, arguments)), sort_keys=True)
 
 
 def _is_full_gpu(error: Exception) -> bool:

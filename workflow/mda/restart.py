@@ -3,7 +3,8 @@
 SLURM's jobs outlive a killed Snakemake, and Snakemake takes up none of them: the next run would
 start each again beside the first, and make again what has been finished meanwhile. So before it
 submits anything, jobs of the earlier run are ended or waited for, and their whole results are set
-aside, where the step that is started again finds them (see `files.take_up`).
+aside, where the step that is started again finds them (see `files.take_up`). What had ended before
+that is in its place, but without a record of what made it (see `vouch`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mda import files
+from mda import cli, files
 from mda.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -69,6 +70,23 @@ def settle(jobs: Sequence[Unrecorded]) -> None:
         mine = [job for job in mine if job.number in alive]
     for job in jobs:
         files.set_aside(job.outputs)
+
+
+def vouch(command: str, outputs: Sequence[Path]) -> None:
+    """Make sure that results without a record in Snakemake are what `command` would make now.
+
+    A job that ends while the workflow is dead leaves its results, but nobody who notes their
+    parameters; Snakemake takes such results for current, whatever the configuration says now.
+
+    Raises:
+        UserError: when they are not, or do not say.
+    """
+    told = [files.made_by_of(path) for path in outputs]
+    if not any(told) or {*told} - {None} != {cli.would_be_made_by(command)}:
+        raise UserError(
+            f"{', '.join(map(str, outputs))}: made by a job whose end no workflow has seen, and not by the "
+            "present settings and code; delete them and run the same command again"
+        )
 
 
 def _alive() -> dict[str, str]:

@@ -215,14 +215,19 @@ def local_file(path):
 
 
 def settle_earlier_run():
-    """Before anything is submitted: end or await the SLURM jobs of a run that was killed."""
-    jobs = [
+    """Before anything is submitted: what a run that was killed has left, in SLURM and in files."""
+    dag, persistence = workflow.dag, workflow.persistence
+    alive = [
         restart.Unrecorded(number, job.rule.name, tuple(map(Path, job.output)))
-        for job in workflow.dag.needrun_jobs()
+        for job in dag.needrun_jobs()
         if not job.is_group()
-        for number in workflow.persistence.external_jobids(job)
+        for number in persistence.external_jobids(job)
     ]
     try:
-        restart.settle(jobs)
+        restart.settle(alive)
+        for job in dag.jobs:
+            if job.output and job.shellcmd and not dag.needrun(job) and not persistence.has_metadata(job):
+                restart.vouch(job.shellcmd, tuple(map(Path, job.output)))
+                workflow.async_run(persistence.finished(job))
     except UserError as error:
         raise WorkflowError(str(error)) from None
