@@ -95,7 +95,7 @@ def test_motifs_are_read_as_written(tmp_path):
     found = [motifs.Motif((0, 1, -1, 0, 1, -2), 3), motifs.Motif((-1,) * 6, 1)]
     record = {"samples": 4, "shortest": 2, "motifs": [motif.record() for motif in found]}
     (tmp_path / "top.json").write_text(json.dumps(record))
-    assert synthesize._read_motifs(tmp_path / "top.json") == (found, 4)
+    assert synthesize.read_motifs(tmp_path / "top.json") == (found, 4)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_malformed_file_of_motifs_is_one_sentence(tmp_path, text, reason):
     path = tmp_path / "top.json"
     path.write_text(text)
     with pytest.raises(UserError) as caught:
-        synthesize._read_motifs(path)
+        synthesize.read_motifs(path)
     assert f"{path}: is no file of motifs ({reason}" in str(caught.value)
 
 

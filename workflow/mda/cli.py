@@ -16,6 +16,7 @@ import itertools
 import json
 import logging
 import os
+import re
 import shlex
 import sys
 import typing
@@ -94,11 +95,9 @@ def would_be_made_by(command: str) -> str:
     words = shlex.split(command)
     start = next(index for index, word in enumerate(words) if word.startswith("mda.steps."))
     module = importlib.import_module(words[start])
-    [step] = [
-        value
-        for name, value in vars(module).items()
-        if inspect.isfunction(value) and value.__module__ == words[start] and not name.startswith("_")
-    ]
+    # As its last line says.
+    [called] = re.findall(r"^    cli\.run\((\w+)\)$", inspect.getsource(module), re.MULTILINE)
+    step = getattr(module, called)
     arguments = list(itertools.takewhile(lambda word: not word.startswith(">"), words[start + 1 :]))
     name = words[start].rpartition(".")[2]
     return json.dumps(_record(step, name, _parse(step, name, arguments)), sort_keys=True)

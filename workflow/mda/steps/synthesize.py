@@ -13,7 +13,7 @@ from mda.tokens import TokenStore
 SHOWN = 256
 
 
-def _read_motifs(schema: Path) -> tuple[list[motifs.Motif], int]:
+def read_motifs(schema: Path) -> tuple[list[motifs.Motif], int]:
     """The motifs of a file of `mda.steps.motifs`, and how many samples they came from.
 
     Raises:
@@ -74,7 +74,7 @@ def synthesize(
     Raises:
         UserError: when `schema` is no file of motifs, or one of another context.
     """
-    found, source_samples = _read_motifs(schema)
+    found, source_samples = read_motifs(schema)
     store, reader = TokenStore(train), tokens.load_tokenizer(tokenizer)
     length = len(found[0].pattern)
     if length != store.context + 1:
