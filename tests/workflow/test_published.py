@@ -16,12 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from loopback import Hub
-from project import ROOT
+from project import ROOT, Project
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch.nn import functional
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
-
-from .conftest import Project
 
 pytestmark = pytest.mark.slow
 
