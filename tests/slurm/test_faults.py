@@ -57,7 +57,7 @@ def finishes(project: ClusterProject, process: subprocess.Popen) -> None:
 def check(project: ClusterProject, unbroken: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(pd.read_parquet(project.folder / GOAL), unbroken, check_exact=True)
     assert project.jobs("base_run", "running,pending,completing") == []
-    assert not list(project.results.glob("resume/*"))
+    assert [path.name for path in project.results.glob("resume/*")] == ["slurm-runs"]
 
 
 def resumed_at(project: ClusterProject) -> int:

@@ -1,6 +1,7 @@
 """Results of a killed workflow's jobs: taken if the same made them, and only whole."""
 
 import json
+import os
 import re
 import shlex
 
@@ -108,49 +109,76 @@ def test_a_step_takes_what_it_has_made_before(tmp_path, monkeypatch):
 
 
 class Slurm:
-    """What `restart` asks and tells SLURM."""
+    """What `restart` asks and tells SLURM; what runs ends at the third look."""
 
-    def __init__(self, monkeypatch, states):
-        self.states, self.calls = dict(states), []
+    def __init__(self, monkeypatch, jobs):
+        self.jobs, self.cancelled, self.looks = list(jobs), [], 0
+        self.at_the_end = lambda: None
         monkeypatch.setattr(restart, "_slurm", self)
         monkeypatch.setattr(restart, "POLL_SECONDS", 0)
 
-    def __call__(self, *command):
-        if command[0] == "scancel":
-            self.calls.append(command)
-            for number in command[1:]:
-                del self.states[number]
+    def __call__(self, program, *arguments):
+        if program == "scancel":
+            self.cancelled += arguments
+            self.jobs = [job for job in self.jobs if job[0] not in arguments]
             return ""
-        text = "".join(f"{number}|{state}\n" for number, state in self.states.items())
-        self.calls.append(command[0])
-        # What still runs ends after a look.
-        if self.calls.count("squeue") > 2:
-            self.states = {key: value for key, value in self.states.items() if key == "other"}
-        return text
+        self.looks += 1
+        if self.looks == 3:
+            self.at_the_end()
+            self.jobs = [job for job in self.jobs if job[2] != "earlier"]
+        return "".join("|".join(job) + "\n" for job in self.jobs)
 
 
-def test_the_queue_is_emptied_trainings_are_told_and_others_awaited(monkeypatch):
-    states = {"1": "PENDING", "2_1": "RUNNING", "3": "RUNNING", "other": "RUNNING"}
-    slurm = Slurm(monkeypatch, states)
-    jobs = [
-        restart.Unrecorded(number, rule, ())
-        for number, rule in (("1", "corpus"), ("2_1", "retrain"), ("3", "score_shard"), ("4", "tokens"))
-    ]
-    restart.settle(jobs)
-    assert [call for call in slurm.calls if call != "squeue"] == [("scancel", "1", "2_1")]
-    assert slurm.states == {"other": "RUNNING"}
+@pytest.fixture
+def runs(tmp_path):
+    path = tmp_path / "resume" / "slurm-runs"
+    files.write_text(path, "earlier\n")
+    return path
 
 
-def test_without_an_earlier_run_slurm_is_not_asked(monkeypatch):
-    slurm = Slurm(monkeypatch, {})
-    restart.settle([])
-    assert slurm.calls == []
+def test_the_queue_is_emptied_trainings_are_told_and_others_awaited(monkeypatch, runs):
+    other = ("5", "PENDING", "another", "rule_corpus")
+    slurm = Slurm(
+        monkeypatch,
+        [
+            ("1", "PENDING", "earlier", "rule_corpus"),
+            ("2", "RUNNING", "earlier", "rule_retrain_wildcards_base_0"),
+            ("3_1", "RUNNING", "earlier", "rule_score_shard_wildcards_0"),
+            ("3_2", "PENDING", "earlier", "rule_score_shard_wildcards_0"),
+            other,
+        ],
+    )
+    restart.settle(runs, "present", [])
+    assert slurm.cancelled == ["1", "2", "3_2"]
+    assert slurm.jobs == [other]
+    assert runs.read_text() == "present\n"
 
 
-def test_where_slurm_does_not_answer_nothing_is_submitted(monkeypatch):
+def test_what_is_finished_while_it_is_awaited_is_set_aside(monkeypatch, runs, tmp_path, record):
+    old, new = tmp_path / "old.parquet", tmp_path / "new.parquet"
+    files.write_table(old, pa.table({"x": [1]}))
+    os.utime(old, (0, 0))
+    slurm = Slurm(monkeypatch, [("3", "RUNNING", "earlier", "rule_score_shard_wildcards_0")])
+    slurm.at_the_end = lambda: files.write_table(new, pa.table({"x": [1]}))
+    restart.settle(runs, "present", [(old,), (new,), (tmp_path / "never",)])
+    assert old.exists()
+    assert not new.exists()
+    assert files.take_up([new])
+
+
+def test_without_an_earlier_run_slurm_is_not_asked(monkeypatch, tmp_path):
+    slurm = Slurm(monkeypatch, [])
+    restart.settle(tmp_path / "runs", "present", [])
+    restart.settle(tmp_path / "others", None, [])
+    assert slurm.looks == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+
+
+def test_where_slurm_does_not_answer_nothing_is_submitted(monkeypatch, runs):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(UserError, match="may still work here, but squeue fails"):
-        restart.settle([restart.Unrecorded("1", "corpus", ())])
+        restart.settle(runs, "present", [])
+    assert runs.read_text() == "earlier\n"
 
 
 def test_results_without_a_record_are_vouched_for_by_what_they_say(tmp_path):

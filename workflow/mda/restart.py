@@ -28,48 +28,64 @@ POLL_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class Unrecorded:
-    """A job that an earlier run submitted and did not see the end of.
+class Job:
+    """A job in SLURM's queue.
 
     Attributes:
-        number: SLURM's number of the job, with that of the task in an array.
+        number: SLURM's, with that of the task in an array.
+        rule: as the executor plugin writes it into the comment.
+        run: the executor plugin's name of the run of Snakemake that submitted it.
     """
 
     number: str
     rule: str
-    outputs: tuple[Path, ...]
+    run: str
+    pending: bool
 
 
-def settle(jobs: Sequence[Unrecorded]) -> None:
-    """Wait until none of the jobs is alive, and set their whole results aside.
+def settle(record: Path, run: str | None, planned: Sequence[Sequence[Path]]) -> None:
+    """End or await the jobs of earlier runs, and set aside what they finish meanwhile.
 
     Those that wait in the queue are cancelled, and those that train are told to end, which saves
     their state; the others run to their end.
 
+    Args:
+        record: where runs on SLURM are noted, of this experiment alone.
+        run: the executor's name of the present run, which is noted; None when it is not on SLURM.
+        planned: outputs of each job that is going to be started.
+
     Raises:
         UserError: when SLURM cannot be asked.
     """
-    if not jobs:
-        return
-    alive = _alive()
-    mine = [job for job in jobs if job.number in alive]
-    ended = [job.number for job in mine if alive[job.number] == "PENDING" or job.rule in RESUMABLE]
+    earlier = set(record.read_text(encoding="utf-8").split()) if record.is_file() else set()
+    began = time.time()
+    if earlier:
+        _empty(earlier)
+    for outputs in planned:
+        if all(path.exists() and path.stat().st_mtime >= began for path in outputs):
+            files.set_aside(outputs)
+    # What has ended needs no further look.
+    if run is not None:
+        files.write_text(record, f"{run}\n")
+    elif earlier:
+        record.unlink()
+
+
+def _empty(runs: set[str]) -> None:
+    mine = [job for job in _queue() if job.run in runs]
+    ended = [job.number for job in mine if job.pending or job.rule in RESUMABLE]
+    waited = [job.number for job in mine if job.number not in ended]
     if ended:
         log.warning("ending SLURM jobs of an earlier run: %s", ", ".join(ended))
         _slurm("scancel", *ended)
-    waited = [job.number for job in mine if job.number not in ended]
     if waited:
         log.warning(
             "waiting for SLURM jobs of an earlier run, whose results will be used: %s "
             "(scancel them to give them up)",
             ", ".join(waited),
         )
-    while mine:
+    while any(job.run in runs for job in _queue()):
         time.sleep(POLL_SECONDS)
-        alive = _alive()
-        mine = [job for job in mine if job.number in alive]
-    for job in jobs:
-        files.set_aside(job.outputs)
 
 
 def vouch(command: str, outputs: Sequence[Path]) -> None:
@@ -89,10 +105,15 @@ def vouch(command: str, outputs: Sequence[Path]) -> None:
         )
 
 
-def _alive() -> dict[str, str]:
-    """State of each job and array task of this user that has not ended."""
-    listed = _slurm("squeue", "--noheader", "--array", "--user", getpass.getuser(), "--format", "%i|%T")
-    return dict(line.split("|") for line in listed.splitlines())
+def _queue() -> list[Job]:
+    """This user's jobs and array tasks that have not ended."""
+    listed = _slurm("squeue", "--noheader", "--array", "--user", getpass.getuser(), "--format", "%i|%T|%j|%k")
+    jobs = []
+    for line in listed.splitlines():
+        number, state, run, comment = line.split("|", 3)
+        rule = comment.removeprefix("rule_").partition("_wildcards_")[0]
+        jobs.append(Job(number, rule, run, pending=state == "PENDING"))
+    return jobs
 
 
 def _slurm(*command: str) -> str:

@@ -217,14 +217,11 @@ def local_file(path):
 def settle_earlier_run():
     """Before anything is submitted: what a run that was killed has left, in SLURM and in files."""
     dag, persistence = workflow.dag, workflow.persistence
-    alive = [
-        restart.Unrecorded(number, job.rule.name, tuple(map(Path, job.output)))
-        for job in dag.needrun_jobs()
-        if not job.is_group()
-        for number in persistence.external_jobids(job)
-    ]
+    # The executor plugin's name of this run, by which SLURM knows its jobs.
+    run = getattr(workflow.scheduler._executor, "run_uuid", None)
+    planned = [tuple(map(Path, job.output)) for job in dag.needrun_jobs() if job.output]
     try:
-        restart.settle(alive)
+        restart.settle(Path(CONFIG.results) / "resume" / "slurm-runs", run, planned)
         for job in dag.jobs:
             if job.output and job.shellcmd and not dag.needrun(job) and not persistence.has_metadata(job):
                 restart.vouch(job.shellcmd, tuple(map(Path, job.output)))
