@@ -188,9 +188,11 @@ def test_results_without_a_record_are_vouched_for_by_what_they_say(tmp_path):
     def command(seed):
         places = f"--train {shlex.quote(str(train))} --out {out}"
         settings = f"--steps 4 --batch-size 8 --seed {seed}"
-        return f"\n exec python -m mda.launch 1 mda.steps.order {places} {settings} >log 2>&1"
+        return (
+            f"\n exec python -m mda.launch 1 mda.steps.order \\\n {places} \\\n {settings} \\\n >log 2>&1\n"
+        )
 
-    words = shlex.split(command(0))
+    words = shlex.split(command(0).replace("\\\n", ""))
     cli.run(order.order, words[words.index("mda.steps.order") + 1 : words.index(">log")])
     files.set_made_by({})
     restart.vouch(command(0), [out])

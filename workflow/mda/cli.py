@@ -92,7 +92,8 @@ def _outputs(values: dict[str, Any]) -> list[Path]:
 
 def would_be_made_by(command: str) -> str:
     """What the results of a rule's shell command would say of what made them, as `files.made_by`."""
-    words = shlex.split(command)
+    # shlex does not know that a line goes on after a backslash.
+    words = shlex.split(command.replace("\\\n", " "))
     start = next(index for index, word in enumerate(words) if word.startswith("mda.steps."))
     module = importlib.import_module(words[start])
     # As its last line says.
