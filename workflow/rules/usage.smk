@@ -19,7 +19,7 @@ rule usage:
         mem_mb=1000,
         runtime=minutes(10),
     params:
-        benchmarks=f"{CONFIG.results}/benchmarks",
+        benchmarks=lambda wildcards, output: str(Path(output.table).parent),
         logs=f"{CONFIG.results}/logs",
         code=code.fingerprint("usage"),
     shell:
