@@ -138,12 +138,6 @@ def _rule(comment: str) -> str:
     return comment.removeprefix("rule_").partition("_wildcards_")[0]
 
 
-@pytest.fixture
-def project(cluster, tmp_path) -> ClusterProject:
-    """An empty project."""
-    return ClusterProject.make(tmp_path / "project").on(cluster)
-
-
 @pytest.fixture(scope="session")
 def on_slurm(cluster, tmp_path_factory) -> ClusterProject:
     """The tiny project, run from nothing by `snakemake --profile slurm`."""

@@ -9,19 +9,19 @@ import pandas as pd
 import yaml
 from project import ROOT
 
-# Steps of seconds, which run where the workflow runs.
+# These have runs of their own in test_published.py.
 PUBLISHED = {"checkpoint", "measure_published", "measured_text", "batches"}
 
 
-def rules() -> dict[str, bool]:
-    """Each rule, and whether it is a local one."""
-    text = "\n".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
-    blocks = re.findall(r"^ *rule (\w+):\n((?:(?! *rule ).*\n)*)", text, re.MULTILINE)
-    return {name: "localrule: True" in body for name, body in blocks}
+def rules_with(text: str) -> set[str]:
+    """The rules whose definition has this text."""
+    sources = "\n".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
+    blocks = re.findall(r"^ *rule (\w+):\n((?:(?! *rule ).*\n)*)", sources, re.MULTILINE)
+    return {name for name, body in blocks if text in body}
 
 
 def test_every_rule_but_the_local_ones_is_a_slurm_job(on_slurm):
-    remote = {name for name, local in rules().items() if not local} - PUBLISHED
+    remote = rules_with("shell:") - rules_with("localrule: True") - PUBLISHED
     assert set(on_slurm.counted()) == remote
     assert {row["State"] for row in on_slurm.accounted()} == {"COMPLETED"}
     planned = Counter(re.findall(r"\(Rule: (\w+)\)", on_slurm.output))
@@ -82,10 +82,6 @@ def test_the_local_profile_has_nothing_to_do_either(on_slurm):
 
 def test_the_profile_knows_the_rules_with_gpus_and_those_that_train():
     """Its lists are those of the rules."""
-    text = "\n".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
-    blocks = dict(re.findall(r"^ *rule (\w+):\n((?:(?! *rule ).*\n)*)", text, re.MULTILINE))
     profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())["__variables__"]
-    assert {*profile["trainings"], *profile["other_gpu_rules"]} == {
-        name for name, body in blocks.items() if "gpu=" in body
-    }
-    assert set(profile["trainings"]) == {name for name, body in blocks.items() if "save_seconds=" in body}
+    assert {*profile["trainings"], *profile["other_gpu_rules"]} == rules_with("gpu=")
+    assert set(profile["trainings"]) == rules_with("save_seconds=")

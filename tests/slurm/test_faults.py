@@ -214,6 +214,27 @@ def test_what_ended_while_the_workflow_was_dead_is_not_taken_for_something_else(
     assert orphaned.jobs("head_scores", "running,pending") == []
 
 
+def test_a_job_that_cannot_save_is_awaited_and_its_result_used(cluster, tmp_path):
+    """Not started again beside the first, and not made again after it."""
+    project = ClusterProject.make(tmp_path / "project").on(cluster)
+    project.configure("corpus.synthetic.documents", 400_000)
+    goal = project.results / "corpus" / "documents.parquet"
+    first = project.start("results/corpus/documents.parquet")
+    project.wait_for_job(first, "corpus", "")
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    project.snakemake("--unlock")
+    second = project.start("results/corpus/documents.parquet")
+    wait_until(goal.exists, 120, "the job of the first run does not end")
+    made = goal.stat().st_ino
+    finishes(project, second)
+    assert "waiting for SLURM jobs of an earlier run" in project.output
+    assert "taken from a job of an earlier run" in (project.results / "logs" / "corpus.log").read_text()
+    assert goal.stat().st_ino == made
+    one, two = project.accounted()
+    assert one["End"] <= two["Start"]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system of a few megabytes")
 def test_the_disk_is_full(slow, unbroken):
     place = slow.results / "base"

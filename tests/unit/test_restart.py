@@ -8,9 +8,11 @@ import shlex
 import numpy as np
 import pyarrow as pa
 import pytest
+from conftest import tiny_model
 from project import ROOT
 
-from mda import cli, files, fitting, restart
+from mda import cli, files, fitting, plots, restart
+from mda import model as models
 from mda.errors import UserError
 from mda.steps import order
 
@@ -60,13 +62,23 @@ def test_a_part_of_the_results_is_not_taken(tmp_path, record):
     assert not files.take_up((first, second))
 
 
-@pytest.mark.parametrize("kind", ["parquet", "json", "safetensors"])
+def test_a_checkpoint_says_what_made_it(tmp_path, record):
+    with files.whole(tmp_path / "step4") as part:
+        models.save(tiny_model(), part)
+    files.set_aside([tmp_path / "step4"])
+    assert files.take_up([tmp_path / "step4"])
+    assert (tmp_path / "step4" / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("kind", ["parquet", "json", "safetensors", "png"])
 def test_every_format_that_says_what_made_it_is_read(tmp_path, record, kind):
     path = tmp_path / f"a.{kind}"
     if kind == "parquet":
         files.write_table(path, pa.table({"x": [1]}))
     elif kind == "json":
         files.write_json(path, {"x": 1})
+    elif kind == "png":
+        plots.save(plots.plt.figure(), [path], 50)
     else:
         fitting.write(path, {"x": np.ones(1, np.float32)})
     assert json.loads(files.made_by_of(path)) == {"step": "one"}

@@ -197,7 +197,9 @@ def made_by_of(path: Path) -> str | None:
     """What a result says of what made it, as `made_by` gives it; None of formats that do not say."""
     suffix = path.name.removesuffix(".aside").rpartition(".")[2]
     if path.is_dir():
-        return None
+        # A checkpoint.
+        record = path / "made_by.json"
+        return record.read_text(encoding="utf-8").strip() if record.is_file() else None
     if suffix == "parquet":
         import pyarrow.parquet as pq
 
@@ -207,9 +209,14 @@ def made_by_of(path: Path) -> str | None:
 
         with safe_open(path, framework="numpy") as tensors:
             return (tensors.metadata() or {}).get("made_by")
+    if suffix == "png":
+        from PIL import Image
+
+        with Image.open(path) as image:
+            return image.info.get("Description")
     if suffix == "json":
-        record = read_json(path).get("made_by")
-        return None if record is None else json.dumps(record, sort_keys=True)
+        told = read_json(path).get("made_by")
+        return None if told is None else json.dumps(told, sort_keys=True)
     return None
 
 

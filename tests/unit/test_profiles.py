@@ -1,0 +1,52 @@
+"""Profiles: what they count on this machine, what a site fills in, and that every key is explained."""
+
+import io
+import os
+
+import pytest
+import yte
+from project import ROOT
+
+PROFILES = ROOT / "profiles"
+
+
+def profile(name, **changes):
+    text = (PROFILES / name / "config.yaml").read_text()
+    for key, value in changes.items():
+        assert f"  {key}: null\n" in text
+        text = text.replace(f"  {key}: null\n", f"  {key}: {value}\n")
+    return yte.process_yaml(io.StringIO(text), require_use_yte=True)
+
+
+@pytest.mark.parametrize(("visible", "gpus"), [("0,1,2", 3), ("", None)])
+def test_this_machine_is_counted(monkeypatch, visible, gpus):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.chdir(ROOT)
+    resources = profile("local")["resources"]
+    assert resources.get("gpu") == gpus
+    assert resources["mem_mb"] == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 10**6
+
+
+def test_what_a_site_leaves_out_is_not_asked_for():
+    shipped = profile("slurm")
+    assert "slurm_account" not in shipped["default-resources"]
+    assert set(shipped["set-resources"]) == {"base_run", "retrain"}
+    assert shipped["set-resources"]["retrain"]["runtime"] == "min(1440 * attempt, 1440)"
+    assert shipped["set-resources"]["retrain"]["slurm_extra"] == "'--signal=TERM@180'"
+
+
+def test_what_a_site_fills_in_reaches_the_jobs():
+    filled = profile("slurm", account="lab", gpu_model="a100")
+    assert filled["default-resources"]["slurm_account"] == "lab"
+    assert {rule["gpu_model"] for rule in filled["set-resources"].values()} == {"a100"}
+    assert {"base_run", "retrain", "score_shard", "lambda_part"} <= set(filled["set-resources"])
+
+
+def test_every_key_and_variable_is_explained():
+    text = (PROFILES / "README.md").read_text()
+    keys = set(profile("slurm")) - {"printshellcmds"}
+    assert not [key for key in [*keys, "account", "gpu_model", "longest", "notice"] if f"`{key}" not in text]
+
+
+def test_the_link_is_what_snakemake_looks_for():
+    assert (ROOT / "slurm" / "config.yaml").samefile(PROFILES / "slurm" / "config.yaml")
