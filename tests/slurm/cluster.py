@@ -107,7 +107,7 @@ class Cluster:
             "munged",
         ):
             self._end(name)
-        for process in self._processes_of_jobs():
+        for process in self.processes_of_jobs():
             _signal(process, signal.SIGKILL)
 
     def run(self, *command: str, check: bool = True) -> str:
@@ -137,7 +137,7 @@ class Cluster:
         """Let a node die as in a power cut: its daemon and everything that it runs, at once."""
         daemon = self.daemons.pop(f"slurmd-{node}")
         # Frozen first, so that none is left to report the death of another.
-        dying = [daemon.pid, *self._step_daemons(node), *self._processes_of_jobs(f"SLURMD_NODENAME={node}")]
+        dying = [daemon.pid, *self._step_daemons(node), *self.processes_of_jobs(f"SLURMD_NODENAME={node}")]
         for number in (signal.SIGSTOP, signal.SIGKILL):
             for process in dying:
                 _signal(process, number)
@@ -158,7 +158,7 @@ class Cluster:
     def _states(self) -> set[str]:
         return set(self.run("sinfo", "-h", "-N", "-o", "%T", check=False).split())
 
-    def _processes_of_jobs(self, *settings: str) -> list[int]:
+    def processes_of_jobs(self, *settings: str) -> list[int]:
         """Processes whose environment says that they belong to a job of this cluster."""
         wanted = {f"SLURM_CONF={self.environment['SLURM_CONF']}", *settings}
         found = []

@@ -102,6 +102,15 @@ class ClusterProject(Project):
         wait_until(at_work, 180, f"no job of {rule} is at work:\n{self.output[-3000:]}")
         return self.jobs(rule)[0]
 
+    def at_work_on(self, step: str) -> int:
+        """The process that works on a step (its module's name) in a job of the project."""
+        for process in self.cluster.processes_of_jobs():
+            place = Path(f"/proc/{process}")
+            words = (place / "cmdline").read_text().split("\0")
+            if f"mda.steps.{step}" in words and (place / "cwd").readlink() == self.folder:
+                return process
+        raise LookupError(f"no process works on {step}")
+
     def accounted(self) -> list[dict[str, str]]:
         """What the accounting database knows of the project's jobs."""
         columns = [

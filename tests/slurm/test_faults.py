@@ -141,14 +141,27 @@ def test_a_job_over_its_memory_is_given_more(slow, unbroken):
     assert "mem=250M" in slow.accounted()[0]["AllocTRES"]
 
 
+def told_to_end(process: int) -> bool:
+    """Whether a stopped process has a SIGTERM waiting for it."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return bool(int(status.split("ShdPnd:")[1].split()[0], 16) & 1 << signal.SIGTERM - 1)
+
+
 def test_a_job_over_its_time_saves_and_goes_on_with_more(slow, unbroken):
     slow.edit("profiles/slurm/config.yaml", "notice: 180", "notice: 40")
     slow.edit("profiles/slurm/config.yaml", "min(1440 * attempt", "min(attempt")
     process = slow.start(GOAL)
+    slow.wait_for_job(process, "base_run", AT_WORK)
+    # On a fast machine the training would end before its time does.
+    training = slow.at_work_on("base_run")
+    os.kill(training, signal.SIGSTOP)
+    wait_until(lambda: told_to_end(training), 90, "the training is not told to end")
+    os.kill(training, signal.SIGCONT)
     finishes(slow, process)
     check(slow, unbroken)
-    assert resumed_at(slow) > 2
-    assert len(slow.accounted()) > 1
+    assert resumed_at(slow) >= 20
+    states = [row["State"] for row in slow.accounted()]
+    assert states == ["TIMEOUT", "COMPLETED"]
 
 
 def test_the_controller_is_restarted(slow, unbroken):
