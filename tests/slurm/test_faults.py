@@ -161,7 +161,9 @@ def test_a_job_over_its_time_saves_and_goes_on_with_more(slow, unbroken):
     check(slow, unbroken)
     assert resumed_at(slow) >= 20
     states = [row["State"] for row in slow.accounted()]
-    assert states == ["TIMEOUT", "COMPLETED"]
+    # On a slow machine the second job may be out of time too.
+    assert set(states[:-1]) == {"TIMEOUT"}
+    assert states[-1] == "COMPLETED"
 
 
 def test_the_controller_is_restarted(slow, unbroken):
