@@ -9,7 +9,7 @@ SOURCES := workflow tests
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install status demo stdlib pin cost benchmark test check format clean
+.PHONY: help install status demo evidence stdlib pin cost benchmark test check format clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -18,6 +18,13 @@ install: $(VENV)/installed ## make the environment .venv, and nothing else
 
 demo: $(VENV)/installed ## the embedded default: from text to results/report.html (minutes)
 	@$(RUN)
+
+evidence: $(VENV)/installed ## every published finding on the embedded default, with a verdict (an hour)
+	@for corpus in experiments/catalysts/*.yaml; do $(RUN) --no-report scored --configfile $$corpus || exit; done
+	@$(RUN) --no-report --configfile experiments/no-catalysts.yaml
+	@$(RUN) --no-report
+	@$(RUN) --no-report --configfile experiments/larger.yaml
+	@$(RUN) evidence --configfile experiments/evidence.yaml
 
 stdlib: $(VENV)/installed ## the same on the standard library of this Python (half an hour)
 	@$(RUN) --configfile experiments/python-stdlib.yaml

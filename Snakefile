@@ -29,6 +29,7 @@ include: "workflow/rules/scores.smk"
 include: "workflow/rules/selections.smk"
 include: "workflow/rules/interventions.smk"
 include: "workflow/rules/evidence.smk"
+include: "workflow/rules/studies.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/usage.smk"
 
@@ -45,3 +46,18 @@ rule all:
         "<results>/tables/effects.csv",
         "<results>/benchmarks/usage.csv",
         figures(),
+
+
+rule scored:
+    """The scores alone, of experiments that only the studies of others read."""
+    input:
+        "<results>/config.yaml",
+        "<results>/scores/scores.parquet",
+
+
+rule evidence:
+    """The same and the studies, with a verdict on each published finding."""
+    input:
+        rules.all.input,
+        "<results>/evidence/findings.csv",
+        expand("<results>/figures/evidence/{study}.png", study=study_figures()),

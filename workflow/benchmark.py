@@ -127,7 +127,7 @@ def measure_scoring(setting: Setting, store: TokenStore) -> tuple[list[float], n
     found: list[np.ndarray] = []
 
     def score() -> None:
-        for _, parts in tracker.score(rows, factors, "ekfac", None, SCORED_AT_ONCE):
+        for _, parts in tracker.score(rows, factors, "ekfac", 0.1, SCORED_AT_ONCE):
             found.append(np.sum([value for name, value in parts.items() if name != "loss"], axis=0))
 
     times = seconds(score, setting.repetitions)

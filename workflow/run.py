@@ -2,7 +2,7 @@
 
 Does what one would do by hand: `snakemake --profile profiles/local`, then `--report`, then a look
 at the main numbers. Beyond that it takes away the lock that a killed run of its own left behind.
-Further arguments go to Snakemake.
+`--no-report` leaves out the report and the numbers. Further arguments go to Snakemake.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ STATE = Path(".snakemake")
 def main(arguments: list[str]) -> int:
     """Run, report, summarize; returns the exit status of the first part that fails."""
     STATE.mkdir(exist_ok=True)
+    reported = "--no-report" not in arguments
+    arguments = [argument for argument in arguments if argument != "--no-report"]
     try:
         results = results_folder(arguments)
     except (OSError, yaml.YAMLError) as error:
@@ -36,10 +38,10 @@ def main(arguments: list[str]) -> int:
         except BlockingIOError:
             print("another run is at work in this folder; wait for it or stop it first", file=sys.stderr)
             return 1
-        return locked(lock, results, arguments)
+        return locked(lock, results, arguments, reported)
 
 
-def locked(lock: IO[str], results: Path, arguments: list[str]) -> int:
+def locked(lock: IO[str], results: Path, arguments: list[str], reported: bool) -> int:
     """The run itself, with `lock` held.
 
     Snakemake inherits the lock, so that it is held as long as Snakemake lives, even if this
@@ -51,10 +53,10 @@ def locked(lock: IO[str], results: Path, arguments: list[str]) -> int:
         call([*SNAKEMAKE, "--unlock", "--quiet", "all", *arguments], lock)
     mark.touch()
     status = call([*SNAKEMAKE, *QUIET, *arguments], lock)
-    if status == 0:
+    if status == 0 and reported:
         status = report(results, arguments, lock)
     mark.unlink()
-    if status == 0:
+    if status == 0 and reported:
         status = call([sys.executable, "workflow/summary.py", str(results)], lock)
     return status
 
@@ -67,7 +69,9 @@ def call(command: list[str], lock: IO[str]) -> int:
 def report(results: Path, arguments: list[str], lock: IO[str]) -> int:
     """Write the report if some result or caption differs from what it was made of."""
     made_of = STATE / f"report-{results.name}.sha256"
-    parts = [*results.glob("figures/**/*.*"), *results.glob("tables/*"), *Path("workflow/report").glob("*")]
+    places = ("figures/**/*.*", "tables/*", "evidence/*")
+    parts = [*(path for place in places for path in results.glob(place)), *Path("workflow/report").glob("*")]
+    parts = [path for path in parts if path.is_file()]
     state = hashlib.sha256()
     for part in sorted(parts):
         state.update(part.read_bytes())

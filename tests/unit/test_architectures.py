@@ -39,7 +39,7 @@ def rows_of(store=STORE):
 def scored(model, units, queries, strategy="identity", precision="fp32", store=STORE):
     tracker = influence.Tracker(model, units, 5, queries, precision)
     factors = tracker.fit(rows_of(store), strategy, 4)
-    return {query.target: parts for query, parts in tracker.score(rows_of(store), factors, strategy, None, 4)}
+    return {query.target: parts for query, parts in tracker.score(rows_of(store), factors, strategy, 0.1, 4)}
 
 
 def assert_agree(kind, found, queries):

@@ -66,7 +66,7 @@ def test_scores_are_those_of_one_fit_however_it_is_cut(tmp_path, store, strategy
     for factors in (whole, parts):
         scorer = influence.Tracker(tiny_model(), HEADS, 0, [query])
         rows = influence.Rows(store, np.arange(len(store)))
-        [(_, scores)] = scorer.score(rows, factors, strategy, None, 4)
+        [(_, scores)] = scorer.score(rows, factors, strategy, 0.1, 4)
         found.append(scores["qk"])
     # Sums of float32 in another order: a relative 1e-4 of the largest score.
     np.testing.assert_allclose(found[0], found[1], atol=1e-4 * np.abs(found[0]).max())

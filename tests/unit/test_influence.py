@@ -20,14 +20,16 @@ QUERIES = [
 ]
 
 
-def scored(store, strategy, heads=TARGETS, queries=QUERIES, batch_size=4, rows=None, factors=None):
+def scored(
+    store, strategy, heads=TARGETS, queries=QUERIES, batch_size=4, rows=None, factors=None, damping=0.1
+):
     tracker = influence.Tracker(tiny_model(), heads, 5, queries)
     everything = influence.Rows(store, np.arange(len(store)))
     if factors is None:
         factors = tracker.fit(everything, strategy, batch_size)
     wanted = influence.Rows(store, np.arange(len(store)) if rows is None else rows)
     return {
-        query.target: parts for query, parts in tracker.score(wanted, factors, strategy, None, batch_size)
+        query.target: parts for query, parts in tracker.score(wanted, factors, strategy, damping, batch_size)
     }
 
 
@@ -73,7 +75,7 @@ def test_identity_scores_equal_per_sample_gradients(store):
                 assert found[query.target][block][row] == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
-def dense_ekfac(store, query):
+def dense_ekfac(store, query, damping=0.1):
     """EK-FAC by its definition, in float64, with explicit matrices and a linear solve.
 
     Inputs and output gradients of the unsplit projections are caught by hooks; each block's
@@ -113,7 +115,7 @@ def dense_ekfac(store, query):
         basis = torch.kron(outer, inner)
         per_sample = torch.stack([(g.T @ x).flatten() for x, g in samples]) @ basis
         eigenvalues = per_sample.square().mean(dim=0)
-        curvature = basis @ torch.diag(eigenvalues + 0.1 * eigenvalues.mean()) @ basis.T
+        curvature = basis @ torch.diag(eigenvalues + damping * eigenvalues.mean()) @ basis.T
         direction = torch.linalg.solve(curvature, ascent[block].flatten())
         scores[block] = [-(direction @ descent[block].flatten()).item() for descent in descents]
     return scores
@@ -126,6 +128,14 @@ def test_ekfac_scores_equal_a_dense_computation(store, head):
     for block, expected in dense_ekfac(store, query).items():
         # kronfluence works in float32, and eigenvectors of near-equal eigenvalues may mix.
         assert found[query.target][block] == pytest.approx(expected, rel=2e-3, abs=2e-3 * np.ptp(expected))
+
+
+@pytest.mark.parametrize("damping", [0.01, 3.0])
+def test_damping_is_a_multiple_of_the_mean_eigenvalue(store, damping):
+    query = influence.Query("unit", [Head(1, 0)], probes.induction, TOKENS)
+    found = scored(store, "ekfac", queries=[query], damping=damping)
+    for block, expected in dense_ekfac(store, query, damping).items():
+        assert found[query.target][block] == pytest.approx(expected, rel=5e-3, abs=5e-3 * np.ptp(expected))
 
 
 @pytest.mark.parametrize("strategy", ["identity", "diagonal", "kfac", "ekfac"])

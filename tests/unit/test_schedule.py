@@ -105,3 +105,20 @@ def test_a_schedule_survives_its_file(tmp_path):
     again = schedule.Schedule.read(tmp_path / "s.parquet")
     for column in ("step", "update", "slot", "row", "role"):
         assert np.array_equal(getattr(stream, column), getattr(again, column))
+
+
+def test_a_swap_puts_other_rows_in_the_places_of_the_selected_ones():
+    others = BASE.outside(4, 10).row
+    swapped = schedule.swap(STREAM, SELECTED, others, seed=1)
+    hit = np.isin(STREAM.row, SELECTED)
+    assert np.array_equal(swapped.row[~hit], STREAM.row[~hit])
+    assert set(swapped.row[hit]) <= set(others)
+    assert len(set(swapped.row[hit])) == hit.sum()
+    assert (swapped.role[hit] == schedule.REPLACEMENT).all()
+    assert not np.array_equal(swapped.row, schedule.swap(STREAM, SELECTED, others, seed=2).row)
+
+
+def test_outside_is_every_other_step():
+    outside = BASE.outside(4, 10)
+    assert set(outside.step) == {0, 1, 2, 3}
+    assert not set(outside.row) & set(BASE.between(4, 10).row)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models
 
-from mda import cli, files, schedule
+from mda import cli, files, schedule, selection
 from mda.steps import select
+from mda.tokens import TokenStore
 
 WINDOW = json.dumps({"start": 2, "stop": 10, "branch": None})
 
@@ -34,7 +35,7 @@ def arguments(tmp_path):
     }
     files.write_table(tmp_path / "scores", table)
 
-    def build(method, target=None):
+    def build(method, target=None, matched=()):
         given = {
             "method": method,
             "fraction": "0.1",
@@ -49,8 +50,12 @@ def arguments(tmp_path):
             "out": str(tmp_path / "out"),
         }
         line = [part for key, value in given.items() for part in (f"--{key}", value)]
-        scores = [str(tmp_path / "scores")] if method in ("influence", "loss") else []
-        return [*line, "--scores", *scores]
+        scores = [str(tmp_path / "scores")] if method in ("influence", "outside", "loss") else []
+        if method == "repetition":
+            scores = [str(tmp_path / "control")]
+            values = selection.repetition_scores(TokenStore(tmp_path / "train.npy"), stream.row)
+            files.write_table(tmp_path / "control", {"row": stream.row, "score": values})
+        return [*line, "--scores", *scores, "--matched", *matched]
 
     return build
 
@@ -88,3 +93,33 @@ def test_random_is_from_the_window_and_seeded(tmp_path, arguments, window):
     first, again = (selected(tmp_path, arguments("random")) for _ in range(2))
     assert first.equals(again)
     assert set(first["row"]) <= set(window)
+
+
+def test_matched_has_the_labels_of_the_selection_it_is_held_against(tmp_path, arguments, window):
+    cli.run(select.select, arguments("influence", "first"))
+    (tmp_path / "out").rename(tmp_path / "before")
+    before = files.read_table(tmp_path / "before").to_pandas()
+    found = selected(tmp_path, arguments("matched", "first", [str(tmp_path / "before")]))
+    assert sorted(found["label"]) == sorted(before["label"])
+    assert set(found["row"]) <= set(window)
+    assert set(found["row"]) != set(before["row"])
+
+
+def test_subsets_are_drawn_apart(tmp_path, arguments, window):
+    draws = [frozenset(selected(tmp_path, arguments("subset", str(number)))["row"]) for number in range(3)]
+    assert len(set(draws)) == 3
+    assert all(draw <= set(window) for draw in draws)
+
+
+def test_outside_takes_the_best_from_the_other_steps(tmp_path, arguments, window):
+    found = selected(tmp_path, arguments("outside", "first"))
+    others = sorted(set(schedule.Schedule.read(tmp_path / "schedule").row) - set(window), reverse=True)
+    assert found["row"].tolist() == others[:8]
+
+
+def test_candidates_without_a_score_are_an_error(tmp_path, arguments, window, capsys):
+    table = files.read_table(tmp_path / "scores").to_pandas()
+    files.write_table(tmp_path / "scores", table[table["row"] != window[3]])
+    with pytest.raises(SystemExit):
+        selected(tmp_path, arguments("influence", "first"))
+    assert "some candidates have no score" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,10 +25,10 @@ from mda.sections import (
     Probe,
     Run,
     Selection,
-    SelectionMethod,
     Target,
 )
 from mda.sources import Corpus, Tokens
+from mda.studies import Studies
 
 
 class Config(Section):
@@ -47,6 +48,7 @@ class Config(Section):
     experiments: Experiments
     evidence: Evidence
     figures: Figures
+    studies: Studies
 
     @model_validator(mode="after")
     def _cross_checks(self) -> Config:
@@ -58,6 +60,7 @@ class Config(Section):
             _check_interventions,
             _check_sizes,
             _check_tokenized,
+            _check_studies,
         ):
             check(self)
         return self
@@ -83,13 +86,19 @@ class Config(Section):
         """The neurons that some target watches, by place."""
         return sorted({unit for target in self.targets if target.neurons for unit in target.units})
 
-    def used_probes(self) -> dict[str, Probe]:
-        """The probes that some target names."""
-        return {target.probe: self.probes[target.probe] for target in self.targets}
+    def probes_of(self, targets: Sequence[Target]) -> dict[str, Probe]:
+        """The probes that these targets name."""
+        return {target.probe: self.probes[target.probe] for target in targets}
+
+    @property
+    def all_targets(self) -> list[Target]:
+        """The targets, and those of the study of specificity."""
+        study = self.studies.specificity
+        return self.targets + ([] if study is None else study.targets)
 
     def probe_files(self) -> tuple[str, ...]:
         """The users' own source files among them."""
-        files = {probe.file for probe in self.used_probes().values() if probe.file is not None}
+        files = {probe.file for probe in self.probes_of(self.all_targets).values() if probe.file is not None}
         return tuple(sorted(files))
 
 
@@ -157,11 +166,11 @@ def _check_lengths(config: Config) -> None:
 
 
 def _check_targets(config: Config) -> None:
-    names = [target.name for target in config.targets]
+    names = [target.name for target in config.all_targets]
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"targets names '{name}' twice")
-    for target in config.targets:
+            raise ValueError(f"targets (with those of studies.specificity) names '{name}' twice")
+    for target in config.all_targets:
         if target.probe not in config.probes:
             raise ValueError(
                 f"targets.{target.name}.probe is '{target.probe}', "
@@ -176,7 +185,7 @@ def _check_targets(config: Config) -> None:
         if config.model.checkpoint is None:
             for unit in target.units:
                 _check_unit(target.name, unit, config.model.settings)
-    for name, probe in config.used_probes().items():
+    for name, probe in config.probes_of(config.all_targets).items():
         if probe.file is not None:
             _check_probe_file(name, Path(probe.file))
 
@@ -279,6 +288,24 @@ def _check_sizes(config: Config) -> None:
             )
 
 
+def _check_studies(config: Config) -> None:
+    studies = config.studies
+    if studies.dose is not None and "replace" in studies.dose.kinds and max(studies.dose.fractions) > 0.5:
+        raise ValueError(
+            f"studies.dose: 'replace' at fraction {max(studies.dose.fractions):g} has fewer unselected "
+            "samples than places to fill"
+        )
+    if studies.time is not None:
+        for step in studies.time.checkpoints or []:
+            if step not in config.run.checkpoints:
+                raise ValueError(
+                    f"studies.time.checkpoints names {step}, but run.checkpoints keeps only "
+                    f"{', '.join(map(str, config.run.checkpoints))}; add it there"
+                )
+    if studies.datamodel is not None and not 0.05 <= studies.datamodel.share <= 0.95:
+        raise ValueError(f"studies.datamodel.share is {studies.datamodel.share:g}; give 0.05 to 0.95")
+
+
 def _check_tokenized(config: Config) -> None:
     source, kind, context = config.corpus.tokenized, config.tokens.tokenizer.kind, config.tokens.context
     if config.corpus.source != "tokenized" or source is None:
@@ -331,8 +358,12 @@ def check(config: dict[str, Any]) -> Config:
         raise UserError(f"configuration: {where}{message.rstrip('.')}.") from None
 
 
-def selections_of(config: Config, method: SelectionMethod) -> list[str]:
-    """Names of the selections that a method gives: one a target for 'influence', else one."""
-    if method == "influence":
-        return [f"influence-{target.name}" for target in config.targets]
+# Methods that select for one target; the others select for all.
+OF_A_TARGET = ("influence", "identity", "diagonal", "kfac", "matched", "gradient_norm", "bm25", "outside")
+
+
+def selections_of(config: Config, method: str) -> list[str]:
+    """Names of the selections that a method gives: one a target, or one in all."""
+    if method in OF_A_TARGET:
+        return [f"{method}-{target.name}" for target in config.targets]
     return [method]

@@ -5,7 +5,9 @@ Plain names and numbers, for the rules to make paths of; no file is read here.
 
 from __future__ import annotations
 
-from mda import config
+from collections.abc import Sequence
+
+from mda import config, variants
 from mda.cell import BASE, Cell
 
 
@@ -15,16 +17,57 @@ def percent(fraction: float) -> str:
 
 
 def cells(settings: config.Config) -> list[Cell]:
-    """Every run, the base's first."""
-    found = [Cell(BASE, "none", 0.0, seed) for seed in settings.experiments.seeds]
+    """Every run of the configured interventions, the base's first."""
+    return _interventions(settings, settings.experiments.seeds)
+
+
+def study_cells(settings: config.Config) -> list[Cell]:
+    """Every run that the studies compare, over their seeds: those of `cells` and their own."""
+    studies = settings.studies
+    seeds = studies.seeds or settings.experiments.seeds
+    found = _interventions(settings, seeds)
+
+    def add(kind: str, methods: Sequence[str], fractions: Sequence[float]) -> None:
+        for method in methods:
+            for selection in config.selections_of(settings, method):
+                found.extend(Cell(kind, selection, part, seed) for part in fractions for seed in seeds)
+
+    main = [main_fraction(settings)]
+    if studies.dose is not None:
+        for kind in studies.dose.kinds:
+            add(kind, studies.dose.selections, studies.dose.fractions)
+    if studies.controls is not None:
+        add(studies.controls.kind, ["influence", *studies.controls.selections], main)
+        if studies.curvature is not None:
+            add(studies.controls.kind, studies.curvature.strategies, main)
+    if studies.specificity is not None:
+        kind = studies.specificity.kind
+        add(kind, ["influence", "random"], main)
+        for target in studies.specificity.targets:
+            found += [Cell(kind, f"influence-{target.name}", main[0], seed) for seed in seeds]
+    if studies.time is not None and studies.time.swap:
+        add("replace", ["influence", "random"], main)
+        add("swap", ["influence"], main)
+    return list(dict.fromkeys(found))
+
+
+def subset_cells(settings: config.Config) -> list[Cell]:
+    """The runs on random subsets of the window, all in the order of the first seed."""
+    study = settings.studies.datamodel
+    if study is None:
+        return []
+    seed = (settings.studies.seeds or settings.experiments.seeds)[0]
+    left_out = round(1 - study.share, 6)
+    return [Cell("mask", f"subset-{number}", left_out, seed) for number in range(study.subsets)]
+
+
+def _interventions(settings: config.Config, seeds: Sequence[int]) -> list[Cell]:
+    found = [Cell(BASE, "none", 0.0, seed) for seed in seeds]
     for intervention in settings.experiments.interventions:
         for method in intervention.selections:
             for selection in config.selections_of(settings, method):
                 for fraction in intervention.fractions or settings.selection.fractions:
-                    found += [
-                        Cell(intervention.kind, selection, fraction, seed)
-                        for seed in settings.experiments.seeds
-                    ]
+                    found += [Cell(intervention.kind, selection, fraction, seed) for seed in seeds]
     return found
 
 
@@ -41,9 +84,19 @@ def method_and_target(selection: str) -> tuple[str, str | None]:
     return method, target or None
 
 
-def fraction_of(settings: config.Config, text: str) -> float:
-    """The configured fraction of a path's percentage."""
-    return next(fraction for fraction in settings.selection.fractions if percent(fraction) == text)
+def variant_of(settings: config.Config, method: str, target: str | None) -> str | None:
+    """The variant of the attribution that a selection reads; None for the configured one."""
+    if method in ("identity", "diagonal", "kfac"):
+        return f"strategy-{method}"
+    others = settings.studies.specificity
+    if others is not None and target in {other.name for other in others.targets}:
+        return variants.OTHER_UNITS
+    return None
+
+
+def fraction_of(text: str) -> float:
+    """The fraction of a path's percentage."""
+    return round(float(text) / 100, 10)
 
 
 def insertion_step(settings: config.Config, folder: str) -> int | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mda import sections, statistics
+from mda import statistics
 from mda.cell import BASE, Cell
 from mda.units import Head, Unit
 
@@ -67,7 +67,7 @@ def outcomes(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def effects(table: pd.DataFrame, settings: sections.Evidence) -> pd.DataFrame:
+def effects(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
     """The effect of every cell on every outcome.
 
     Args:
@@ -77,14 +77,16 @@ def effects(table: pd.DataFrame, settings: sections.Evidence) -> pd.DataFrame:
         A line a target, outcome and cell: `mean` over seeds, `formed` (share of the runs that
         formed), and against the base (`to_base`) and the random control of the same
         intervention and fraction (`to_random`): mean difference paired by seed, `_low`, `_high`
-        of its interval, `_p`. A cell has nan against itself.
+        of its interval, `_p`, `_q` (corrected for the number of cells of the target and outcome), and
+        `_detectable`; see `statistics.Difference`. A cell has nan against itself.
     """
     lines = []
     for (target, *cell), runs in table.groupby(["target", *CELL], sort=True):
-        runs = runs.set_index("seed").sort_index()
-        mine = table[table["target"] == target].set_index("seed").sort_index()
+        mine = table[table["target"] == target]
         base = mine[mine["intervention"] == BASE]
-        same = (mine["intervention"] == cell[0]) & (mine["fraction"] == cell[2])
+        # What is put in by a swap takes the place of what a replacement at random would.
+        kind = "replace" if cell[0] == "swap" else cell[0]
+        same = (mine["intervention"] == kind) & (mine["fraction"] == cell[2])
         control = mine[same & (mine["selection"] == "random")]
         for outcome, better in OUTCOMES.items():
             line: dict[str, Any] = {"target": target, "outcome": outcome, "better": better}
@@ -94,41 +96,112 @@ def effects(table: pd.DataFrame, settings: sections.Evidence) -> pd.DataFrame:
                 "formed": float(runs["formed"].mean()),
                 "mean": float(runs[outcome].mean()),
             }
-            line |= _compare(runs, base, outcome, "to_base", settings, skip=cell[0] == BASE)
-            line |= _compare(
-                runs,
-                control,
-                outcome,
-                "to_random",
-                settings,
-                skip=cell[0] == BASE or cell[1] == "random",
-            )
+            line |= compare(runs, None if cell[0] == BASE else base, outcome, "to_base", confidence)
+            itself = cell[0] == BASE or cell[1] == "random"
+            line |= compare(runs, None if itself else control, outcome, "to_random", confidence)
             lines.append(line)
-    return pd.DataFrame(lines)
-
-
-def _compare(
-    runs: pd.DataFrame,
-    other: pd.DataFrame,
-    outcome: str,
-    name: str,
-    settings: sections.Evidence,
-    skip: bool,
-) -> dict[str, float]:
-    seeds = runs.index.intersection(other.index)
-    if skip or len(seeds) == 0:
-        difference = statistics.Difference(np.nan, np.nan, np.nan, np.nan)
-    else:
-        difference = statistics.paired_difference(
-            runs.loc[seeds, outcome].to_numpy(),
-            other.loc[seeds, outcome].to_numpy(),
-            settings.confidence,
-            settings.resamples,
-            settings.seed,
+    found = pd.DataFrame(lines)
+    for name in ("to_base", "to_random"):
+        groups = found.groupby(["target", "outcome"])[f"{name}_p"]
+        found.insert(
+            found.columns.get_loc(f"{name}_p") + 1, f"{name}_q", groups.transform(statistics.adjusted)
         )
+    return found
+
+
+def compare(
+    runs: pd.DataFrame, other: pd.DataFrame | None, outcome: str, name: str, confidence: float
+) -> dict[str, float]:
+    """The difference of an outcome between two groups of runs, paired by seed, as columns `name`..."""
+    nothing = statistics.Difference(*[np.nan] * 5)
+    difference = nothing
+    if other is not None:
+        one, two = runs.set_index("seed")[outcome], other.set_index("seed")[outcome]
+        seeds = one.index.intersection(two.index).sort_values()
+        if len(seeds):
+            difference = statistics.paired_difference(
+                one.loc[seeds].to_numpy(), two.loc[seeds].to_numpy(), confidence
+            )
     return {
         name: difference.mean,
         f"{name}_low": difference.low,
         f"{name}_high": difference.high,
         f"{name}_p": difference.p_value,
+        f"{name}_detectable": difference.detectable,
     }
+
+
+def smallest_fraction(cells: pd.DataFrame) -> float:
+    """The smallest fraction whose effect excludes zero, of one selection's lines of `effects`; nan if none.
+
+    The effect is the difference to random; of random itself, that to the base.
+    """
+    name = "to_base" if (cells["selection"] == "random").all() else "to_random"
+    seen = cells[(cells[f"{name}_low"] > 0) | (cells[f"{name}_high"] < 0)]
+    return float(seen["fraction"].min()) if len(seen) else np.nan
+
+
+def against_controls(table: pd.DataFrame, kind: str, fraction: float, confidence: float) -> pd.DataFrame:
+    """What selecting by influence does beyond every other selection.
+
+    Args:
+        table: from `outcomes`.
+
+    Returns:
+        A line a target, outcome and control: the difference influence - control, paired by seed, as the
+        columns `beyond`... of `compare`, `beyond_q`, and `stronger`: whether the interval excludes zero in
+        the direction in which the intervention pushes the unit.
+    """
+    lines = []
+    cell = table[(table["intervention"] == kind) & np.isclose(table["fraction"], fraction)]
+    for target, mine in cell.groupby("target", sort=False):
+        own = mine[mine["selection"] == f"influence-{target}"]
+        for selection, runs in mine.groupby("selection", sort=True):
+            if selection == f"influence-{target}":
+                continue
+            for outcome, better in OUTCOMES.items():
+                line = compare(own, runs, outcome, "beyond", confidence)
+                # Removing weakens the unit, adding strengthens it.
+                sign = (1 if better == "higher" else -1) * (-1 if kind in ("mask", "replace") else 1)
+                edge = line["beyond_low"] if sign > 0 else -line["beyond_high"]
+                lines.append(
+                    {
+                        "target": target,
+                        "intervention": kind,
+                        "fraction": fraction,
+                        "control": selection,
+                        "outcome": outcome,
+                        "seeds": len(runs),
+                        **line,
+                        "stronger": bool(edge > 0),
+                    }
+                )
+    found = pd.DataFrame(lines)
+    groups = found.groupby(["target", "outcome"])["beyond_p"]
+    found.insert(found.columns.get_loc("beyond_p") + 1, "beyond_q", groups.transform(statistics.adjusted))
+    return found
+
+
+def coupling(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """How the unit's metric and the ICL score go together over runs, each a mean over the window.
+
+    Args:
+        table: from `outcomes`.
+
+    Returns:
+        A line a target and group of runs ('all', or an intervention): runs, r (Pearson) with its interval,
+        and the same of the metric with the held-out loss, as `held_out_r`. Runs of one seed share an
+        order and all share a base model, so the intervals are narrower than those of independent models.
+    """
+    lines = []
+    for target, mine in table.groupby("target", sort=False):
+        groups = [("all", mine), *mine.groupby("intervention", sort=True)]
+        for name, runs in groups:
+            line: dict[str, Any] = {"target": target, "runs_of": name, "runs": len(runs)}
+            for column, other in (("r", "icl_area"), ("held_out_r", "held_out_area")):
+                found = statistics.correlation(
+                    runs["score_area"].to_numpy(), runs[other].to_numpy(), confidence
+                )
+                line |= {column: found.value, f"{column}_low": found.low, f"{column}_high": found.high}
+            lines.append(line)
+    return pd.DataFrame(lines)

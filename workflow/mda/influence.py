@@ -14,6 +14,7 @@ current is the workflow's to say.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ import numpy as np
 import torch
 from kronfluence.analyzer import prepare_model
 from kronfluence.arguments import FactorArguments, ScoreArguments
+from kronfluence.factor import config as factor_config
 from kronfluence.factor.config import FactorConfig
 from kronfluence.factor.covariance import fit_covariance_matrices_with_loader
 from kronfluence.factor.eigen import fit_lambda_matrices_with_loader, perform_eigendecomposition
@@ -229,12 +231,12 @@ class Tracker:
         return {"model": self.model, "state": self.state, "factor_args": arguments, "disable_tqdm": True}
 
     def score(
-        self, rows: Rows, factors: Factors, strategy: str, damping: float | None, batch_size: int
+        self, rows: Rows, factors: Factors, strategy: str, damping: float, batch_size: int
     ) -> Iterator[tuple[Query, dict[str, np.ndarray]]]:
         """Influence of each row on each query's target, all in one pass over the rows.
 
         Args:
-            damping: added to the eigenvalues; None is 0.1 of their mean, the paper's choice.
+            damping: added to the eigenvalues, as a multiple of each block's mean eigenvalue.
 
         Yields:
             A query, and the parts of its units' blocks, each summed over the units (`qk`, `v`,
@@ -250,25 +252,27 @@ class Tracker:
         }
         self.task.losses.clear()
         self.task.progress = Progress("scored", len(rows))
-        scores = compute_pairwise_scores_with_loaders(
-            loaded_factors=used,
-            model=self.model,
-            state=self.state,
-            task=self.task,
-            query_loader=DataLoader(_Queries(len(self.task.queries)), batch_size=1),
-            per_device_query_batch_size=1,
-            train_loader=DataLoader(rows, batch_size=batch_size),
-            score_args=ScoreArguments(
-                damping_factor=damping,
-                compute_per_module_scores=True,
-                # All queries before the one pass over the rows.
-                query_gradient_accumulation_steps=len(self.task.queries),
-                amp_dtype=AMP[self.precision],
-            ),
-            factor_args=_factor_arguments(strategy, self.precision),
-            tracked_module_names=self.task.modules,
-            disable_tqdm=True,
-        )
+        with _relative_damping(damping):
+            scores = compute_pairwise_scores_with_loaders(
+                loaded_factors=used,
+                model=self.model,
+                state=self.state,
+                task=self.task,
+                query_loader=DataLoader(_Queries(len(self.task.queries)), batch_size=1),
+                per_device_query_batch_size=1,
+                train_loader=DataLoader(rows, batch_size=batch_size),
+                score_args=ScoreArguments(
+                    # Each block's own, at the scale that is set around this call.
+                    damping_factor=None,
+                    compute_per_module_scores=True,
+                    # All queries before the one pass over the rows.
+                    query_gradient_accumulation_steps=len(self.task.queries),
+                    amp_dtype=AMP[self.precision],
+                ),
+                factor_args=_factor_arguments(strategy, self.precision),
+                tracked_module_names=self.task.modules,
+                disable_tqdm=True,
+            )
         loss = torch.cat(self.task.losses).float().numpy()
         for index, query in enumerate(self.task.queries):
             parts: dict[str, np.ndarray] = {}
@@ -277,6 +281,17 @@ class Tracker:
                     part = scores[name][index].float().numpy()
                     parts[block] = parts[block] + part if block in parts else part
             yield query, {**parts, "loss": loss}
+
+
+@contextmanager
+def _relative_damping(scale: float) -> Iterator[None]:
+    """Within, damping is `scale` times a block's mean eigenvalue; kronfluence has 0.1 as a constant."""
+    before = factor_config.HEURISTIC_DAMPING_SCALE
+    factor_config.HEURISTIC_DAMPING_SCALE = scale
+    try:
+        yield
+    finally:
+        factor_config.HEURISTIC_DAMPING_SCALE = before
 
 
 def _factor_arguments(strategy: str, precision: sections.Precision) -> FactorArguments:

@@ -52,6 +52,11 @@ class Schedule:
         begin, end = np.searchsorted(self.step, [start, stop])
         return self._map(lambda column: column[begin:end])
 
+    def outside(self, start: int, stop: int) -> Schedule:
+        """All other steps."""
+        kept = (self.step < start) | (self.step >= stop)
+        return self._map(lambda column: column[kept])
+
     def join(self, other: Schedule) -> Schedule:
         """Both streams as one, in order."""
         pairs = zip(self._columns(), other._columns(), strict=True)
@@ -132,6 +137,14 @@ def replace(stream: Schedule, selected: np.ndarray, seed: int, window: sections.
         raise UserError(f"only {len(pool)} unselected rows for {hit.sum()} places; lower the fraction")
     row = stream.row.copy()
     row[hit] = np.random.default_rng([seed, 1]).choice(pool, size=int(hit.sum()), replace=False)
+    return dataclasses.replace(stream, row=row, role=np.where(hit, REPLACEMENT, stream.role))
+
+
+def swap(stream: Schedule, selected: np.ndarray, others: np.ndarray, seed: int) -> Schedule:
+    """Put as many rows of another interval in the places of the selected ones, in random order."""
+    hit = np.isin(stream.row, selected)
+    row = stream.row.copy()
+    row[hit] = np.random.default_rng([seed, 1]).choice(others, size=int(hit.sum()), replace=False)
     return dataclasses.replace(stream, row=row, role=np.where(hit, REPLACEMENT, stream.role))
 
 

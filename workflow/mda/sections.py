@@ -16,10 +16,13 @@ from pydantic import Field, model_validator
 
 from mda.section import EMPTY_IF_NULL, Beta, Color, Fraction, Name, Natural, Positive, Section, Share, Unique
 
-Damping = Annotated[float, Field(ge=0)] | None
+Strategy = Literal["identity", "diagonal", "kfac", "ekfac"]
 Precision = Literal["fp32", "bf16"]
 Metric = Literal["prefix_matching", "previous_token", "copying", "activation"]
-SelectionMethod = Literal["influence", "random", "loss", "repetition"]
+SelectionMethod = Literal[
+    "influence", "identity", "diagonal", "kfac",
+    "random", "matched", "loss", "gradient_norm", "repetition", "bm25",
+]  # fmt: skip
 InterventionKind = Literal["mask", "replace", "duplicate", "augment"]
 
 HEAD_PATTERN = re.compile(r"^L(\d+)H(\d+)$")
@@ -252,7 +255,7 @@ class Target(Section):
 class Fit(Section):
     """How the curvature is fitted."""
 
-    strategy: Literal["identity", "diagonal", "kfac", "ekfac"]
+    strategy: Strategy
     samples: Positive
     samples_per_part: Positive
     seed: Natural
@@ -280,7 +283,7 @@ class Attribution(Section):
     checkpoint: Natural
     rank_at: Natural
     samples: Literal["run", "window"]
-    damping: Damping
+    damping: Annotated[float, Field(gt=0)]
     samples_per_shard: Positive
     fit: Fit
 
@@ -325,8 +328,6 @@ class Evidence(Section):
 
     threshold: float
     confidence: Fraction
-    resamples: Positive
-    seed: Natural
 
 
 class Palette(Section):
@@ -337,6 +338,12 @@ class Palette(Section):
     random: Color
     loss: Color
     repetition: Color
+    matched: Color
+    gradient_norm: Color
+    bm25: Color
+    identity: Color
+    diagonal: Color
+    kfac: Color
 
 
 class Figures(Section):

@@ -8,6 +8,9 @@ import pyarrow as pa
 from mda import repetition
 from mda.tokens import TokenStore
 
+# Methods whose scores are a table of their own.
+CONTROLS = ("repetition", "bm25", "gradient_norm")
+
 
 def count(candidates: int, fraction: float) -> int:
     """Number of samples of a fraction, at least one."""
@@ -20,14 +23,50 @@ def top(scores: np.ndarray, number: int, seed: int) -> np.ndarray:
     return np.lexsort((ties, -scores))[:number]
 
 
-def random_scores(number: int, seed: int) -> np.ndarray:
-    """Scores that select at random."""
-    return np.random.default_rng([seed, 4]).random(number)
+def random_scores(number: int, seed: int, draw: int | None = None) -> np.ndarray:
+    """Scores that select at random; of one seed there are many draws."""
+    return np.random.default_rng([seed, 4] if draw is None else [seed, 6, draw]).random(number)
 
 
 def repetition_scores(store: TokenStore, rows: np.ndarray) -> np.ndarray:
     """Scores by repetition, a non-gradient control; see `mda.repetition`."""
     return np.concatenate([repetition.repetition_score(part) for part in store.parts(rows)])
+
+
+def bm25_scores(store: TokenStore, rows: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """BM25 of each row against all the queries' tokens (Robertson & Zaragoza 2009), a control.
+
+    Args:
+        queries: shape (sequences, length); their terms count as often as they occur.
+    """
+    # Heavier than numpy, and only this control needs it.
+    import bm25s
+
+    asked = {str(token) for token in np.unique(queries)}
+    # All rows have one length, so that terms nobody asks for change nothing.
+    documents = [
+        [term for term in map(str, row) if term in asked]
+        for part in store.parts(rows)
+        for row in part.tolist()
+    ]
+    index = bm25s.BM25()
+    index.index(documents, show_progress=False)
+    return np.sum([index.get_scores([str(token) for token in query]) for query in queries.tolist()], axis=0)
+
+
+def matched(labels: np.ndarray, chosen: np.ndarray, seed: int) -> np.ndarray:
+    """Positions drawn at random with as many of each label as the chosen ones have.
+
+    Args:
+        labels: of all candidates.
+        chosen: positions of the selection to match.
+    """
+    draws = np.random.default_rng([seed, 5]).random(len(labels))
+    found = []
+    for label in np.unique(labels[chosen]):
+        mine = np.flatnonzero(labels == label)
+        found.append(mine[np.argsort(draws[mine])][: int((labels[chosen] == label).sum())])
+    return np.concatenate(found)
 
 
 def excerpt(text: str, characters: int) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mda import sections
+
 
 def ordinary_tokens(tokenizer) -> np.ndarray:
     """Ids of a `tokenizers.Tokenizer` that are not special, ascending, shape (n,)."""
@@ -27,3 +29,9 @@ def repeated_tokens(vocabulary: np.ndarray, sequences: int, length: int, seed: i
     """Random tokens followed by the same tokens again, shape (sequences, 2 * length), int64."""
     once = random_tokens(vocabulary, sequences, length, seed)
     return np.concatenate([once, once], axis=1)
+
+
+def of_probe(settings: sections.Probe, vocabulary: np.ndarray) -> np.ndarray:
+    """The sequences that a probe is asked on, shape (sequences, length), int64."""
+    draw = repeated_tokens if settings.tokens == "repeated" else random_tokens
+    return draw(vocabulary, settings.sequences, settings.length, settings.seed)

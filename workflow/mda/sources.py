@@ -22,6 +22,7 @@ class SyntheticSource(Section):
     kind: Literal["markov", "tiled"]
     share: Share
     motif: tuple[Positive, Positive] | None
+    noise: Share = 0.0
 
     @model_validator(mode="after")
     def _motif(self) -> SyntheticSource:

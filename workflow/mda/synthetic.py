@@ -40,7 +40,12 @@ def _words(
         assert source.motif is not None
         size = int(generator.integers(source.motif[0], source.motif[1] + 1))
         motif = generator.integers(0, settings.words, size)
-        return np.resize(np.roll(motif, int(generator.integers(size))), length)
+        words = np.resize(np.roll(motif, int(generator.integers(size))), length)
+        if source.noise:
+            words = np.where(
+                generator.random(length) < source.noise, generator.integers(0, settings.words, length), words
+            )
+        return words
     zipf = 1 / np.arange(1, settings.successors + 1)
     choices = generator.choice(settings.successors, size=length, p=zipf / zipf.sum())
     words = np.empty(length, dtype=np.int64)

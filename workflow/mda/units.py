@@ -114,6 +114,11 @@ def read_targets(path: Path) -> dict[str, list[Unit]]:
     return {name: [parse(unit) for unit in target["units"]] for name, target in record.items()}
 
 
+def written(paths: list[Path]) -> dict[str, list[str]]:
+    """The units of all targets in these files, as they are written."""
+    return {name: list(map(str, places)) for path in paths for name, places in read_targets(path).items()}
+
+
 def all_units(targets: dict[str, list[Unit]]) -> list[Unit]:
     """Every unit of some target once, heads first, in order of place."""
     units = {unit for members in targets.values() for unit in members}

@@ -16,8 +16,9 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake_interface_executor_plugins.settings import ExecMode
 
-from mda import code, corpus, design, files, pins, plan, restart
+from mda import code, corpus, design, files, pins, plan, restart, selection, variants
 from mda.config import check as check_configuration
+from mda.config import selections_of
 from mda.errors import UserError
 
 try:
@@ -46,7 +47,8 @@ shell.prefix(f"set -euo pipefail; {STEP_ENVIRONMENT}")
 
 
 wildcard_constraints:
-    selection="random|loss|repetition|influence-.+",
+    selection="random|loss|repetition|subset-[0-9]+"
+    "|(influence|identity|diagonal|kfac|matched|gradient_norm|bm25|outside)-.+",
     percent=r"[\d.]+",
     seed=r"\d+",
     shard=r"\d+",
@@ -116,10 +118,36 @@ def minutes(expected):
 SAVE_SECONDS = 60
 
 
-def scores_if_needed(wildcards):
-    """The table of scores for the methods that read it, nothing for the others."""
-    method, _ = design.method_and_target(wildcards.selection)
-    return ["<results>/scores/scores.parquet"] if method in ("influence", "loss") else []
+def scores_of_selection(wildcards):
+    """The table of scores that a selection reads; nothing for one at random."""
+    method, target = design.method_and_target(wildcards.selection)
+    if method in selection.CONTROLS:
+        return [f"<results>/scores/controls/{wildcards.selection}.parquet"]
+    if method in ("random", "subset", "matched"):
+        return []
+    return [f"<results>/{variants.place(design.variant_of(CONFIG, method, target))}scores/scores.parquet"]
+
+
+def matched_selection(wildcards):
+    """The selection whose labels a selection at random has."""
+    method, target = design.method_and_target(wildcards.selection)
+    path = f"<results>/selections/influence-{target}/top-{wildcards.percent}.parquet"
+    return [path] if method == "matched" else []
+
+
+def samples_outside(wildcards):
+    """For branches that swap: the samples from outside of the window."""
+    kind, _, rest = wildcards.branch.partition("/")
+    if kind == "swap" and CONFIG.attribution.samples == "window":
+        raise WorkflowError(
+            "configuration: 'studies.time.swap' needs scores of samples outside of the window; set "
+            "attribution.samples to run, or swap to false."
+        )
+    return (
+        [f"<results>/selections/{rest.replace('influence-', 'outside-', 1)}.parquet"]
+        if kind == "swap"
+        else []
+    )
 
 
 def start_checkpoint():
@@ -175,9 +203,9 @@ def part_of_branch(kinds, path):
     return paths
 
 
-def of_all_runs(name):
-    """One file of every run, in the order of the design."""
-    return [f"<results>/runs/{design.branch(cell)}/seed-{cell.seed}/{name}" for cell in design.cells(CONFIG)]
+def of_runs(cells, name):
+    """One file of every run."""
+    return [f"<results>/runs/{design.branch(cell)}/seed-{cell.seed}/{name}" for cell in cells]
 
 
 def figures():

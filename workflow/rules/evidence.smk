@@ -1,21 +1,33 @@
 # Evidence.
 # In:  the metrics of all runs.
 # Out: tables/curves.parquet, every curve; tables/outcomes.csv, a line a run and target;
-#      tables/effects.csv, a line a target, outcome and cell, with intervals and p-values.
+#      tables/effects.csv, a line a target, outcome and cell, with intervals and p-values. The
+#      studies have the same of their runs in the folder evidence.
+
+# Which runs a folder's tables are of.
+CELLS_OF = {
+    "tables": design.cells(CONFIG),
+    "evidence": design.study_cells(CONFIG),
+    "evidence/subsets": design.subset_cells(CONFIG),
+}
+
+
+wildcard_constraints:
+    scope="tables|evidence|evidence/subsets",
 
 
 rule curves:
     """Gather the metrics of all runs."""
     input:
         targets="<results>/heads/targets.json",
-        steps=of_all_runs("steps.parquet"),
-        heads=of_all_runs("heads.parquet"),
+        steps=lambda wildcards: of_runs(CELLS_OF[wildcards.scope], "steps.parquet"),
+        heads=lambda wildcards: of_runs(CELLS_OF[wildcards.scope], "heads.parquet"),
     output:
-        curves="<results>/tables/curves.parquet",
+        curves="<results>/{scope}/curves.parquet",
     log:
-        "<logs>/curves.log",
+        "<logs>/curves/{scope}.log",
     benchmark:
-        "<benchmarks>/curves.jsonl"
+        "<benchmarks>/curves/{scope}.jsonl"
     localrule: True
     conda:
         "../../envs/mda.yaml"
@@ -24,7 +36,7 @@ rule curves:
         runtime=minutes(30),
     params:
         metrics=as_json({target.name: target.metric for target in CONFIG.targets}),
-        cells=as_json(design.cells(CONFIG)),
+        cells=lambda wildcards: as_json(CELLS_OF[wildcards.scope]),
         code=code.fingerprint("curves"),
     shell:
         r"""
@@ -42,19 +54,19 @@ rule curves:
 rule effects:
     """Estimate the effects, with intervals and controls."""
     input:
-        curves="<results>/tables/curves.parquet",
+        curves="<results>/{scope}/curves.parquet",
     output:
         effects=report(
-            "<results>/tables/effects.csv",
+            "<results>/{scope}/effects.csv",
             category="Evidence",
             caption="../report/effects_table.rst",
             labels={"figure": "all effects", "target": "all"},
         ),
-        outcomes="<results>/tables/outcomes.csv",
+        outcomes="<results>/{scope}/outcomes.csv",
     log:
-        "<logs>/effects.log",
+        "<logs>/effects/{scope}.log",
     benchmark:
-        "<benchmarks>/effects.jsonl"
+        "<benchmarks>/effects/{scope}.jsonl"
     localrule: True
     conda:
         "../../envs/mda.yaml"

@@ -336,3 +336,43 @@ rule plot_heads:
             --out {output.png:q} {output.pdf:q} \
             >{log:q} 2>&1
         """
+
+
+rule plot_study:
+    """Draw a study from its table."""
+    input:
+        table="<results>/evidence/{study}.csv",
+    output:
+        png=report(
+            "<results>/figures/evidence/{study}.png",
+            category="Studies",
+            caption="../report/study.rst",
+            labels={"figure": "{study}", "target": "all"},
+        ),
+        pdf="<results>/figures/evidence/{study}.pdf",
+    log:
+        "<logs>/plot_study/{study}.log",
+    benchmark:
+        "<benchmarks>/plot_study/{study}.jsonl"
+    wildcard_constraints:
+        study="|".join(study_figures()),
+    localrule: True
+    conda:
+        "../../envs/mda.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=minutes(30),
+    params:
+        palette=PALETTE,
+        dpi=CONFIG.figures.dpi,
+        code=code.fingerprint("plot_study"),
+    shell:
+        r"""
+        python -m mda.steps.plot_study \
+            --table {input.table:q} \
+            --study {wildcards.study:q} \
+            --palette {params.palette:q} \
+            --dpi {params.dpi} \
+            --out {output.png:q} {output.pdf:q} \
+            >{log:q} 2>&1
+        """

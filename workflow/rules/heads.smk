@@ -41,12 +41,12 @@ rule targets:
     input:
         scores="<results>/heads/scores.parquet",
     output:
-        targets="<results>/heads/targets.json",
-        ranking="<results>/heads/ranking.csv",
+        targets="<results>/{place}heads/targets.json",
+        ranking="<results>/{place}heads/ranking.csv",
     log:
-        "<logs>/targets.log",
+        "<logs>/targets/{place}all.log",
     benchmark:
-        "<benchmarks>/targets.jsonl"
+        "<benchmarks>/targets/{place}all.jsonl"
     localrule: True
     conda:
         "../../envs/mda.yaml"
@@ -54,7 +54,9 @@ rule targets:
         mem_mb=table_memory,
         runtime=minutes(10),
     params:
-        targets=as_json({target.name: target.units for target in CONFIG.targets}),
+        targets=lambda wildcards: as_json(
+            {target.name: target.units for target in variants.targets(CONFIG, wildcards.place)}
+        ),
         rank_at=CONFIG.attribution.rank_at,
         code=code.fingerprint("targets"),
     shell:

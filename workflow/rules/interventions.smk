@@ -4,11 +4,15 @@
 #      new samples with it; schedules/branches/{branch}/seed-{seed}.parquet, the exact training
 #      stream; runs/{branch}/seed-{seed}/{steps,heads}.parquet, the metrics of that branch.
 #
-# A branch is `base` (the shuffled window alone) or {kind}/{selection}/top-{percent}.
+# A branch is `base` (the shuffled window alone) or {kind}/{selection}/top-{percent}. Those that only
+# the studies compare are like the others.
+
+
+ALL_CELLS = design.cells(CONFIG) + design.study_cells(CONFIG) + design.subset_cells(CONFIG)
 
 
 wildcard_constraints:
-    branch="|".join(sorted({design.branch(cell) for cell in design.cells(CONFIG)})),
+    branch="|".join(sorted({design.branch(cell) for cell in ALL_CELLS})),
 
 
 synthetic_samples = part_of_branch(["augment"], "<results>/synthetic/{place}.npy")
@@ -88,7 +92,10 @@ rule intervene:
     """Write the training stream of one branch."""
     input:
         schedule="<results>/schedules/order.parquet",
-        selection=part_of_branch(["mask", "replace", "duplicate"], "<results>/selections/{place}.parquet"),
+        selection=part_of_branch(
+            ["mask", "replace", "duplicate", "swap"], "<results>/selections/{place}.parquet"
+        ),
+        outside=samples_outside,
         synthetic=synthetic_samples,
     output:
         schedule="<results>/schedules/branches/{branch}/seed-{seed}.parquet",
@@ -118,6 +125,7 @@ rule intervene:
             --batch-size {params.batch_size} \
             --at-step {params.at_step:q} \
             --selection {input.selection:q} \
+            --outside {input.outside:q} \
             --synthetic {input.synthetic:q} \
             --out {output.schedule:q} \
             >{log:q} 2>&1

@@ -3,16 +3,55 @@
 # Out: factors/{covariance,lambda}/{part}.safetensors, sums over a part of the fitted samples;
 #      factors/{covariance,eigen,lambda}.safetensors, the curvature of all targets' units, as far as
 #      the strategy needs it; scores/scores.parquet, the influence of every training sample on every
-#      target, its parts and its loss.
-
-CHECKPOINT = f"{CONFIG.results}/base/checkpoints/step-{CONFIG.attribution.checkpoint:06d}"
-FIT = CONFIG.attribution.fit
-EIGEN = ["<results>/factors/eigen.safetensors"] if FIT.has_eigenvectors else []
-FACTORS = EIGEN + (["<results>/factors/lambda.safetensors"] if FIT.has_lambdas else [])
+#      target, its parts and its loss. Variants have the same in variants/{variant}.
 
 
 wildcard_constraints:
+    place="(variants/[^/]+/)?",
     part=r"\d+",
+
+
+def of_attribution(wildcards):
+    """The settings of this attribution or variant of it."""
+    return variants.attribution(CONFIG, wildcards.place)
+
+
+def attributed_checkpoint(wildcards):
+    """The checkpoint that this attribution reads."""
+    return f"{CONFIG.results}/base/checkpoints/step-{of_attribution(wildcards).checkpoint:06d}"
+
+
+def as_fit(wildcards):
+    """How its curvature is fitted."""
+    return as_json(of_attribution(wildcards).fit)
+
+
+def parts(kind):
+    """An input function: all parts of a factor."""
+    return lambda wildcards: expand(
+        f"<results>/{wildcards.place}factors/{kind}/{{part}}.safetensors",
+        part=range(of_attribution(wildcards).fit.parts),
+    )
+
+
+def eigenvectors(wildcards):
+    """The eigenvectors, if the strategy has any."""
+    has = of_attribution(wildcards).fit.has_eigenvectors
+    return [f"<results>/{wildcards.place}factors/eigen.safetensors"] if has else []
+
+
+def factors(wildcards):
+    """The factors that the strategy needs to score."""
+    found = eigenvectors(wildcards)
+    if of_attribution(wildcards).fit.has_lambdas:
+        found.append(f"<results>/{wildcards.place}factors/lambda.safetensors")
+    return found
+
+
+def attributed_units(wildcards):
+    """The units of the targets that this attribution scores."""
+    other = variants.place(variants.OTHER_UNITS)
+    return f"<results>/{other if wildcards.place == other else ''}heads/targets.json"
 
 
 rule covariance_part:
@@ -21,13 +60,13 @@ rule covariance_part:
         checkpoints="<results>/base/checkpoints",
         train="<results>/tokens/train.npy",
         schedule="<results>/schedules/order.parquet",
-        targets="<results>/heads/targets.json",
+        targets=attributed_units,
     output:
-        sums="<results>/factors/covariance/{part}.safetensors",
+        sums="<results>/{place}factors/covariance/{part}.safetensors",
     log:
-        "<logs>/covariance_part/{part}.log",
+        "<logs>/covariance_part/{place}{part}.log",
     benchmark:
-        "<benchmarks>/covariance_part/{part}.jsonl"
+        "<benchmarks>/covariance_part/{place}{part}.jsonl"
     conda:
         "../../envs/mda.yaml"
     threads: 1
@@ -36,8 +75,8 @@ rule covariance_part:
         mem_mb=torch_memory,
         runtime=minutes(240),
     params:
-        checkpoint=CHECKPOINT,
-        fit=as_json(FIT),
+        checkpoint=attributed_checkpoint,
+        fit=as_fit,
         numerics=as_json(CONFIG.numerics.of_attribution()),
         code=code.fingerprint("covariance"),
     shell:
@@ -59,15 +98,15 @@ rule eigendecomposition:
     """Join the parts of the covariances and find their eigenvectors."""
     input:
         checkpoints="<results>/base/checkpoints",
-        targets="<results>/heads/targets.json",
-        parts=expand("<results>/factors/covariance/{part}.safetensors", part=range(FIT.parts)),
+        targets=attributed_units,
+        parts=parts("covariance"),
     output:
-        covariance="<results>/factors/covariance.safetensors",
-        eigen="<results>/factors/eigen.safetensors",
+        covariance="<results>/{place}factors/covariance.safetensors",
+        eigen="<results>/{place}factors/eigen.safetensors",
     log:
-        "<logs>/eigendecomposition.log",
+        "<logs>/eigendecomposition/{place}all.log",
     benchmark:
-        "<benchmarks>/eigendecomposition.jsonl"
+        "<benchmarks>/eigendecomposition/{place}all.jsonl"
     conda:
         "../../envs/mda.yaml"
     threads: 1
@@ -76,8 +115,8 @@ rule eigendecomposition:
         mem_mb=torch_memory,
         runtime=minutes(60),
     params:
-        checkpoint=CHECKPOINT,
-        fit=as_json(FIT),
+        checkpoint=attributed_checkpoint,
+        fit=as_fit,
         numerics=as_json(CONFIG.numerics.of_attribution()),
         code=code.fingerprint("eigendecomposition"),
     shell:
@@ -100,14 +139,14 @@ rule lambda_part:
         checkpoints="<results>/base/checkpoints",
         train="<results>/tokens/train.npy",
         schedule="<results>/schedules/order.parquet",
-        targets="<results>/heads/targets.json",
-        eigen=EIGEN,
+        targets=attributed_units,
+        eigen=eigenvectors,
     output:
-        sums="<results>/factors/lambda/{part}.safetensors",
+        sums="<results>/{place}factors/lambda/{part}.safetensors",
     log:
-        "<logs>/lambda_part/{part}.log",
+        "<logs>/lambda_part/{place}{part}.log",
     benchmark:
-        "<benchmarks>/lambda_part/{part}.jsonl"
+        "<benchmarks>/lambda_part/{place}{part}.jsonl"
     conda:
         "../../envs/mda.yaml"
     threads: 1
@@ -116,8 +155,8 @@ rule lambda_part:
         mem_mb=torch_memory,
         runtime=minutes(240),
     params:
-        checkpoint=CHECKPOINT,
-        fit=as_json(FIT),
+        checkpoint=attributed_checkpoint,
+        fit=as_fit,
         numerics=as_json(CONFIG.numerics.of_attribution()),
         code=code.fingerprint("lambdas"),
     shell:
@@ -139,13 +178,13 @@ rule lambda_part:
 rule lambdas:
     """Join the parts of the squared gradients."""
     input:
-        parts=expand("<results>/factors/lambda/{part}.safetensors", part=range(FIT.parts)),
+        parts=parts("lambda"),
     output:
-        lambdas="<results>/factors/lambda.safetensors",
+        lambdas="<results>/{place}factors/lambda.safetensors",
     log:
-        "<logs>/lambdas.log",
+        "<logs>/lambdas/{place}all.log",
     benchmark:
-        "<benchmarks>/lambdas.jsonl"
+        "<benchmarks>/lambdas/{place}all.jsonl"
     localrule: True
     conda:
         "../../envs/mda.yaml"
@@ -170,14 +209,14 @@ rule score_shard:
         tokenizer="<results>/tokens/tokenizer.json",
         train="<results>/tokens/train.npy",
         schedule="<results>/schedules/order.parquet",
-        targets="<results>/heads/targets.json",
-        factors=FACTORS,
+        targets=attributed_units,
+        factors=factors,
     output:
-        scores="<results>/scores/shards/{shard}.parquet",
+        scores="<results>/{place}scores/shards/{shard}.parquet",
     log:
-        "<logs>/score_shard/{shard}.log",
+        "<logs>/score_shard/{place}{shard}.log",
     benchmark:
-        "<benchmarks>/score_shard/{shard}.jsonl"
+        "<benchmarks>/score_shard/{place}{shard}.jsonl"
     conda:
         "../../envs/mda.yaml"
     threads: 1
@@ -186,14 +225,14 @@ rule score_shard:
         mem_mb=torch_memory,
         runtime=minutes(240),
     params:
-        checkpoint=CHECKPOINT,
-        fit=as_json(CONFIG.attribution.fit),
+        checkpoint=attributed_checkpoint,
+        fit=as_fit,
         numerics=as_json(CONFIG.numerics.of_attribution()),
-        damping=as_json(CONFIG.attribution.damping),
+        damping=lambda wildcards: of_attribution(wildcards).damping,
         steps=as_json(CONFIG.scored),
         samples=CONFIG.attribution.samples_per_shard,
-        targets=as_json(CONFIG.targets),
-        probes=as_json(CONFIG.used_probes()),
+        targets=lambda wildcards: as_json(variants.targets(CONFIG, wildcards.place)),
+        probes=lambda wildcards: as_json(CONFIG.probes_of(variants.targets(CONFIG, wildcards.place))),
         code=code.fingerprint("scores", CONFIG.probe_files()),
     shell:
         r"""
@@ -206,7 +245,7 @@ rule score_shard:
             --factors {input.factors:q} \
             --fit {params.fit:q} \
             --numerics {params.numerics:q} \
-            --damping {params.damping:q} \
+            --damping {params.damping} \
             --steps {params.steps:q} \
             --samples {params.samples} \
             --target-settings {params.targets:q} \
@@ -220,14 +259,16 @@ rule score_shard:
 rule scores:
     """Join the shards into one table, with the label of every sample."""
     input:
-        shards=expand("<results>/scores/shards/{shard}.parquet", shard=range(CONFIG.shards)),
+        shards=lambda wildcards: expand(
+            f"<results>/{wildcards.place}scores/shards/{{shard}}.parquet", shard=range(CONFIG.shards)
+        ),
         train_rows="<results>/tokens/train.rows.parquet",
     output:
-        scores="<results>/scores/scores.parquet",
+        scores="<results>/{place}scores/scores.parquet",
     log:
-        "<logs>/scores.log",
+        "<logs>/scores/{place}all.log",
     benchmark:
-        "<benchmarks>/scores.jsonl"
+        "<benchmarks>/scores/{place}all.jsonl"
     conda:
         "../../envs/mda.yaml"
     resources:

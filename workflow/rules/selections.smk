@@ -1,6 +1,103 @@
 # Selections.
-# In:  the scores (for influence and loss), the token store (for repetition), the order.
-# Out: selections/{selection}/top-{percent}.parquet (rank, score, row, step, label, excerpt).
+# In:  the scores (for influence and loss), the token store, the checkpoint (for the norm of
+#      gradients), the order.
+# Out: scores/controls/{selection}.parquet (step, row, score), by methods that know no influence;
+#      selections/{selection}/top-{percent}.parquet (rank, score, row, step, label, excerpt).
+
+
+def target_of_selection(wildcards):
+    """The target that a selection is made for."""
+    _, name = design.method_and_target(wildcards.selection)
+    return next(target for target in CONFIG.targets if target.name == name)
+
+
+def probe_of_selection(wildcards):
+    """The probe of that target, for the methods that read it."""
+    method, _ = design.method_and_target(wildcards.selection)
+    return as_json(CONFIG.probes[target_of_selection(wildcards).probe] if method == "bm25" else None)
+
+
+rule control_scores:
+    """Score the samples by a control that needs no gradient."""
+    input:
+        train="<results>/tokens/train.npy",
+        tokenizer="<results>/tokens/tokenizer.json",
+        schedule="<results>/schedules/order.parquet",
+    output:
+        scores="<results>/scores/controls/{selection}.parquet",
+    log:
+        "<logs>/control_scores/{selection}.log",
+    benchmark:
+        "<benchmarks>/control_scores/{selection}.jsonl"
+    wildcard_constraints:
+        selection="repetition|bm25-.+",
+    conda:
+        "../../envs/mda.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=minutes(60),
+    params:
+        method=lambda wildcards: design.method_and_target(wildcards.selection)[0],
+        probe=probe_of_selection,
+        steps=as_json(CONFIG.scored),
+        code=code.fingerprint("control_scores"),
+    shell:
+        r"""
+        python -m mda.steps.control_scores \
+            --method {params.method:q} \
+            --train {input.train:q} \
+            --tokenizer {input.tokenizer:q} \
+            --schedule {input.schedule:q} \
+            --probe {params.probe:q} \
+            --steps {params.steps:q} \
+            --out {output.scores:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule gradient_norm:
+    """Score the samples by the norm of their gradient in the target's units."""
+    input:
+        checkpoints="<results>/base/checkpoints",
+        train="<results>/tokens/train.npy",
+        schedule="<results>/schedules/order.parquet",
+        targets="<results>/heads/targets.json",
+    output:
+        scores="<results>/scores/controls/{selection}.parquet",
+    log:
+        "<logs>/gradient_norm/{selection}.log",
+    benchmark:
+        "<benchmarks>/gradient_norm/{selection}.jsonl"
+    wildcard_constraints:
+        selection="gradient_norm-.+",
+    conda:
+        "../../envs/mda.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=torch_memory,
+        runtime=minutes(240),
+    params:
+        checkpoint=f"{CONFIG.results}/base/checkpoints/step-{CONFIG.attribution.checkpoint:06d}",
+        target=lambda wildcards: as_json(target_of_selection(wildcards)),
+        numerics=as_json(CONFIG.numerics.of_attribution()),
+        batch_size=CONFIG.attribution.fit.batch_size,
+        steps=as_json(CONFIG.scored),
+        code=code.fingerprint("gradient_norm"),
+    shell:
+        r"""
+        python -m mda.launch {resources.gpu} mda.steps.gradient_norm \
+            --checkpoint {params.checkpoint:q} \
+            --train {input.train:q} \
+            --schedule {input.schedule:q} \
+            --targets {input.targets:q} \
+            --target {params.target:q} \
+            --numerics {params.numerics:q} \
+            --batch-size {params.batch_size} \
+            --steps {params.steps:q} \
+            --out {output.scores:q} \
+            >{log:q} 2>&1
+        """
 
 
 rule select:
@@ -10,7 +107,8 @@ rule select:
         train="<results>/tokens/train.npy",
         train_rows="<results>/tokens/train.rows.parquet",
         tokenizer="<results>/tokens/tokenizer.json",
-        scores=scores_if_needed,
+        scores=scores_of_selection,
+        matched=matched_selection,
     output:
         selection="<results>/selections/{selection}/top-{percent}.parquet",
     log:
@@ -25,7 +123,7 @@ rule select:
     params:
         method=lambda wildcards: design.method_and_target(wildcards.selection)[0],
         target=lambda wildcards: as_json(design.method_and_target(wildcards.selection)[1]),
-        fraction=lambda wildcards: design.fraction_of(CONFIG, wildcards.percent),
+        fraction=lambda wildcards: design.fraction_of(wildcards.percent),
         window=as_json(CONFIG.run.window),
         seed=CONFIG.selection.seed,
         characters=CONFIG.selection.excerpt_characters,
@@ -41,6 +139,7 @@ rule select:
             --train-rows {input.train_rows:q} \
             --tokenizer {input.tokenizer:q} \
             --scores {input.scores:q} \
+            --matched {input.matched:q} \
             --window {params.window:q} \
             --seed {params.seed} \
             --characters {params.characters} \

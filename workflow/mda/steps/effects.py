@@ -12,7 +12,7 @@ def estimate(curves: Path, settings: sections.Evidence, out: Path, out_outcomes:
     """
     table = evidence.outcomes(files.read_table(curves).to_pandas(), settings.threshold)
     files.write_text(out_outcomes, table.to_csv(index=False, float_format="%.6g"))
-    effects = evidence.effects(table, settings)
+    effects = evidence.effects(table, settings.confidence)
     files.write_text(out, effects.to_csv(index=False, float_format="%.6g"))
 
 

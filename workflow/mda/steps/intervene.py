@@ -16,6 +16,7 @@ def intervene(
     batch_size: int,
     at_step: int | None,
     selection: list[Path],
+    outside: list[Path],
     synthetic: list[Path],
     out: Path,
 ) -> None:
@@ -23,8 +24,9 @@ def intervene(
 
     The seed shuffles the window, the same for every intervention; 'base' is the shuffled
     window alone; 'mask' and 'replace' remove the selected rows, 'duplicate' shows them twice,
-    'augment' inserts the synthetic samples, as batches after step `at_step` if it is given.
-    `selection` and `synthetic` have one path each where the kind needs it.
+    'augment' inserts the synthetic samples, as batches after step `at_step` if it is given; 'swap'
+    puts those of `outside` in the places of the selected rows. `selection`, `outside` and
+    `synthetic` have one path each where the kind needs it.
     """
     stream = schedules.branch(schedules.Schedule.read(schedule), window, seed)
     if kind == "augment":
@@ -39,6 +41,9 @@ def intervene(
             stream = schedules.mask(stream, selected)
         elif kind == "replace":
             stream = schedules.replace(stream, selected, seed, window)
+        elif kind == "swap":
+            others = files.read_table(outside[0], columns=["row"]).column("row").to_numpy()
+            stream = schedules.swap(stream, selected, others, seed)
         else:
             stream = schedules.insert(stream, selected, schedules.DUPLICATE, seed, window)
     stream.write(out)

@@ -20,7 +20,7 @@ def score(
     targets: Path,
     factors: list[Path],
     fit: sections.Fit,
-    damping: sections.Damping,
+    damping: float,
     numerics: sections.Numerics,
     steps: tuple[int, int],
     samples: int,
@@ -79,9 +79,7 @@ def score(
 def _query(
     name: str, members: list[units.Unit], settings: sections.Probe, vocabulary: np.ndarray
 ) -> influence.Query:
-    draw = sequences.repeated_tokens if settings.tokens == "repeated" else sequences.random_tokens
-    drawn = draw(vocabulary, settings.sequences, settings.length, settings.seed)
-    batch = torch.from_numpy(drawn).to(parallel.device())
+    batch = torch.from_numpy(sequences.of_probe(settings, vocabulary)).to(parallel.device())
     return influence.Query(name, members, probes.load(settings.measure), batch)
 
 

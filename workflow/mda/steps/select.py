@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from mda import cli, files, sections, selection, tokens
 from mda import schedule as schedules
+from mda.errors import UserError
 from mda.tokens import TokenStore
 
 
@@ -20,46 +22,76 @@ def select(
     window: sections.Window,
     target: str | None,
     scores: list[Path],
+    matched: list[Path],
     seed: int,
     characters: int,
     out: Path,
 ) -> None:
     """Write `out`: rank, score, row, step, label, excerpt of the selected samples.
 
-    Methods: 'influence' on `target` and 'loss' (highest first) read the one table in `scores`;
-    'random' and 'repetition' read none. All select the same number from the same candidates: the samples
-    that the base run reads inside the window.
+    Methods: influence by some curvature on `target`, 'loss' (highest first) and the controls read
+    the one table in `scores`; 'random' and 'subset' read none, nor does 'matched', which has the
+    labels of the selection `matched`. All select the same number among the samples that the base
+    run reads inside the window; 'outside' as many among those it reads outside.
     """
-    stream = schedules.Schedule.read(schedule).between(window.start, window.stop)
-    store = TokenStore(train)
-    if method == "random":
-        values = selection.random_scores(len(stream.row), seed)
-    elif method == "repetition":
-        values = selection.repetition_scores(store, stream.row)
-    else:
-        values = _from_scores(scores[0], target, method, stream)
+    order = schedules.Schedule.read(schedule)
+    stream = order.between(window.start, window.stop)
     number = selection.count(len(stream.row), fraction)
-    chosen = selection.top(values, number, seed)
+    if method == "outside":
+        stream = order.outside(window.start, window.stop)
+        if len(stream.row) < number:
+            raise UserError(
+                f"studies.time.swap needs {number} samples outside of the window, but the run reads only "
+                f"{len(stream.row)} there; set it to false, or shorten run.window"
+            )
+    labels = np.array(files.read_table(train_rows, columns=["label"]).column("label").to_pylist())
+    values = _values(method, target, scores, stream, seed)
+    if method == "matched":
+        before = files.read_table(matched[0], columns=["row"]).column("row").to_numpy()
+        chosen = selection.matched(labels[stream.row], np.flatnonzero(np.isin(stream.row, before)), seed)
+    else:
+        chosen = selection.top(values, number, seed)
     rows = stream.row[chosen]
     reader = tokens.load_tokenizer(tokenizer)
     texts = [
         selection.excerpt(text, characters)
-        for part in store.parts(rows)
+        for part in TokenStore(train).parts(rows)
         # A character has at most four bytes, and a token at least one.
         for text in reader.decode_batch(part[:, : 4 * characters].tolist(), skip_special_tokens=True)
     ]
-    labels = files.read_table(train_rows, columns=["label"]).column("label").take(rows).to_pylist()
-    files.write_table(out, selection.table(stream.step[chosen], rows, values[chosen], labels, texts))
+    table = selection.table(stream.step[chosen], rows, values[chosen], labels[rows].tolist(), texts)
+    files.write_table(out, table)
 
 
-def _from_scores(path: Path, target: str | None, method: str, stream: schedules.Schedule) -> np.ndarray:
-    table = files.read_table(path, columns=["target", "row", method])
+def _values(
+    method: str, target: str | None, scores: list[Path], stream: schedules.Schedule, seed: int
+) -> np.ndarray:
+    if method == "subset":
+        # Named as a target is: its number.
+        assert target is not None
+        return selection.random_scores(len(stream.row), seed, int(target))
+    if method in ("random", "matched"):
+        return selection.random_scores(len(stream.row), seed)
+    if method in selection.CONTROLS:
+        return _aligned(files.read_table(scores[0], columns=["row", "score"]), "score", stream)
+    return _from_scores(scores[0], target, "loss" if method == "loss" else "influence", stream)
+
+
+def _from_scores(path: Path, target: str | None, column: str, stream: schedules.Schedule) -> np.ndarray:
+    table = files.read_table(path, columns=["target", "row", column])
     # The loss of a sample is the same in the scores of every target.
     wanted = target or table.column("target")[0]
     table = table.filter(pc.equal(table.column("target"), wanted))
-    rows, values = table.column("row").to_numpy(), table.column(method).to_numpy()
+    return _aligned(table, column, stream)
+
+
+def _aligned(table: pa.Table, column: str, stream: schedules.Schedule) -> np.ndarray:
+    rows, values = table.column("row").to_numpy(), table.column(column).to_numpy()
     order = np.argsort(rows)
-    return values[order[np.searchsorted(rows, stream.row, sorter=order)]]
+    places = order[np.searchsorted(rows, stream.row, sorter=order).clip(max=len(rows) - 1)]
+    if not np.array_equal(rows[places], stream.row):
+        raise UserError("some candidates have no score; delete the folder scores and run again")
+    return values[places]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,140 @@
+"""Verdicts follow from tables: what reproduces, what does not, and what tests nothing."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mda import findings, findings_page
+
+SETTINGS = findings.Settings(fraction=0.1, confidence=0.95)
+CELL = {"target": "unit", "outcome": "formation_step", "fraction": 0.1, "seeds": 4, "formed": 1.0}
+
+
+def difference(name, value, error, q=None):
+    q = (0.001 if abs(value) > error else 0.5) if q is None else q
+    return {
+        name: value, f"{name}_low": value - error, f"{name}_high": value + error,
+        f"{name}_p": q, f"{name}_q": q, f"{name}_detectable": 1.5 * error,
+    }  # fmt: skip
+
+
+def effects(removal=20.0, duplication=-8.0, random=0.5, swap=0.2, formed=1.0):
+    nothing = difference("to_random", np.nan, np.nan, np.nan) | difference("to_base", np.nan, np.nan, np.nan)
+    own = "influence-unit"
+    lines = [
+        CELL | nothing | {"intervention": "base", "selection": "none", "fraction": 0.0, "formed": formed},
+        CELL | {"intervention": "replace", "selection": own}
+        | difference("to_base", removal, 2.0) | difference("to_random", removal, 2.0),
+        CELL | {"intervention": "replace", "selection": "random"}
+        | nothing | difference("to_base", random, 2.0),
+        CELL | {"intervention": "duplicate", "selection": own}
+        | difference("to_base", duplication, 2.0) | difference("to_random", duplication, 2.0),
+        CELL | {"intervention": "swap", "selection": own}
+        | difference("to_base", swap, 2.0) | difference("to_random", swap - random, 2.0),
+    ]  # fmt: skip
+    return pd.DataFrame(lines)
+
+
+def verdicts(**tables):
+    found = findings.judge(tables, ["unit"], SETTINGS)
+    return dict(zip(found["finding"], found["verdict"], strict=True))
+
+
+def test_effects_in_the_claimed_direction_reproduce():
+    found = verdicts(effects=effects())
+    for name in ("removal", "duplication", "random", "swap"):
+        assert found[name] == findings.REPRODUCED, name
+    # What has no table is not judged.
+    assert found["coupling"] == found["lds"] == found["beyond-loss"] == findings.NOT_TESTED
+
+
+def test_effects_in_the_other_direction_do_not():
+    found = verdicts(effects=effects(removal=-20.0, duplication=8.0))
+    assert found["removal"] == found["duplication"] == findings.NOT_REPRODUCED
+
+
+def test_an_interval_with_zero_does_not():
+    found = verdicts(effects=effects(removal=1.0, duplication=-1.0))
+    assert found["removal"] == found["duplication"] == findings.NOT_REPRODUCED
+
+
+def test_random_removal_that_does_as_much_is_no_control():
+    assert verdicts(effects=effects(random=15.0))["random"] == findings.NOT_REPRODUCED
+
+
+def test_a_swap_that_loses_the_effect_is_seen():
+    assert verdicts(effects=effects(swap=18.0))["swap"] == findings.NOT_REPRODUCED
+
+
+def test_a_unit_that_does_not_form_reproduces_nothing():
+    """Whatever the tables say: the null corpus."""
+    found = findings.judge({"effects": effects(formed=0.0)}, ["unit"], SETTINGS)
+    assert set(found["verdict"]) == {findings.NOT_TESTED}
+    assert set(found["note"]) == {"the unit does not form here"}
+
+
+@pytest.mark.parametrize(("r", "verdict"), [(-0.8, findings.REPRODUCED), (0.8, findings.NOT_REPRODUCED)])
+def test_coupling(r, verdict):
+    coupling = pd.DataFrame(
+        {
+            "target": ["unit"],
+            "runs_of": ["all"],
+            "runs": [40],
+            "r": [r],
+            "r_low": [r - 0.1],
+            "r_high": [r + 0.1],
+        }
+    )
+    assert verdicts(effects=effects(), coupling=coupling)["coupling"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("stronger", "q", "verdict"), [(True, 0.01, "yes"), (True, 0.2, "no"), (False, 0.01, "no")]
+)
+def test_influence_against_a_control(stronger, q, verdict):
+    line = {
+        "target": "unit",
+        "outcome": "formation_step",
+        "control": "loss",
+        "seeds": 4,
+        "stronger": stronger,
+    }
+    controls = pd.DataFrame([line | difference("beyond", 5.0, 2.0, q)])
+    assert verdicts(effects=effects(), controls=controls)["beyond-loss"] == verdict
+
+
+def test_overlap_is_with_units_of_the_same_kind():
+    line = {
+        "one": "unit",
+        "jaccard": 0.6,
+        "jaccard_low": 0.5,
+        "jaccard_high": 0.7,
+        "chance": 0.05,
+        "q": 0.001,
+    }
+    other = {**line, "jaccard": 0.0, "jaccard_low": 0.0, "jaccard_high": 0.1, "q": 1.0}
+    table = pd.DataFrame(
+        [line | {"other": "b", "same_kind": True}, other | {"other": "c", "same_kind": False}]
+    )
+    assert verdicts(effects=effects(), overlap=table)["overlap"] == findings.REPRODUCED
+
+
+def test_every_finding_names_its_file_and_rule():
+    found = findings.judge({"effects": effects()}, ["unit"], SETTINGS)
+    assert len(set(found["finding"])) == len(found)
+    assert found["file"].str.fullmatch(r"evidence/\w+\.csv").all()
+    assert set(found["rule"]) <= {"effects", "study"}
+
+
+def test_the_page_shows_every_finding_with_its_verdict():
+    found = findings.judge({"effects": effects()}, ["unit"], SETTINGS)
+    null = pd.DataFrame(
+        [{"comparison": "to_base", "outcome": "score_area", "tests": 8, "found": 0, "rate": 0.0,
+          "rate_low": 0.0, "rate_high": 0.3, "nominal": 0.05, "corrected": 0}]
+    )  # fmt: skip
+    page = findings_page.text(found, {"effects": effects(), "null": null}, 0.95, "this")
+    for _, line in found.iterrows():
+        assert line["claim"] in page
+    assert page.count("**reproduced**") == 4
+    assert "+20 [+18, +22] steps; 4 seeds could have seen 3" in page
+    assert "0 % [0, 30]" in page

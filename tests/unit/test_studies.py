@@ -1,0 +1,145 @@
+"""The studies' measures, on tables whose answer is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import Store
+
+from mda import crossed, datamodel, enrichment, recovery, selection
+from mda.cell import Cell
+
+GENERATOR = np.random.default_rng(0)
+
+
+def heads(shifts):
+    """Curves of heads that rise to one plus their shift."""
+    return pd.DataFrame(
+        [
+            {
+                "step": step,
+                "layer": 0,
+                "head": head,
+                "prefix_matching": step * (1 + shift),
+                "previous_token": 0.5,
+            }
+            for step in (0, 1, 2)
+            for head, shift in enumerate(shifts)
+        ]
+    )
+
+
+def removal_runs():
+    cells = []
+    for seed in range(4):
+        noise = GENERATOR.normal(0, 0.01, 3)
+        cells.append((Cell("base", "none", 0.0, seed), heads(noise)))
+        cells.append((Cell("replace", "random", 0.1, seed), heads(noise)))
+        wobble = np.array([0, 0, 0.002 * (seed + 1)])
+        cells.append((Cell("replace", "influence-a", 0.1, seed), heads(noise - [0.5, 0.4, 0] - wobble)))
+    return pd.concat([crossed.areas(cell, table) for cell, table in cells])
+
+
+def test_effects_on_every_head_are_against_random():
+    final = {"L0H0": 1.0, "L0H1": 0.9, "L0H2": 0.0}
+    found = crossed.effects(removal_runs(), {"a": ["L0H0"]}, final, 0.5, 0.95)
+    rows = found[found["metric"] == "prefix_matching"].set_index("head")
+    assert rows["to_random"].tolist() == pytest.approx([-0.5, -0.4, -0.005], abs=1e-9)
+    assert rows["own"].tolist() == [True, False, False]
+    assert rows["induction"].tolist() == [True, True, False]
+
+
+def test_the_contrast_leaves_the_units_own_heads_out():
+    final = {"L0H0": 1.0, "L0H1": 0.9, "L0H2": 0.0}
+    [line] = crossed.contrast(removal_runs(), {"a": ["L0H0"]}, final, 0.5, 0.95).to_dict("records")
+    assert line["induction"] == pytest.approx(0.4)
+    assert line["other"] == pytest.approx(0.005)
+    assert line["ratio"] == pytest.approx(0.4 / (0.002 * (1 * 2 * 3 * 4) ** 0.25))
+    assert line["ratio_low"] < line["ratio"] < line["ratio_high"]
+    # Without heads of both sorts there is nothing to hold against each other.
+    assert crossed.contrast(removal_runs(), {"a": ["L0H0"]}, {**final, "L0H2": 1.0}, 0.5, 0.95).empty
+
+
+def test_the_datamodelling_score_finds_the_truth_and_not_noise():
+    candidates = GENERATOR.permutation(500)
+    effect = dict(zip(candidates.tolist(), GENERATOR.normal(size=500), strict=True))
+    left_out = [GENERATOR.choice(candidates, 250, replace=False) for _ in range(40)]
+    actual = [
+        sum(effect[row] for row in candidates.tolist() if row not in set(rows.tolist())) for rows in left_out
+    ]
+    outcomes = pd.DataFrame({"score_area": actual, "score_final": actual})
+    truth = np.array([effect[row] for row in candidates.tolist()])
+    values = {"truth": truth, "opposite": -truth, "noise": GENERATOR.normal(size=500)}
+    found = {
+        line["method"]: line for line in datamodel.scores(outcomes, left_out, candidates, values, 0.9999)
+    }
+    assert found["truth"]["lds"] == pytest.approx(1)
+    assert found["opposite"]["lds"] == pytest.approx(-1)
+    assert found["noise"]["lds_low"] < 0 < found["noise"]["lds_high"]
+    assert found["truth"]["subsets"] == 40
+
+
+def test_known_catalysts_are_recovered():
+    catalyst = np.arange(1000) < 100
+    scores = {"perfect": catalyst + 0.0, "noise": GENERATOR.normal(size=1000)}
+    perfect, noise = recovery.recovery(scores, catalyst, 0.1, 0.9999)
+    assert (perfect["auroc"], perfect["precision"], perfect["rate"]) == (1, 1, 0.1)
+    assert noise["auroc_low"] < 0.5 < noise["auroc_high"]
+    assert noise["precision_low"] < 0.1 < noise["precision_high"]
+
+
+def test_false_positives_are_counted_where_a_test_was_made():
+    p_values = [0.01, 0.2, np.nan, 0.6]
+    table = pd.DataFrame(
+        {"outcome": "score_area", "to_base_p": p_values, "to_base_q": [0.03, 0.3, np.nan, 0.6]}
+    )
+    table = table.assign(to_random_p=np.nan, to_random_q=np.nan)
+    [line] = recovery.false_positives(table, 0.95)
+    assert (line["tests"], line["found"], line["corrected"], line["comparison"]) == (3, 1, 1, "to_base")
+    assert line["rate_low"] < 1 / 3 < line["rate_high"]
+
+
+def test_features_see_what_they_are_called_after():
+    tiled, prose = np.tile([3, 1, 4, 1, 5, 9], 6), np.arange(36)
+    texts = ["<a>{b}[c](d)", "plain words"]
+    measured = dict(
+        zip(enrichment.FEATURES, enrichment.measure(np.stack([tiled, prose]), texts).T, strict=True)
+    )
+    assert measured["longest repeat (tokens)"].tolist() == [30, 0]
+    for name in ("compressibility", "repeated bigrams", "bracket density", "markup density"):
+        assert measured[name][0] > measured[name][1], name
+
+
+def test_labels_are_held_against_their_rate():
+    everything = ["a"] * 800 + ["b"] * 200
+    rows = {line["name"]: line for line in enrichment.labels(["b"] * 50 + ["a"] * 50, everything, 0.95)}
+    assert rows["b"]["ratio"] == pytest.approx(2.5)
+    assert rows["b"]["ratio_low"] > 1 > rows["a"]["ratio_high"]
+    assert rows["b"]["p"] < 1e-6
+
+
+def test_features_of_the_same_samples_show_nothing():
+    values = GENERATOR.normal(size=(300, len(enrichment.FEATURES)))
+    for line in enrichment.features(values[:150], values[150:], 0.9999):
+        assert line["auroc_low"] < 0.5 < line["auroc_high"]
+
+
+def test_a_matched_selection_has_the_labels_of_the_other():
+    labels = np.array(["a"] * 60 + ["b"] * 40)
+    chosen = np.array([0, 1, 2, 60, 61, 62, 63])
+    found = selection.matched(labels, chosen, 0)
+    assert len(set(found.tolist())) == 7
+    assert sorted(labels[found]) == sorted(labels[chosen])
+    assert not np.array_equal(np.sort(found), np.sort(selection.matched(labels, chosen, 1)))
+
+
+def test_bm25_prefers_rows_with_the_terms_of_the_query():
+    rows = GENERATOR.integers(0, 50, (30, 12))
+    rows[7] = 60 + np.arange(12)
+
+    class Parts(Store):
+        def parts(self, rows):
+            yield self.take(rows)
+
+    scores = selection.bm25_scores(Parts(rows), np.arange(30), np.array([[60, 61, 62], [63, 64, 65]]))
+    assert scores.argmax() == 7
+    assert (np.delete(scores, 7) == 0).all()

@@ -1,0 +1,135 @@
+"""What removing the samples of one unit does to every head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mda import evidence, files, statistics
+from mda.cell import Cell
+from mda.units import Head
+
+METRICS = ("prefix_matching", "previous_token")
+
+
+def areas(cell: Cell, heads: pd.DataFrame) -> pd.DataFrame:
+    """Mean over the window of every head's metrics in one run: head, metric, area, and the cell's columns."""
+    lines: list[dict[str, Any]] = []
+    for (layer, number), run in heads.groupby(["layer", "head"], sort=True):
+        run = run.sort_values("step")
+        for metric in METRICS:
+            area = statistics.area(run["step"].to_numpy(float), run[metric].to_numpy())
+            lines.append({"head": str(Head(layer, number)), "metric": metric, "area": area, **cell._asdict()})
+    return pd.DataFrame(lines)
+
+
+def runs(cells: Sequence[Cell], heads: Sequence[Path]) -> pd.DataFrame:
+    """`areas` of all runs, from the files of their heads' metrics, in the order of the cells."""
+    parts = [areas(cell, files.read_table(path).to_pandas()) for cell, path in zip(cells, heads, strict=True)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def final_scores(ranks: Path, step: int) -> dict[str, float]:
+    """Head -> its prefix-matching score at a checkpoint of the base run."""
+    return {
+        str(Head(row["layer"], row["head"])): row["prefix_matching"]
+        for row in files.read_table(ranks).to_pylist()
+        if row["step"] == step
+    }
+
+
+def effects(
+    table: pd.DataFrame,
+    units: Mapping[str, Sequence[str]],
+    final: Mapping[str, float],
+    threshold: float,
+    confidence: float,
+) -> pd.DataFrame:
+    """The effect of each target's removal on every head, against removal at random.
+
+    Args:
+        table: `areas` of all runs.
+        units: target -> its heads, as they are written.
+        final: head -> its prefix-matching score at the end of the base run.
+        threshold: a head whose score reaches it is an induction head.
+
+    Returns:
+        A line a removed target, head and metric: own (the head is one of the target's), induction (it is an
+        induction head), base (mean area in the base runs), and the columns of `evidence.compare` as
+        `to_random`, with `_q` over the heads.
+    """
+    lines = []
+    for (head, metric), mine in table.groupby(["head", "metric"], sort=True):
+        base = mine[mine["intervention"] == "base"]
+        control = mine[mine["selection"] == "random"]
+        for selection, runs in mine.groupby("selection", sort=True):
+            target = str(selection).removeprefix("influence-")
+            if target not in units:
+                continue
+            lines.append(
+                {
+                    "removed": target,
+                    "removed_units": " ".join(units[target]),
+                    "head": head,
+                    "metric": metric,
+                    "own": head in units[target],
+                    "induction": final[str(head)] >= threshold,
+                    "base": float(base["area"].mean()),
+                    "seeds": len(runs),
+                    **evidence.compare(runs, control, "area", "to_random", confidence),
+                }
+            )
+    found = pd.DataFrame(lines)
+    groups = found.groupby(["removed", "metric"])["to_random_p"]
+    return found.assign(to_random_q=groups.transform(statistics.adjusted))
+
+
+def contrast(
+    table: pd.DataFrame,
+    units: Mapping[str, Sequence[str]],
+    final: Mapping[str, float],
+    threshold: float,
+    confidence: float,
+) -> pd.DataFrame:
+    """For each removed target: how much further other induction heads move than heads that are none.
+
+    Args:
+        as for `effects`.
+
+    Returns:
+        A line a target: induction, other (mean absolute effect on the prefix-matching score of the two
+        groups, the target's own heads left out), ratio (geometric mean over seeds) with its t interval, of
+        logarithms; seeds, heads (of each group). Noise alone moves every head, so the ratio is a lower bound.
+    """
+    wide = table[table["metric"] == "prefix_matching"].pivot_table(
+        index=["selection", "seed"], columns="head", values="area"
+    )
+    random, lines = wide.loc["random"], []
+    for target, own in units.items():
+        others = [head for head in wide.columns if head not in own]
+        induction = [head for head in others if final[head] >= threshold]
+        rest = [head for head in others if head not in induction]
+        if f"influence-{target}" not in wide.index or not induction or not rest:
+            continue
+        moved = (wide.loc[f"influence-{target}"] - random).abs().dropna()
+        near, far = moved[induction].mean(axis=1), moved[rest].mean(axis=1)
+        logs = np.log(near / far)
+        found = statistics.paired_difference(logs.to_numpy(), np.zeros(len(logs)), confidence)
+        lines.append(
+            {
+                "target": target,
+                "induction": float(near.mean()),
+                "other": float(far.mean()),
+                "ratio": np.exp(found.mean),
+                "ratio_low": np.exp(found.low),
+                "ratio_high": np.exp(found.high),
+                "seeds": len(logs),
+                "heads": f"{len(induction)} and {len(rest)}",
+            }
+        )
+    columns = ["target", "induction", "other", "ratio", "ratio_low", "ratio_high", "seeds", "heads"]
+    return pd.DataFrame(lines, columns=columns)

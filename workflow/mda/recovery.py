@@ -1,0 +1,77 @@
+"""Are known catalysts found? Scores against the labels of corpora that were made for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mda import selection, statistics
+
+
+def recovery(
+    scores: Mapping[str, np.ndarray], catalyst: np.ndarray, fraction: float, confidence: float
+) -> list[dict[str, Any]]:
+    """A line a method: how well its scores tell the catalysts from the rest.
+
+    Args:
+        scores: method -> shape (samples,).
+        catalyst: whether each sample is one.
+        fraction: the share that counts as top.
+
+    Returns:
+        method, samples, rate (share of catalysts), auroc and its interval, precision (share of catalysts
+        among the top) and its interval.
+    """
+    lines = []
+    for method, values in scores.items():
+        found = statistics.auroc(values[catalyst], values[~catalyst], confidence)
+        number = selection.count(len(values), fraction)
+        hits = int(catalyst[selection.top(values, number, 0)].sum())
+        precision = statistics.proportion(hits, number, confidence)
+        lines.append(
+            {
+                "method": method,
+                "samples": len(values),
+                "rate": float(catalyst.mean()),
+                **dict(zip(("auroc", "auroc_low", "auroc_high"), found, strict=True)),
+                **dict(zip(("precision", "precision_low", "precision_high"), precision, strict=True)),
+            }
+        )
+    return lines
+
+
+def false_positives(effects: pd.DataFrame, confidence: float) -> list[dict[str, Any]]:
+    """On a corpus without catalysts: the share of tests that see an effect, a line an outcome.
+
+    Args:
+        effects: from `evidence.effects`.
+
+    Returns:
+        comparison, outcome, tests, found, rate and its interval, nominal (what chance gives), corrected
+        (how many stay after correction).
+    """
+    lines = []
+    for comparison in ("to_base", "to_random"):
+        for outcome, mine in effects.groupby("outcome", sort=False):
+            known = mine[mine[f"{comparison}_p"].notna()]
+            if known.empty:
+                continue
+            hits = int((known[f"{comparison}_p"] < 1 - confidence).sum())
+            rate = statistics.proportion(hits, len(known), confidence)
+            lines.append(
+                {
+                    "comparison": comparison,
+                    "outcome": str(outcome),
+                    "tests": len(known),
+                    "found": hits,
+                    "rate": rate.value,
+                    "rate_low": rate.low,
+                    "rate_high": rate.high,
+                    "nominal": 1 - confidence,
+                    "corrected": int((known[f"{comparison}_q"] < 1 - confidence).sum()),
+                }
+            )
+    return lines

@@ -1,0 +1,95 @@
+"""Hold influence by approximate curvatures against the exact one of the same blocks."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from mda import (
+    agreement,
+    cli,
+    exact,
+    files,
+    fitting,
+    parallel,
+    probes,
+    sections,
+    sequences,
+    statistics,
+    surgery,
+    tokens,
+    units,
+)
+from mda import model as models
+from mda import schedule as schedules
+from mda.errors import UserError
+from mda.influence import Query
+from mda.studies import Exact
+from mda.tokens import TokenStore
+
+
+def compare(
+    checkpoint: Path,
+    tokenizer: Path,
+    train: Path,
+    schedule: Path,
+    targets: Path,
+    scores: list[Path],
+    curvatures: list[str],
+    target_settings: list[sections.Target],
+    probe_settings: dict[str, sections.Probe],
+    fit: sections.Fit,
+    settings: Exact,
+    numerics: sections.Numerics,
+    damping: float,
+    steps: tuple[int, int],
+    confidence: float,
+    out: Path,
+) -> None:
+    """Write `out`: a line a target and curvature, the exact one's two halves of draws among them.
+
+    Columns: target, curvature, samples, spearman with the exact influence and its interval. The line
+    'half of the draws' compares the two halves with each other: the exact influence's own error.
+    """
+    stream = schedules.Schedule.read(schedule).between(*steps)
+    chosen = np.random.default_rng([fit.seed, 8]).permutation(len(stream.row))[: settings.compared]
+    rows, store = stream.row[np.sort(chosen)], TokenStore(train)
+    tables = {name: agreement.read(path) for name, path in zip(curvatures, scores, strict=True)}
+    model = models.load(checkpoint, numerics.attention)
+    members = units.read_targets(targets)
+    vocabulary = sequences.ordinary_tokens(tokens.load_tokenizer(tokenizer))
+    names = surgery.split(model, units.all_units(members))
+    every = [name for blocks in names.values() for name in blocks.values()]
+    for name, size in exact.sizes(model, every):
+        if size > settings.largest_block:
+            raise UserError(
+                f"studies.curvature.exact: block {name} has {size} weights, more than largest_block "
+                f"{settings.largest_block}; raise it, or set exact to null"
+            )
+    fitted = np.concatenate([fitting.rows(schedule, fit, part) for part in range(fit.parts)])
+    even, odd = exact.matrices(model, every, store, fitted, settings.draws, fit.seed, fit.batch_size)
+    both = {name: (even[name] + odd[name]) / 2 for name in even}
+    lines = []
+    for target in target_settings:
+        settings_of = probe_settings[target.probe]
+        batch = torch.from_numpy(sequences.of_probe(settings_of, vocabulary)).to(parallel.device())
+        query = Query(target.name, members[target.name], probes.load(settings_of.measure), batch)
+        mine = [names[unit][block] for unit in members[target.name] for block in target.blocks]
+        probe = exact.probe_gradients(model, mine, query)
+        sets = [exact.directions(matrix, probe, damping) for matrix in (both, even, odd)]
+        by_block = exact.influences(model, mine, store, rows, sets, fit.batch_size)
+        found = [np.sum(list(parts.values()), axis=0) for parts in by_block]
+        pairs = {"half of the draws": (found[1], found[2])}
+        for name, table in tables.items():
+            scored = table[target.name].set_index("row")["influence"].loc[rows].to_numpy()
+            pairs[name] = (found[0], scored)
+        for name, pair in pairs.items():
+            estimate = statistics.rank_correlation(*pair, confidence)
+            columns = dict(zip(("spearman", "spearman_low", "spearman_high"), estimate, strict=True))
+            lines.append({"target": target.name, "curvature": name, "samples": len(rows), **columns})
+    files.write_text(out, pd.DataFrame(lines).to_csv(index=False, float_format="%.6g"))
+
+
+if __name__ == "__main__":
+    cli.run(compare)

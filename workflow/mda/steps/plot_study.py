@@ -1,0 +1,16 @@
+"""Draw a study from its table."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from mda import cli, plots, study_plots
+
+
+def draw(table: Path, study: str, palette: dict[str, str], dpi: int, out: list[Path]) -> None:
+    """Write the figure to every path of `out`."""
+    plots.save(study_plots.draw(study, pd.read_csv(table), palette), out, dpi)
+
+
+if __name__ == "__main__":
+    cli.run(draw)

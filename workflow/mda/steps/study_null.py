@@ -1,0 +1,17 @@
+"""On a corpus without catalysts, how often is an effect seen?"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from mda import cli, files, recovery
+
+
+def table(effects: Path, confidence: float, out: Path) -> None:
+    """Write `out`: `mda.recovery.false_positives`."""
+    lines = recovery.false_positives(pd.read_csv(effects), confidence)
+    files.write_text(out, pd.DataFrame(lines).to_csv(index=False, float_format="%.6g"))
+
+
+if __name__ == "__main__":
+    cli.run(table)

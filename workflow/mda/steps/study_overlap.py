@@ -1,0 +1,31 @@
+"""Do different units have the same top samples?"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from mda import agreement, cli, files, sections, units
+
+
+def table(
+    scores: list[Path],
+    targets: list[Path],
+    metrics: dict[str, str],
+    window: sections.Window,
+    fraction: float,
+    confidence: float,
+    out: Path,
+) -> None:
+    """Write `out`: `mda.agreement.overlaps` of all targets, over the samples of the window."""
+    members = units.written(targets)
+    inside = {
+        name: part[part["step"].between(window.start, window.stop - 1)]
+        for path in scores
+        for name, part in agreement.read(path).items()
+    }
+    lines = agreement.overlaps(inside, members, metrics, fraction, confidence)
+    files.write_text(out, pd.DataFrame(lines).to_csv(index=False, float_format="%.6g"))
+
+
+if __name__ == "__main__":
+    cli.run(table)

@@ -1,0 +1,339 @@
+"""Figures of the studies: each from its table alone, all targets in one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mda.plots import INTERVENTION_NAMES, OUTCOME_NAMES, WIDTH, label_of, method_of
+
+Palette = Mapping[str, str]
+COMMON = "#333333"
+
+
+def draw(study: str, table: pd.DataFrame, palette: Palette) -> Figure:
+    """The figure of a study."""
+    return FIGURES[study](table, palette)
+
+
+def _grid(rows: int, columns: int, height: float, **options: object) -> tuple[Figure, np.ndarray]:
+    # A page is not higher than this, in inches.
+    size = (WIDTH, min(9.5, 0.4 + rows * height))
+    return plt.subplots(rows, columns, figsize=size, squeeze=False, **options)
+
+
+def forest(
+    axis: Axes,
+    lines: pd.DataFrame,
+    value: str,
+    names: Sequence[str],
+    colors: Sequence[str],
+    zero: float | None = 0.0,
+) -> None:
+    """A line a row from top to bottom: the value as a mark, `_low` to `_high` as a bar."""
+    heights = range(len(lines))[::-1]
+    for height, color, (_, line) in zip(heights, colors, lines.iterrows(), strict=True):
+        axis.plot([line[f"{value}_low"], line[f"{value}_high"]], [height] * 2, color=color, linewidth=1.5)
+        axis.plot(line[value], height, "o", color=color, markersize=3.5)
+    axis.set_yticks(list(heights), list(names))
+    axis.set_ylim(-0.6, len(lines) - 0.4)
+    if zero is not None:
+        axis.axvline(zero, color="0.6", linewidth=0.6)
+
+
+def _dose(table: pd.DataFrame, palette: Palette) -> Figure:
+    targets, kinds = list(dict.fromkeys(table["target"])), list(dict.fromkeys(table["intervention"]))
+    figure, axes = _grid(len(targets), len(kinds), 2.2, sharey="row")
+    table = table[table["outcome"] == "formation_step"]
+    for row, target in zip(axes, targets, strict=True):
+        for axis, kind in zip(row, kinds, strict=True):
+            cell = table[(table["target"] == target) & (table["intervention"] == kind)]
+            for selection, mine in cell.groupby("selection", sort=False):
+                mine, color = mine.sort_values("fraction"), palette[method_of(str(selection))]
+                x = 100 * mine["fraction"]
+                axis.plot(
+                    x,
+                    mine["to_base"],
+                    "o-",
+                    color=color,
+                    markersize=3,
+                    label=label_of(str(selection), target),
+                )
+                axis.fill_between(
+                    x, mine["to_base_low"], mine["to_base_high"], color=color, alpha=0.15, linewidth=0
+                )
+            axis.axhline(0, color="0.6", linewidth=0.6)
+            axis.set_title(f"{target}: {INTERVENTION_NAMES[kind]}")
+            axis.set_xlabel("% of the window's samples")
+        row[0].set_ylabel("formation step,\ndifference to base")
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
+    return figure
+
+
+def _agreement(table: pd.DataFrame, palette: Palette) -> Figure:
+    targets = list(dict.fromkeys(table["target"]))
+    rows = len(table) // len(targets)
+    figure, axes = _grid(len(targets), 2, 0.5 + 0.17 * rows, sharey="row")
+    for row, target in zip(axes, targets, strict=True):
+        mine = table[table["target"] == target]
+        names = [variant.replace("-", " ", 1) for variant in mine["variant"]]
+        colors = [palette.get(variant.removeprefix("strategy-"), COMMON) for variant in mine["variant"]]
+        forest(row[0], mine, "spearman", names, colors, zero=None)
+        forest(row[1], mine, "overlap", names, colors, zero=None)
+        row[1].axvline(mine["chance"].iloc[0], color="0.6", linestyle=":", linewidth=0.8)
+        row[0].set_title(f"{target}: rank correlation")
+        row[1].set_title("share of the top in common (dotted: chance)")
+    for axis in axes[-1]:
+        axis.set_xlabel("with the configured attribution")
+    return figure
+
+
+def _exact(table: pd.DataFrame, palette: Palette) -> Figure:
+    targets = list(dict.fromkeys(table["target"]))
+    figure, axes = _grid(1, len(targets), 0.5 + 0.2 * len(table) / len(targets), sharey=True)
+    for axis, target in zip(axes[0], targets, strict=True):
+        mine = table[table["target"] == target]
+        colors = [palette.get(name, COMMON) for name in mine["curvature"]]
+        forest(axis, mine, "spearman", list(mine["curvature"]), colors, zero=None)
+        axis.set_title(target)
+        axis.set_xlabel("rank correlation with the exact influence")
+    return figure
+
+
+def _controls(table: pd.DataFrame, palette: Palette) -> Figure:
+    outcomes = ("formation_step", "score_area")
+    targets = list(dict.fromkeys(table["target"]))
+    rows = len(table[table["outcome"] == outcomes[0]]) / len(targets)
+    figure, axes = _grid(len(targets), 2, 0.6 + 0.19 * rows, sharey="row")
+    for row, target in zip(axes, targets, strict=True):
+        for axis, outcome in zip(row, outcomes, strict=True):
+            mine = table[(table["target"] == target) & (table["outcome"] == outcome)]
+            names = [label_of(control, target).replace(f"-{target}", "") for control in mine["control"]]
+            forest(axis, mine, "beyond", names, [palette[method_of(name)] for name in mine["control"]])
+            axis.set_title(f"{target}: {OUTCOME_NAMES[outcome]}")
+            axis.set_xlabel("influence minus the control")
+    return figure
+
+
+def _overlap(table: pd.DataFrame, palette: Palette) -> Figure:
+    del palette
+    names = list(dict.fromkeys([*table["one"], *table["other"]]))
+    units = dict(zip(table["one"], table["one_units"], strict=True))
+    units |= dict(zip(table["other"], table["other_units"], strict=True))
+    values = np.eye(len(names))
+    for _, line in table.iterrows():
+        one, other = names.index(line["one"]), names.index(line["other"])
+        values[one, other] = values[other, one] = line["jaccard"]
+    figure, axes = plt.subplots(figsize=(0.65 * WIDTH, 0.5 * WIDTH))
+    shown = [f"{name}\n{units[name]}" for name in names]
+    _heat(axes, values, shown, shown, 0, 1, "viridis", "{:.2f}")
+    axes.set_title(f"Jaccard index of the top samples (chance {table['chance'].iloc[0]:.2f})")
+    return figure
+
+
+def _crossed(table: pd.DataFrame, palette: Palette) -> Figure:
+    del palette
+    metrics = {"prefix_matching": "prefix matching", "previous_token": "previous token"}
+    figure, axes = plt.subplots(
+        1, 2, figsize=(WIDTH, 0.9 + 0.42 * table["removed"].nunique()), sharey=True, squeeze=False
+    )
+    size = table["to_random"].abs().max()
+    for axis, (metric, words) in zip(axes[0], metrics.items(), strict=True):
+        mine = table[table["metric"] == metric]
+        wide = mine.pivot(index="removed", columns="head", values="to_random")
+        removed = mine.drop_duplicates("removed").set_index("removed")["removed_units"]
+        heads = mine.drop_duplicates("head").set_index("head")["induction"]
+        _heat(
+            axis, wide.to_numpy(), [f"{name}\n({removed[name]})" for name in wide.index],
+            [f"{head}\ninduction" if heads[head] else str(head) for head in wide.columns],
+            -size, size, "RdBu_r", "{:+.3f}",
+        )  # fmt: skip
+        axis.set_title(f"effect on {words}, against random")
+        axis.set_xlabel("head")
+    axes[0][0].set_ylabel("samples removed of")
+    return figure
+
+
+def _heat(
+    axis: Axes, values: np.ndarray, rows: Sequence[str], columns: Sequence[str],
+    low: float, high: float, colors: str, style: str,
+) -> None:  # fmt: skip
+    image = axis.imshow(values, vmin=low, vmax=high, cmap=colors, aspect="auto")
+    # More cells than these have no room for numbers.
+    if values.size <= 120:
+        for (row, column), value in np.ndenumerate(values):
+            red, green, blue, _ = image.cmap(image.norm(value))
+            dark = 0.3 * red + 0.6 * green + 0.1 * blue < 0.5
+            axis.text(
+                column, row, style.format(value), ha="center", va="center", fontsize=7,
+                color="white" if dark else "black",
+            )  # fmt: skip
+    axis.set_yticks(range(len(rows)), rows)
+    axis.set_xticks(range(len(columns)), columns, rotation=90 if len(columns) > 12 else 0)
+
+
+def _stream(table: pd.DataFrame, palette: Palette) -> Figure:
+    targets = list(dict.fromkeys(table["target"]))
+    figure, axes = _grid(len(targets), 1, 1.9, sharex=True)
+    for axis, target in zip(axes[:, 0], targets, strict=True):
+        mine = table[table["target"] == target]
+        middle, width = (mine["start"] + mine["stop"]) / 2, mine["stop"] - mine["start"]
+        axis.bar(
+            middle,
+            100 * mine["positive_share"],
+            width,
+            color=palette["influence"],
+            alpha=0.5,
+            label="influence",
+        )
+        axis.set_ylabel("% of the positive\ninfluence")
+        axis.set_ylim(0, 140 * mine["positive_share"].max())
+        right = axis.twinx()
+        right.spines["right"].set_visible(True)
+        right.plot(mine["stop"], mine["score"], "o-", color=palette["base"], markersize=3, label="metric")
+        right.set_ylabel("the unit's metric")
+        axis.set_title(target)
+    axes[-1, 0].set_xlabel("training step of the base run")
+    return figure
+
+
+def _coupling(table: pd.DataFrame, palette: Palette) -> Figure:
+    del palette
+    targets = list(dict.fromkeys(table["target"]))
+    figure, axes = _grid(len(targets), 2, 0.5 + 0.2 * len(table) / len(targets), sharey="row")
+    for row, target in zip(axes, targets, strict=True):
+        mine = table[table["target"] == target]
+        names = [
+            f"{INTERVENTION_NAMES.get(of, of)} ({runs} runs)"
+            for of, runs in zip(mine["runs_of"], mine["runs"], strict=True)
+        ]
+        for axis, column, words in zip(row, ("r", "held_out_r"), ("ICL score", "held-out loss"), strict=True):
+            forest(axis, mine, column, names, [COMMON] * len(mine))
+            axis.set_xlim(-1.05, 1.05)
+            axis.set_title(f"{target}: with the {words}")
+    for axis in axes[-1]:
+        axis.set_xlabel("correlation over runs (Pearson)")
+    return figure
+
+
+def _enrichment(table: pd.DataFrame, palette: Palette) -> Figure:
+    targets = list(dict.fromkeys(table["target"]))
+    table = table.assign(share_of=100 * table["ratio"])
+    figure, axes = _grid(len(targets), 2, 2.4)
+    colors = {"proponents": palette["influence"], "opponents": palette["random"]}
+    for row, target in zip(axes, targets, strict=True):
+        for axis, kind, value, zero in zip(
+            row, ("label", "feature"), ("ratio", "auroc"), (1.0, 0.5), strict=True
+        ):
+            mine = table[(table["target"] == target) & (table["kind"] == kind)]
+            mine = mine.sort_values(["name", "side"], ascending=[True, False])
+            names = [
+                f"{name}" if side == "proponents" else ""
+                for name, side in zip(mine["name"], mine["side"], strict=True)
+            ]
+            forest(axis, mine, value, names, [colors[side] for side in mine["side"]], zero=zero)
+        row[0].set_title(f"{target}: share of the label over its rate")
+        row[1].set_title("has more than a random sample (AUROC)")
+    marks = [plt.Line2D([], [], marker="o", color=color, markersize=3.5) for color in colors.values()]
+    figure.legend(marks, ["proponents (top)", "opponents (bottom)"], loc="outside lower center", ncols=2)
+    return figure
+
+
+def _augmentation(table: pd.DataFrame, palette: Palette) -> Figure:
+    table = table[table["intervention"] != "base"]
+    outcomes = ("formation_step", "score_area")
+    groups = list(dict.fromkeys(zip(table["experiment"], table["target"], strict=True)))
+    rows = len(table[table["outcome"] == outcomes[0]]) / max(len(groups), 1)
+    figure, axes = _grid(len(groups), 2, 0.6 + 0.2 * rows, sharey="row")
+    for row, (experiment, target) in zip(axes, groups, strict=True):
+        for axis, outcome in zip(row, outcomes, strict=True):
+            mine = table[
+                (table["experiment"] == experiment)
+                & (table["target"] == target)
+                & (table["outcome"] == outcome)
+            ]
+            words = {"augment": "new samples", "duplicate": "duplicates"}
+            names = [
+                f"{words[kind]}, {label_of(selection, target)}"
+                for kind, selection in zip(mine["intervention"], mine["selection"], strict=True)
+            ]
+            forest(axis, mine, "to_base", names, [palette[method_of(name)] for name in mine["selection"]])
+            axis.set_title(f"{experiment}, {target}: {OUTCOME_NAMES[outcome]}")
+            axis.set_xlabel("difference to base")
+    return figure
+
+
+def _datamodel(table: pd.DataFrame, palette: Palette) -> Figure:
+    table = table[table["outcome"] == "score_area"]
+    targets = list(dict.fromkeys(table["target"]))
+    figure, axes = _grid(1, len(targets), 0.6 + 0.2 * len(table) / len(targets), sharey=True)
+    for axis, target in zip(axes[0], targets, strict=True):
+        mine = table[table["target"] == target]
+        forest(axis, mine, "lds", list(mine["method"]), [palette[name] for name in mine["method"]])
+        axis.set_title(f"{target} ({mine['subsets'].iloc[0]} subsets)")
+        axis.set_xlabel("LDS: rank correlation of predicted\nand actual mean score")
+    return figure
+
+
+def _recovery(table: pd.DataFrame, palette: Palette) -> Figure:
+    shares = sorted(set(table["share"]), reverse=True)
+    figure, axes = _grid(1, 2, 2.4, sharex=True)
+    styles = ("-", "--", ":", "-.")
+    for axis, value, words in zip(
+        axes[0], ("auroc", "precision"), ("AUROC", "precision of the top"), strict=True
+    ):
+        for style, share in zip(styles, shares, strict=False):
+            for method, mine in table[table["share"] == share].groupby("method", sort=False):
+                mine, color = mine.sort_values("noise"), palette[str(method)]
+                axis.plot(
+                    100 * mine["noise"], mine[value], f"o{style}", color=color, markersize=3,
+                    label=f"{method}, {100 * share:g} % catalysts",
+                )  # fmt: skip
+                axis.vlines(
+                    100 * mine["noise"], mine[f"{value}_low"], mine[f"{value}_high"], color=color, linewidth=1
+                )
+        axis.set_title(words)
+        axis.set_xlabel("words of a catalyst put at random (%)")
+        axis.set_ylim(-0.03, 1.03)
+    axes[0][0].axhline(0.5, color="0.6", linewidth=0.6)
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def _null(table: pd.DataFrame, palette: Palette) -> Figure:
+    del palette
+    figure, axes = _grid(1, 1, 0.5 + 0.18 * len(table))
+    names = [
+        f"{outcome.replace('_', ' ')}, {comparison.replace('_', ' ')} ({tests} tests)"
+        for outcome, comparison, tests in zip(
+            table["outcome"], table["comparison"], table["tests"], strict=True
+        )
+    ]
+    forest(axes[0][0], table, "rate", names, [COMMON] * len(table), zero=float(table["nominal"].iloc[0]))
+    axes[0][0].set_xlabel(
+        f"share of tests with p < {table['nominal'].iloc[0]:.2g}, where nothing should be found"
+    )
+    axes[0][0].set_xlim(-0.02, 1.02)
+    return figure
+
+
+FIGURES: dict[str, Callable[[pd.DataFrame, Palette], Figure]] = {
+    "dose": _dose,
+    "agreement": _agreement,
+    "exact": _exact,
+    "controls": _controls,
+    "overlap": _overlap,
+    "crossed": _crossed,
+    "stream": _stream,
+    "coupling": _coupling,
+    "enrichment": _enrichment,
+    "augmentation": _augmentation,
+    "datamodel": _datamodel,
+    "recovery": _recovery,
+    "null": _null,
+}

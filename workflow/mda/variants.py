@@ -1,0 +1,86 @@
+"""Variants of the attribution: the configured one with one setting changed.
+
+A variant's files lie in a folder of their own, `variants/{name}/`, laid out like those of the
+configured attribution, which has none: `place` is that folder in a path, or ''.
+"""
+
+from __future__ import annotations
+
+from mda.config import Config
+from mda.sections import Attribution, Target
+
+# The variant that scores the targets of the study of specificity.
+OTHER_UNITS = "other-units"
+
+
+def place(variant: str | None) -> str:
+    """Where a variant's files lie in the results."""
+    return "" if variant is None else f"variants/{variant}/"
+
+
+def names(config: Config) -> list[str]:
+    """All variants that the studies ask for, but for `OTHER_UNITS`."""
+    return [*strategies(config), *dampings(config), *samples(config), *seeds(config), *checkpoints(config)]
+
+
+def strategies(config: Config) -> list[str]:
+    """Other curvatures."""
+    study = config.studies.curvature
+    return [] if study is None else [f"strategy-{name}" for name in study.strategies]
+
+
+def dampings(config: Config) -> list[str]:
+    """Other dampings."""
+    study = config.studies.curvature
+    return [] if study is None else [f"damping-{value:g}" for value in study.dampings]
+
+
+def samples(config: Config) -> list[str]:
+    """Curvature fitted on other numbers of samples."""
+    study = config.studies.curvature
+    if study is None:
+        return []
+    return [f"samples-{max(1, round(share * config.attribution.fit.samples))}" for share in study.samples]
+
+
+def seeds(config: Config) -> list[str]:
+    """Curvature fitted on other samples, with other sampled labels."""
+    study = config.studies.curvature
+    return [] if study is None else [f"seed-{seed}" for seed in study.seeds]
+
+
+def checkpoints(config: Config) -> list[str]:
+    """Influence at other checkpoints."""
+    study = config.studies.time
+    if study is None:
+        return []
+    # An untrained model has no curvature worth inverting.
+    kept = (
+        [step for step in config.run.checkpoints if step > 0]
+        if study.checkpoints is None
+        else study.checkpoints
+    )
+    return [f"checkpoint-{step}" for step in kept if step != config.attribution.checkpoint]
+
+
+def attribution(config: Config, folder: str) -> Attribution:
+    """The settings of the attribution in a folder, as `place` gives it."""
+    settings = config.attribution
+    name = folder.removeprefix("variants/").removesuffix("/")
+    if name in ("", OTHER_UNITS):
+        return settings
+    key, _, value = name.partition("-")
+    if key == "damping":
+        return settings.model_copy(update={"damping": float(value)})
+    if key == "checkpoint":
+        return settings.model_copy(update={"checkpoint": int(value)})
+    change = {"strategy": value} if key == "strategy" else {key: int(value)}
+    return settings.model_copy(update={"fit": settings.fit.model_copy(update=change)})
+
+
+def targets(config: Config, folder: str) -> list[Target]:
+    """The targets that the attribution in a folder scores."""
+    if folder == place(OTHER_UNITS):
+        assert config.studies.specificity is not None
+        return config.studies.specificity.targets
+    return config.targets
