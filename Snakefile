@@ -38,6 +38,10 @@ onstart:
     settle_earlier_run()
 
 
+onsuccess:
+    restart.over(SLURM_RUNS)
+
+
 rule all:
     """Everything: tables and figures of the configured experiment."""
     default_target: True

@@ -72,7 +72,7 @@ def main() -> int:
     runs = [(path, read(path.read_text(encoding="utf-8", errors="replace"))) for path in logs[-5:]]
     runs = [(path, run) for path, run in runs if run.planned]
     if not runs:
-        print("nothing has run in this folder yet")
+        print("nothing has run in this folder yet" if not logs else "the last runs had nothing to do")
         return 0
     path, run = runs[-1]
     quiet = time.time() - path.stat().st_mtime
@@ -92,9 +92,9 @@ def main() -> int:
 def queue() -> None:
     """Print SLURM's view of the jobs of this folder, where there is SLURM."""
     form = "%i|%T|%M|%l|%k|%Z"
-    command = ["squeue", "--noheader", "--me", "--format", form]
+    command = ["squeue", "--noheader", "--array", "--me", "--format", form]
     try:
-        listed = subprocess.run(command, text=True, capture_output=True, timeout=20, check=True).stdout
+        listed = subprocess.run(command, text=True, capture_output=True, timeout=5, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return
     rows = [line.split("|") for line in listed.splitlines()]

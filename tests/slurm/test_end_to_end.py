@@ -47,9 +47,16 @@ def test_gpus_are_given_to_the_rules_that_ask_and_never_more_than_there_are(on_s
     assert 1 <= most <= on_slurm.cluster.gpus
 
 
-def test_jobs_of_a_rule_go_in_arrays(on_slurm):
-    arrays = [row["JobID"] for row in on_slurm.accounted() if "_" in row["JobID"]]
-    assert arrays
+def test_a_site_may_have_arrays(on_slurm, tmp_path):
+    project = on_slurm.copy(tmp_path / "project").on(on_slurm.cluster)
+    project.edit("profiles/slurm/config.yaml", "arrays: []", "arrays: [score_shard]")
+    project.snakemake("--forcerun", "score_shard", "--until", "scores")
+    assert len([row for row in project.accounted() if "_" in row["JobID"]]) > 2
+    assert project.counted()["score_shard"] == len(project.accounted()) - project.counted()["scores"]
+    name = "scores/scores.parquet"
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(project.results / name), pd.read_parquet(on_slurm.results / name), check_exact=True
+    )
 
 
 def test_the_results_are_those_of_a_local_run(on_slurm, finished):
@@ -83,5 +90,5 @@ def test_the_local_profile_has_nothing_to_do_either(on_slurm):
 def test_the_profile_knows_the_rules_with_gpus_and_those_that_train():
     """Its lists are those of the rules."""
     profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())["__variables__"]
-    assert {*profile["trainings"], *profile["other_gpu_rules"]} == rules_with("gpu=")
-    assert set(profile["trainings"]) == rules_with("save_seconds=")
+    assert {*profile["gpus"], *profile["other_gpu_rules"]} == rules_with("gpu=")
+    assert set(profile["gpus"]) == rules_with("save_seconds=")

@@ -57,7 +57,7 @@ def finishes(project: ClusterProject, process: subprocess.Popen) -> None:
 def check(project: ClusterProject, unbroken: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(pd.read_parquet(project.folder / GOAL), unbroken, check_exact=True)
     assert project.jobs("base_run", "running,pending,completing") == []
-    assert [path.name for path in project.results.glob("resume/*")] == ["slurm-runs"]
+    assert list(project.results.glob("resume/*")) == []
 
 
 def resumed_at(project: ClusterProject) -> int:
@@ -110,7 +110,6 @@ def test_a_training_is_preempted(slow, unbroken):
 
 
 def test_trainings_side_by_side_are_preempted(prepared, tmp_path):
-    """Not in an array, whose tasks are no steps of srun and would not be told."""
     made = ClusterProject(prepared.folder.with_name("unbroken"))
     project = made.copy(tmp_path / "project").on(prepared.cluster)
     schedules = [f"results/schedules/branches/base/seed-{seed}.parquet" for seed in (0, 1)]
@@ -149,9 +148,10 @@ def told_to_end(project: ClusterProject, process: int) -> bool:
     return bool(int(status.split("ShdPnd:")[1].split()[0], 16) & 1 << signal.SIGTERM - 1)
 
 
-def test_a_job_over_its_time_saves_and_goes_on_with_more(slow, unbroken):
+def test_a_training_near_its_time_saves_and_is_queued_again(slow, unbroken):
+    """By itself, as the same job: it costs no retry, so that a run may take any number of limits."""
     slow.edit("profiles/slurm/config.yaml", "notice: 180", "notice: 40")
-    slow.edit("profiles/slurm/config.yaml", "min(1440 * attempt", "min(attempt")
+    slow.edit("profiles/slurm/config.yaml", "longest: 1440", "longest: 1")
     process = slow.start(GOAL)
     slow.wait_for_job(process, "base_run", AT_WORK)
     # On a fast machine the training would end before its time does.
@@ -159,6 +159,27 @@ def test_a_job_over_its_time_saves_and_goes_on_with_more(slow, unbroken):
     os.kill(training, signal.SIGSTOP)
     wait_until(lambda: told_to_end(slow, training), 90, "the training is not told to end")
     os.kill(training, signal.SIGCONT)
+    finishes(slow, process)
+    check(slow, unbroken)
+    assert resumed_at(slow) >= 20
+    rows = slow.accounted()
+    assert len({row["JobID"] for row in rows}) == 1
+    assert [row["State"] for row in rows][-1] == "COMPLETED"
+    assert len(rows) > 1
+    assert "Trying to restart" not in slow.output
+
+
+def test_a_job_over_its_time_is_given_more(slow, unbroken):
+    """Without a notice; what it saves when SLURM ends it is not lost."""
+    slow.edit(
+        "profiles/slurm/config.yaml", """slurm_extra: ?f"'--signal=TERM@{notice}'\"""", "runtime: attempt"
+    )
+    process = slow.start(GOAL)
+    slow.wait_for_job(process, "base_run", AT_WORK)
+    training = slow.at_work_on("base_run")
+    os.kill(training, signal.SIGSTOP)
+    # SLURM wakes up what it ends.
+    wait_until(lambda: "Trying to restart" in slow.output, 180, "the job is not ended")
     finishes(slow, process)
     check(slow, unbroken)
     assert resumed_at(slow) >= 20

@@ -18,7 +18,7 @@ from tokenizers import Tokenizer, models
 
 from mda import files, schedule
 
-STEPS = 12
+STEPS = 60
 MODEL = {
     "architecture": "gpt_neox",
     "seed": 0,
@@ -162,6 +162,24 @@ def test_two_killed_processes_go_on_to_the_very_same_files(inputs, two, tmp_path
     subprocess.run(["pkill", "-9", "-f", str(tmp_path)], check=False)
     process.communicate()
     assert not (tmp_path / "steps.parquet").exists()
+    assert "resumed at step" in finish(line)
+    for name in ("checkpoints", "state"):
+        assert files.digest(tmp_path / name) == files.digest(two / name)
+
+
+def test_two_processes_that_are_told_to_end_save_first(inputs, two, tmp_path):
+    """SIGTERM to the launcher alone, or, as SLURM does it, to all."""
+    line = command(inputs, tmp_path, 2)
+    process = start(line)
+    log = ""
+    while "step 2 of" not in log:
+        log += process.stdout.readline()
+    process.terminate()
+    log += process.communicate(timeout=120)[0]
+    assert process.returncode == 1
+    assert "whose state is safe" in log
+    assert "Traceback" not in log, log
+    assert list(tmp_path.glob("resume/*/step-*"))
     assert "resumed at step" in finish(line)
     for name in ("checkpoints", "state"):
         assert files.digest(tmp_path / name) == files.digest(two / name)

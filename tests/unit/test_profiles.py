@@ -8,6 +8,7 @@ import yte
 from project import ROOT
 
 PROFILES = ROOT / "profiles"
+VARIABLES = ("account", "gpu_model", "longest", "notice", "gpus", "arrays")
 
 
 def profile(name, **changes):
@@ -31,7 +32,8 @@ def test_what_a_site_leaves_out_is_not_asked_for():
     shipped = profile("slurm")
     assert "slurm_account" not in shipped["default-resources"]
     assert set(shipped["set-resources"]) == {"base_run", "retrain"}
-    assert shipped["set-resources"]["retrain"]["runtime"] == "min(1440 * attempt, 1440)"
+    assert shipped["default-resources"]["longest"] == 1440
+    assert not [key for key in shipped if "array" in key]
     assert shipped["set-resources"]["retrain"]["slurm_extra"] == "'--signal=TERM@180'"
 
 
@@ -42,10 +44,20 @@ def test_what_a_site_fills_in_reaches_the_jobs():
     assert {"base_run", "retrain", "score_shard", "lambda_part"} <= set(filled["set-resources"])
 
 
+def test_with_arrays_no_job_is_left_behind():
+    """The plugin drops jobs of an array rule when not all that are ready are submitted at once."""
+    text = (PROFILES / "slurm" / "config.yaml").read_text()
+    text = text.replace("  arrays: []", "  arrays: [score_shard, lambda_part]")
+    filled = yte.process_yaml(io.StringIO(text), require_use_yte=True)
+    assert filled["slurm-array-jobs"] == "score_shard,lambda_part"
+    assert filled["jobs"] >= 10**6
+    assert filled["max-jobs-per-timespan"] == "1000000/1s"
+
+
 def test_every_key_and_variable_is_explained():
     text = (PROFILES / "README.md").read_text()
     keys = set(profile("slurm")) - {"printshellcmds"}
-    assert not [key for key in [*keys, "account", "gpu_model", "longest", "notice"] if f"`{key}" not in text]
+    assert not [key for key in [*keys, *VARIABLES] if f"`{key}" not in text]
 
 
 def test_the_link_is_what_snakemake_looks_for():

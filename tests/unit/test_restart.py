@@ -1,9 +1,12 @@
 """Results of a killed workflow's jobs: taken if the same made them, and only whole."""
 
+import importlib
+import inspect
 import json
 import os
 import re
 import shlex
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -129,7 +132,7 @@ class Slurm:
         monkeypatch.setattr(restart, "_slurm", self)
         monkeypatch.setattr(restart, "POLL_SECONDS", 0)
 
-    def __call__(self, program, *arguments):
+    def __call__(self, record, program, *arguments):
         if program == "scancel":
             self.cancelled += arguments
             self.jobs = [job for job in self.jobs if job[0] not in arguments]
@@ -160,7 +163,7 @@ def test_the_queue_is_emptied_trainings_are_told_and_others_awaited(monkeypatch,
             other,
         ],
     )
-    restart.settle(runs, "present", [])
+    assert restart.settle(runs, "present", [], 0)
     assert slurm.cancelled == ["1", "2", "3_2"]
     assert slurm.jobs == [other]
     assert runs.read_text() == "present\n"
@@ -172,7 +175,7 @@ def test_what_is_finished_while_it_is_awaited_is_set_aside(monkeypatch, runs, tm
     os.utime(old, (0, 0))
     slurm = Slurm(monkeypatch, [("3", "RUNNING", "earlier", "rule_score_shard_wildcards_0")])
     slurm.at_the_end = lambda: files.write_table(new, pa.table({"x": [1]}))
-    restart.settle(runs, "present", [(old,), (new,), (tmp_path / "never",)])
+    restart.settle(runs, "present", [(old,), (new,), (tmp_path / "never",)], time.time())
     assert old.exists()
     assert not new.exists()
     assert files.take_up([new])
@@ -180,16 +183,23 @@ def test_what_is_finished_while_it_is_awaited_is_set_aside(monkeypatch, runs, tm
 
 def test_without_an_earlier_run_slurm_is_not_asked(monkeypatch, tmp_path):
     slurm = Slurm(monkeypatch, [])
-    restart.settle(tmp_path / "runs", "present", [])
-    restart.settle(tmp_path / "others", None, [])
+    assert not restart.settle(tmp_path / "runs", "present", [], 0)
+    assert not restart.settle(tmp_path / "others", None, [], 0)
     assert slurm.looks == 0
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
 
 
+def test_a_run_that_has_finished_leaves_nothing_to_settle(tmp_path, runs):
+    restart.over(runs)
+    # Results can be taken elsewhere, where there is no SLURM.
+    assert not restart.settle(runs, None, [], 0)
+    restart.over(runs)
+
+
 def test_where_slurm_does_not_answer_nothing_is_submitted(monkeypatch, runs):
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(UserError, match="may still work here, but squeue fails"):
-        restart.settle(runs, "present", [])
+    with pytest.raises(UserError, match=f"squeue fails.* delete {runs}"):
+        restart.settle(runs, "present", [], 0)
     assert runs.read_text() == "earlier\n"
 
 
@@ -208,11 +218,28 @@ def test_results_without_a_record_are_vouched_for_by_what_they_say(tmp_path):
     cli.run(order.order, words[words.index("mda.steps.order") + 1 : words.index(">log")])
     files.set_made_by({})
     restart.vouch(command(0), [out])
-    with pytest.raises(UserError, match="not by the present settings and code; delete them"):
+    with pytest.raises(UserError, match="not by the present settings and code; delete it"):
         restart.vouch(command(1), [out])
     files.write_array(train, np.ones((40, 5), np.uint16))
-    with pytest.raises(UserError, match="delete them"):
+    with pytest.raises(UserError, match="delete it"):
         restart.vouch(command(0), [out])
+    silent = tmp_path / "table.csv"
+    silent.write_text("anything")
+    with pytest.raises(UserError, match="does not say by which settings"):
+        restart.vouch(command(0), [silent])
+
+
+def test_a_users_own_probe_belongs_to_what_is_vouched_for(tmp_path):
+    """Its path stays the same when it is edited."""
+    rule = (ROOT / "workflow" / "rules" / "scores.smk").read_text()
+    assert "--probe-files {params.probe_files:q}" in rule
+    own = tmp_path / "own.py"
+    own.write_text("x = 1\n")
+    step = importlib.import_module("mda.steps.scores").score
+    values = dict.fromkeys(inspect.signature(step).parameters) | {"probe_files": [own]}
+    before = cli._record(step, "scores", values)
+    own.write_text("x = 2\n")
+    assert cli._record(step, "scores", values) != before
 
 
 def test_every_step_says_in_its_last_line_what_it_runs():

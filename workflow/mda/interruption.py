@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+log = logging.getLogger(__name__)
 _asked = threading.Event()
 
 # At most so long a saved job of SLURM waits to be ended.
@@ -21,14 +24,40 @@ def asked() -> bool:
     return _asked.is_set()
 
 
-def await_end() -> None:
-    """In a SLURM job, wait to be ended.
+def hand_back(progressed: bool) -> None:
+    """In a SLURM job whose state is saved: have it queued again, and wait to be ended.
 
-    A job that ends by itself has failed; one that SLURM ends was preempted, and is queued again by
-    SLURM, or out of time, or cancelled.
+    A job that ends by itself has failed, and costs one of Snakemake's retries; one that is queued again
+    goes on as the same job. A cancelled job is not queued again, nor one that made no step, which would
+    go round for ever.
+
+    Args:
+        progressed: whether the job has made a step that is saved.
     """
-    if "SLURM_JOB_ID" in os.environ:
-        time.sleep(GRACE_SECONDS)
+    job = os.environ.get("SLURM_JOB_ID")
+    if job is None:
+        return
+    if progressed and os.environ.get("RANK", "0") == "0" and _may_be_queued_again(job):
+        log.info("queueing job %s again", job)
+        _scontrol("requeue", job)
+    time.sleep(GRACE_SECONDS)
+
+
+def _may_be_queued_again(job: str) -> bool:
+    """Whether the job is told to end, and not ended already: its state is still that of one that runs."""
+    shown = (_scontrol("show", "job", "--oneliner", job) or "").split()
+    return "JobState=RUNNING" in shown and "Requeue=1" in shown
+
+
+def _scontrol(*words: str) -> str | None:
+    """What `scontrol` prints, or None where there is none or it fails: then SLURM ends the job."""
+    try:
+        return subprocess.run(
+            ["scontrol", *words], text=True, capture_output=True, timeout=20, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        log.warning("scontrol %s: %s", " ".join(words), getattr(error, "stderr", None) or error)
+        return None
 
 
 @contextmanager

@@ -10,7 +10,9 @@ others are stopped.
 from __future__ import annotations
 
 import runpy
+import signal
 import sys
+from types import FrameType
 
 from mda import gpus
 from mda.errors import UserError
@@ -43,12 +45,24 @@ def main(processes: str, module: str, *arguments: str) -> None:
         rdzv_backend="c10d",
         rdzv_endpoint="localhost:0",
         max_restarts=0,
+        # At SIGTERM the launcher would end the others after half a minute, in the middle of a save.
+        signals_to_handle="SIGINT,SIGHUP,SIGQUIT",
     )
+    signal.signal(signal.SIGTERM, _pass_on)
     try:
         elastic_launch(config, sys.executable)("-m", module, *arguments)
     except ChildFailedError:
         # The process has said what was wrong.
         sys.exit(1)
+
+
+def _pass_on(number: int, frame: FrameType | None) -> None:
+    """Tell the processes, which save and then end by themselves."""
+    del frame
+    import psutil
+
+    for process in psutil.Process().children():
+        process.send_signal(number)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,8 @@ def warning(key: str, size: int, samples: int, batch: int, context: int) -> str 
     coarsest = max(1, MOST_TOKENS // context)
     finest = min(max(FEWEST_BATCHES * batch, -(-samples // MOST_JOBS)), coarsest)
     if jobs > MOST_JOBS:
+        if finest <= size:
+            return f"{key} {size} makes {jobs} jobs, more than a scheduler likes; score fewer samples"
         return f"{key} {size} makes {jobs} jobs, which is too fine; {finest} makes {-(-samples // finest)}"
     if jobs > 1 and size < min(finest, samples):
         better = min(finest, samples)

@@ -43,7 +43,7 @@ class Job:
     pending: bool
 
 
-def settle(record: Path, run: str | None, planned: Sequence[Sequence[Path]]) -> None:
+def settle(record: Path, run: str | None, planned: Sequence[Sequence[Path]], began: float) -> bool:
     """End or await the jobs of earlier runs, and set aside what they finish meanwhile.
 
     Those that wait in the queue are cancelled, and those that train are told to end, which saves
@@ -53,38 +53,45 @@ def settle(record: Path, run: str | None, planned: Sequence[Sequence[Path]]) -> 
         record: where runs on SLURM are noted, of this experiment alone.
         run: the executor's name of the present run, which is noted; None when it is not on SLURM.
         planned: outputs of each job that is going to be started.
+        began: when the plan was begun, by `time.time()`; what is newer has ended meanwhile.
+
+    Returns:
+        Whether there were earlier runs, which may have left results without a record.
 
     Raises:
         UserError: when SLURM cannot be asked.
     """
     earlier = set(record.read_text(encoding="utf-8").split()) if record.is_file() else set()
-    began = time.time()
     if earlier:
-        _empty(earlier)
+        _empty(earlier, record)
     for outputs in planned:
         if all(path.exists() and path.stat().st_mtime >= began for path in outputs):
             files.set_aside(outputs)
     # What has ended needs no further look.
     if run is not None:
         files.write_text(record, f"{run}\n")
-    elif earlier:
-        record.unlink()
+    return bool(earlier)
 
 
-def _empty(runs: set[str]) -> None:
-    mine = [job for job in _queue() if job.run in runs]
+def over(record: Path) -> None:
+    """A run that has finished leaves nothing to settle."""
+    record.unlink(missing_ok=True)
+
+
+def _empty(runs: set[str], record: Path) -> None:
+    mine = [job for job in _queue(record) if job.run in runs]
     ended = [job.number for job in mine if job.pending or job.rule in RESUMABLE]
     waited = [job.number for job in mine if job.number not in ended]
     if ended:
         log.warning("ending SLURM jobs of an earlier run: %s", ", ".join(ended))
-        _slurm("scancel", *ended)
+        _slurm(record, "scancel", *ended)
     if waited:
         log.warning(
             "waiting for SLURM jobs of an earlier run, whose results will be used: %s "
             "(scancel them to give them up)",
             ", ".join(waited),
         )
-    while any(job.run in runs for job in _queue()):
+    while any(job.run in runs for job in _queue(record)):
         time.sleep(POLL_SECONDS)
 
 
@@ -97,17 +104,21 @@ def vouch(command: str, outputs: Sequence[Path]) -> None:
     Raises:
         UserError: when they are not, or do not say.
     """
-    told = [files.made_by_of(path) for path in outputs]
-    if not any(told) or {*told} - {None} != {cli.would_be_made_by(command)}:
-        raise UserError(
-            f"{', '.join(map(str, outputs))}: made by a job whose end no workflow has seen, and not by the "
-            "present settings and code; delete them and run the same command again"
-        )
+    told = {files.made_by_of(path) for path in outputs} - {None}
+    if told == {cli.would_be_made_by(command)}:
+        return
+    which = "not by the present settings and code" if told else "it does not say by which settings and code"
+    raise UserError(
+        f"{', '.join(map(str, outputs))}: made by a job whose end no workflow has seen, and {which}; "
+        "delete it and run the same command again"
+    )
 
 
-def _queue() -> list[Job]:
+def _queue(record: Path) -> list[Job]:
     """This user's jobs and array tasks that have not ended."""
-    listed = _slurm("squeue", "--noheader", "--array", "--user", getpass.getuser(), "--format", "%i|%T|%j|%k")
+    listed = _slurm(
+        record, "squeue", "--noheader", "--array", "--user", getpass.getuser(), "--format", "%i|%T|%j|%k"
+    )
     jobs = []
     for line in listed.splitlines():
         number, state, run, comment = line.split("|", 3)
@@ -116,12 +127,12 @@ def _queue() -> list[Job]:
     return jobs
 
 
-def _slurm(*command: str) -> str:
+def _slurm(record: Path, *command: str) -> str:
     try:
         return subprocess.run(command, text=True, capture_output=True, timeout=120, check=True).stdout
     except (OSError, subprocess.SubprocessError) as error:
         said = getattr(error, "stderr", None) or error
         raise UserError(
             f"SLURM jobs of an earlier run may still work here, but {command[0]} fails "
-            f"({str(said).strip()}); run again where SLURM answers"
+            f"({str(said).strip()}); run again where SLURM answers, or, if none is left, delete {record}"
         ) from error

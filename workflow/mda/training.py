@@ -299,8 +299,10 @@ class Trainer:
                 self._save(model, optimizer, step, loss)
                 saved = time.monotonic()
             if told:
+                # A process that ended now would have the launcher end the one that saves.
+                parallel.any_of(told)
                 log.info("told to end (SIGTERM) at step %d, whose state is safe", step)
-                interruption.await_end()
+                interruption.hand_back(progressed=step > first)
                 raise UserError(f"told to end at step {step}; run again to go on from there")
             loss = self.update(model, optimizer, step)
         return model

@@ -6,9 +6,13 @@
 import re
 import shlex
 import sys
+import time
 from pathlib import Path
 
 import pydantic_core
+
+# Before the plan is made: jobs of a killed run may end while it is.
+BEGAN = time.time()
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
@@ -107,9 +111,16 @@ def table_memory(wildcards, attempt):
     return TABLE_MEMORY * attempt
 
 
+def longest():
+    """The site's longest time limit, in minutes, if its profile gives one among the default resources."""
+    defaults = workflow.resource_settings.default_resources or {}
+    return int(defaults["longest"].value) if "longest" in defaults else None
+
+
 def minutes(expected):
-    """Time limit of a step, in minutes; more on every retry."""
-    return lambda wildcards, attempt: expected * attempt
+    """Time limit of a step, in minutes; more on every retry, up to the site's longest."""
+    limit = longest()
+    return lambda wildcards, attempt: min(expected * attempt, limit or expected * attempt)
 
 
 # Seconds between two saves of an unfinished training, in the folder `resume` beside the outputs:
@@ -242,6 +253,10 @@ def local_file(path):
     return [path] if path is not None and Path(path).exists() else []
 
 
+# Where runs on SLURM are noted until they have finished.
+SLURM_RUNS = Path(CONFIG.results) / "resume" / "slurm-runs"
+
+
 def settle_earlier_run():
     """Before anything is submitted: what a run that was killed has left, in SLURM and in files."""
     dag, persistence = workflow.dag, workflow.persistence
@@ -249,7 +264,8 @@ def settle_earlier_run():
     run = getattr(workflow.scheduler._executor, "run_uuid", None)
     planned = [tuple(map(Path, job.output)) for job in dag.needrun_jobs() if job.output]
     try:
-        restart.settle(Path(CONFIG.results) / "resume" / "slurm-runs", run, planned)
+        if not restart.settle(SLURM_RUNS, run, planned, BEGAN):
+            return
         for job in dag.jobs:
             if job.output and job.shellcmd and not dag.needrun(job) and not persistence.has_metadata(job):
                 restart.vouch(job.shellcmd, tuple(map(Path, job.output)))

@@ -233,6 +233,7 @@ rule score_shard:
         samples=CONFIG.attribution.samples_per_shard,
         targets=lambda wildcards: as_json(variants.targets(CONFIG, wildcards.place)),
         probes=lambda wildcards: as_json(CONFIG.probes_of(variants.targets(CONFIG, wildcards.place))),
+        probe_files=CONFIG.probe_files(),
         code=code.fingerprint("scores", CONFIG.probe_files()),
     shell:
         r"""
@@ -250,6 +251,7 @@ rule score_shard:
             --samples {params.samples} \
             --target-settings {params.targets:q} \
             --probe-settings {params.probes:q} \
+            --probe-files {params.probe_files:q} \
             --shard {wildcards.shard} \
             --out {output.scores:q} \
             >{log:q} 2>&1

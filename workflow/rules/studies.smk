@@ -319,6 +319,7 @@ rule exact:
         damping=CONFIG.attribution.damping,
         steps=as_json(CONFIG.scored),
         confidence=CONFIG.evidence.confidence,
+        probe_files=CONFIG.probe_files(),
         code=code.fingerprint("exact", CONFIG.probe_files()),
     shell:
         r"""
@@ -332,6 +333,7 @@ rule exact:
             --curvatures {params.curvatures:q} \
             --target-settings {params.targets:q} \
             --probe-settings {params.probes:q} \
+            --probe-files {params.probe_files:q} \
             --fit {params.fit:q} \
             --settings {params.settings:q} \
             --numerics {params.numerics:q} \

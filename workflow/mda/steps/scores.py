@@ -26,6 +26,7 @@ def score(
     samples: int,
     target_settings: list[sections.Target],
     probe_settings: dict[str, sections.Probe],
+    probe_files: list[Path],
     shard: int,
     out: Path,
 ) -> None:
@@ -36,7 +37,9 @@ def score(
     out; null for the others' blocks); loss of the sample in nats. Influence is the sum of the
     parts, in mode 'qk' of qk alone. `factors` are the files that the strategy needs. Shard n has the samples
     n * `samples` and on of the stream of `steps` (from, to before).
+    `probe_files` are the users' own sources, noted in `out` with their hashes.
     """
+    del probe_files
     stream = schedules.Schedule.read(schedule).between(*steps)
     part = slice(shard * samples, (shard + 1) * samples)
     rows = stream.row[part]
