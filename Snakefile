@@ -12,9 +12,6 @@ min_version("9.0")
 configfile: "config.yaml"
 
 
-report: "workflow/report/workflow.rst"
-
-
 # Used by `--sdm apptainer`; envs/mda.def says how it is built.
 container: "envs/mda.sif"
 
@@ -32,6 +29,9 @@ include: "workflow/rules/evidence.smk"
 include: "workflow/rules/studies.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/usage.smk"
+
+
+report: front_page()
 
 
 onstart:

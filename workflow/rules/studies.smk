@@ -202,6 +202,12 @@ def study_figures():
     return [name for name in STUDY_TABLES if name not in ("contrast", "tail")] + (["exact"] if exact else [])
 
 
+def front_page():
+    """The first page of the report: the findings, once there are any."""
+    page = Path.cwd() / CONFIG.results / "evidence" / "findings.rst"
+    return str(page) if page.is_file() else "workflow/report/workflow.rst"
+
+
 rule study:
     """Make the table of a study."""
     input:

@@ -1,0 +1,106 @@
+"""`snakemake evidence` on the tiny project: every study's table and figure, and what they rest on."""
+
+import pandas as pd
+import pytest
+
+pytestmark = pytest.mark.slow
+
+STUDIES = {
+    "agreement", "augmentation", "contrast", "controls", "coupling", "crossed", "datamodel", "dose",
+    "enrichment", "exact", "overlap", "stream", "tail",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def evidence(finished, tmp_path_factory):
+    project = finished.copy(tmp_path_factory.mktemp("evidence") / "project")
+    project.snakemake("evidence")
+    return project
+
+
+def table(project, name):
+    return pd.read_csv(project.results / "evidence" / f"{name}.csv")
+
+
+def test_every_study_has_a_table_and_a_figure(evidence):
+    made = {path.stem for path in (evidence.results / "evidence").glob("*.csv")}
+    assert made == STUDIES | {"effects", "outcomes", "findings"}
+    drawn = {path.stem for path in (evidence.results / "figures" / "evidence").glob("*.png")}
+    assert drawn == STUDIES - {"contrast", "tail"}
+
+
+def test_findings_are_of_every_target_and_name_files_that_exist(evidence):
+    found = table(evidence, "findings")
+    assert set(found["target"]) == {"induction-1", "pair"}
+    assert all((evidence.results / name).is_file() for name in set(found["file"]))
+    # A model of eight steps forms nothing, so nothing is reproduced.
+    assert set(found["verdict"]) == {"not tested here"}
+    page = (evidence.results / "evidence" / "findings.rst").read_text()
+    assert all(claim in page for claim in found["claim"])
+
+
+def test_effects_cover_every_way_to_select(evidence):
+    effects = table(evidence, "effects")
+    mine = effects[(effects["target"] == "pair") & (effects["intervention"] == "replace")]
+    methods = {"influence", "identity", "gradient_norm", "bm25", "matched"}
+    wanted = {f"{method}-{target}" for method in methods for target in ("induction-1", "pair")}
+    assert set(mine["selection"]) == wanted | {"influence-other", "random"}
+    assert set(mine.loc[mine["selection"] == "influence-pair", "fraction"]) == {0.1, 0.2}
+    assert "swap" in set(effects["intervention"])
+    assert set(effects["seeds"]) == {2}
+
+
+def test_variants_differ_from_the_configured_attribution_as_they_should(evidence):
+    agreement = table(evidence, "agreement").set_index(["target", "variant"])
+    assert {variant for _, variant in agreement.index} == {"strategy-identity", "damping-1", "checkpoint-8"}
+    for target in ("induction-1", "pair"):
+        # Ten times the damping changes less than no curvature at all.
+        assert (
+            agreement.loc[(target, "damping-1"), "spearman"]
+            > agreement.loc[(target, "strategy-identity"), "spearman"]
+        )
+    scores = [
+        pd.read_parquet(evidence.results / place / "scores" / "scores.parquet")
+        for place in ("", "variants/strategy-identity", "variants/other-units")
+    ]
+    assert scores[0]["row"].tolist() == scores[1]["row"].tolist()
+    assert not (scores[0]["influence"] == scores[1]["influence"]).any()
+    assert set(scores[2]["target"]) == {"other"}
+
+
+def test_the_matched_control_has_the_labels_of_influence(evidence):
+    folder = evidence.results / "selections"
+    matched, own = (
+        pd.read_parquet(folder / f"{name}-pair" / "top-10.parquet") for name in ("matched", "influence")
+    )
+    assert sorted(matched["label"]) == sorted(own["label"])
+
+
+def test_subsets_leave_out_the_configured_share(evidence):
+    window = 6 * 16
+    for number in range(4):
+        rows = pd.read_parquet(evidence.results / "selections" / f"subset-{number}" / "top-50.parquet")["row"]
+        assert len(rows) == len(set(rows)) == window // 2
+    assert set(table(evidence, "datamodel")["subsets"]) == {4}
+
+
+def test_nothing_is_left_to_do_and_the_rest_is_as_it_was(evidence, finished):
+    assert sum(evidence.planned("evidence").values()) == 0
+    for name in ("tables/effects.csv", "scores/scores.parquet"):
+        assert (evidence.results / name).read_bytes() == (finished.results / name).read_bytes()
+
+
+def test_a_change_of_a_study_remakes_that_study_alone(evidence):
+    evidence.configure("studies.curvature.exact.draws", 4)
+    planned = evidence.planned("evidence")
+    evidence.configure("studies.curvature.exact.draws", 2)
+    assert planned["exact"] == 1
+    assert not {"retrain", "score_shard", "study"} & set(planned)
+
+
+def test_an_experiment_that_is_not_there_is_one_sentence(evidence):
+    evidence.configure("studies.larger", "wide")
+    done = evidence.snakemake("evidence", check=False)
+    evidence.configure("studies.larger", None)
+    assert "'studies' names the experiment wide" in done.stdout
+    assert "Traceback" not in done.stdout
