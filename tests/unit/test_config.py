@@ -38,17 +38,33 @@ def test_config_yaml_and_the_schema_name_the_same_keys(default):
     walk(default, "")
     # Sections that are empty by default, and dictionaries whose keys are the user's.
     empty = ("corpus.files.", "corpus.table.", "corpus.huggingface.", "corpus.tokenized.", "metrics.text.")
+    empty += ("studies.validity.",)
     free = ("model.settings.", "probes.")
     wanted = {key for key in keys_of(config.Config) if not key.startswith((*empty, *free))}
     assert {key for key in given if not key.startswith(free)} == wanted
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_overlay_is_valid(default, path):
+@pytest.mark.parametrize("path", sorted((ROOT / "experiments").rglob("*.yaml")), ids=lambda path: path.stem)
+def test_every_overlay_is_valid(default, path, tmp_path, monkeypatch):
     from snakemake.utils import update_config
 
-    update_config(default, yaml.safe_load(path.read_text()))
-    assert config.check(default).results == f"results/{path.stem}"
+    overlay = yaml.safe_load(path.read_text())
+    update_config(default, overlay)
+    monkeypatch.chdir(tmp_path)
+    # Of another experiment, which is run first.
+    for motifs in overlay.get("experiments", {}).get("augmentation", {}).get("motifs", {}).values():
+        (tmp_path / motifs).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / motifs).touch()
+    checked = config.check(default)
+    assert checked.experiment == overlay.get("experiment")
+    if path.parent == ROOT / "experiments" and path.stem != "evidence":
+        assert checked.results == f"results/{path.stem}"
+
+
+def test_the_experiments_of_known_answers_are_those_that_evidence_reads(default):
+    overlays = [yaml.safe_load(path.read_text()) for path in (ROOT / "experiments" / "catalysts").iterdir()]
+    studies = yaml.safe_load((ROOT / "experiments" / "evidence.yaml").read_text())["studies"]
+    assert {overlay["experiment"] for overlay in overlays} == set(studies["validity"]["corpora"])
 
 
 @pytest.mark.parametrize(
