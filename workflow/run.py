@@ -2,7 +2,7 @@
 
 Does what one would do by hand: `snakemake --profile profiles/local`, then `--report`, then a look
 at the main numbers. Beyond that it takes away the lock that a killed run of its own left behind.
-`--no-report` leaves out the report and the numbers. Further arguments go to Snakemake.
+`--no-report` leaves out the report and the numbers. Further arguments go to Snakemake, goals first.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def locked(lock: IO[str], results: Path, arguments: list[str], reported: bool) -
     """
     mark = STATE / "run.unfinished"
     if mark.exists():
-        call([*SNAKEMAKE, "--unlock", "--quiet", "all", *arguments], lock)
+        call([*SNAKEMAKE, *arguments, "--unlock", "--quiet", "all"], lock)
     mark.touch()
-    status = call([*SNAKEMAKE, *QUIET, *arguments], lock)
+    status = call([*SNAKEMAKE, *arguments, *QUIET], lock)
     if status == 0 and reported:
         status = report(results, arguments, lock)
     mark.unlink()
@@ -80,7 +80,7 @@ def report(results: Path, arguments: list[str], lock: IO[str]) -> int:
         return 0
     # Snakemake writes it in place, and asks for this suffix.
     draft = results / ".report.part.html"
-    status = call([*SNAKEMAKE, "--quiet", "all", *arguments, "--report", str(draft)], lock)
+    status = call([*SNAKEMAKE, *arguments, "--quiet", "all", "--report", str(draft)], lock)
     if status == 0:
         draft.replace(finished)
         made_of.write_text(state.hexdigest())
