@@ -37,9 +37,20 @@ def main(results: Path) -> None:
         print(f"    {'':{width}}{'than the base':>26}{'than random':>26}")
         for cell, line in zip(cells, lines, strict=True):
             print(f"    {cell:{width}}{interval(line, 'to_base'):>26}{interval(line, 'to_random'):>26}")
+    verdicts(results / "evidence" / "findings.csv")
     print(
         f"\nreport:  {results / 'report.html'}\ntables:  {results / 'tables'}\nfigures: {results / 'figures'}"
     )
+
+
+def verdicts(path: Path) -> None:
+    """Print the verdict on every finding, if they were asked for."""
+    if not path.is_file():
+        return
+    for target, mine in pd.read_csv(path).groupby("target", sort=False):
+        print(f"\nfindings on {target}")
+        for line in mine.itertuples():
+            print(f"  {line.verdict:16}{line.claim}")
 
 
 def cell_name(line: dict, target: str) -> str:
