@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mda import config, variants
+from mda import config, sections, variants
 from mda.cell import BASE, Cell
 
 
@@ -18,14 +18,16 @@ def percent(fraction: float) -> str:
 
 def cells(settings: config.Config) -> list[Cell]:
     """Every run of the configured interventions, the base's first."""
-    return _interventions(settings, settings.experiments.seeds)
+    return _interventions(settings, settings.experiments.seeds, settings.experiments.interventions)
 
 
 def study_cells(settings: config.Config) -> list[Cell]:
-    """Every run that the studies compare, over their seeds: those of `cells` and their own."""
+    """Every run that the studies compare, over their seeds."""
     studies = settings.studies
     seeds = studies.seeds or settings.experiments.seeds
-    found = _interventions(settings, seeds)
+    # What is inserted; removals are the studies' own.
+    inserted = [item for item in settings.experiments.interventions if item.kind in ("augment", "duplicate")]
+    found = _interventions(settings, seeds, inserted)
 
     def add(kind: str, methods: Sequence[str], fractions: Sequence[float]) -> None:
         for method in methods:
@@ -61,9 +63,11 @@ def subset_cells(settings: config.Config) -> list[Cell]:
     return [Cell("mask", f"subset-{number}", left_out, seed) for number in range(study.subsets)]
 
 
-def _interventions(settings: config.Config, seeds: Sequence[int]) -> list[Cell]:
+def _interventions(
+    settings: config.Config, seeds: Sequence[int], interventions: Sequence[sections.Intervention]
+) -> list[Cell]:
     found = [Cell(BASE, "none", 0.0, seed) for seed in seeds]
-    for intervention in settings.experiments.interventions:
+    for intervention in interventions:
         for method in intervention.selections:
             for selection in config.selections_of(settings, method):
                 for fraction in intervention.fractions or settings.selection.fractions:
