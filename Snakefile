@@ -30,6 +30,7 @@ include: "workflow/rules/selections.smk"
 include: "workflow/rules/interventions.smk"
 include: "workflow/rules/evidence.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/browser.smk"
 include: "workflow/rules/usage.smk"
 
 
@@ -43,5 +44,6 @@ rule all:
     input:
         "<results>/config.yaml",
         "<results>/tables/effects.csv",
+        "<results>/samples/index.html",
         "<results>/benchmarks/usage.csv",
         figures(),

@@ -67,7 +67,8 @@ def call(command: list[str], lock: IO[str]) -> int:
 def report(results: Path, arguments: list[str], lock: IO[str]) -> int:
     """Write the report if some result or caption differs from what it was made of."""
     made_of = STATE / f"report-{results.name}.sha256"
-    parts = [*results.glob("figures/**/*.*"), *results.glob("tables/*"), *Path("workflow/report").glob("*")]
+    shown = ("figures/**/*.*", "samples/*.html", "tables/*")
+    parts = [*Path("workflow/report").glob("*")] + [path for name in shown for path in results.glob(name)]
     state = hashlib.sha256()
     for part in sorted(parts):
         state.update(part.read_bytes())

@@ -188,7 +188,7 @@ def test_an_edit_changes_the_steps_that_run_it_and_no_others(package):
     before = fingerprints()
     edit(package / "probes.py", "length = tokens.shape[1] // 2", "length = tokens.shape[1] // 3")
     after = fingerprints()
-    assert {step for step in STEPS if before[step] != after[step]} == {"scores"}
+    assert {step for step in STEPS if before[step] != after[step]} == {"scores", "token_influence"}
 
 
 def test_an_edit_of_a_module_imported_by_an_imported_module_counts(package):
@@ -196,7 +196,7 @@ def test_an_edit_of_a_module_imported_by_an_imported_module_counts(package):
     edit(package / "repetition.py", "== 0", "== 1")
     after = fingerprints()
     changed = {step for step in STEPS if before[step] != after[step]}
-    assert changed == {"select", "motifs", "synthesize", "plot_samples"}
+    assert changed == {"select", "motifs", "synthesize", "plot_samples", "token_influence"}
 
 
 def test_a_users_probe_belongs_to_the_fingerprint(tmp_path):
