@@ -1,5 +1,6 @@
 """The sample browser in a real browser: what it shows, what it finds, and what it never does."""
 
+import base64
 import re
 import time
 
@@ -264,6 +265,23 @@ def test_a_long_text_shows_its_strongest_stretch_and_then_all(tmp_path, visit):
     assert len(page.query_selector_all(".token")) == 2049
     page.click("article button")
     assert len(page.query_selector_all(".token")) == 160
+
+
+def test_it_works_inside_a_report_too(path, tmp_path, visit):
+    """Snakemake's report shows it in a frame whose address cannot be changed."""
+    data = base64.b64encode(path.read_bytes()).decode()
+    outer = tmp_path / "report.html"
+    outer.write_text(
+        f'<article>Report</article><iframe src="data:text/html;charset=utf8;base64,{data}"></iframe>'
+    )
+    page = visit(outer)
+    frame = page.frame_locator("iframe")
+    frame.locator("#target").select_option("pair")
+    frame.locator("#sort").select_option("loss")
+    frame.locator("#next").click()
+    expect(frame.locator("#status")).to_have_text("21–40 of 250 samples")
+    expected = sorted(line["loss"] for line in of(target="pair", side="top"))[20]
+    assert float(frame.locator("dd.loss").first.inner_text().split()[0]) == pytest.approx(expected, rel=5e-3)
 
 
 def test_an_empty_page_says_so(tmp_path, visit):
