@@ -28,6 +28,7 @@ include: "workflow/rules/interventions.smk"
 include: "workflow/rules/evidence.smk"
 include: "workflow/rules/studies.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/browser.smk"
 include: "workflow/rules/usage.smk"
 
 
@@ -48,6 +49,7 @@ rule all:
     input:
         "<results>/config.yaml",
         "<results>/tables/effects.csv",
+        "<results>/samples/index.html",
         "<results>/benchmarks/usage.csv",
         figures(),
 

@@ -146,8 +146,56 @@ def expected_scores(kind, query):
     return scores
 
 
+def gradients_by_position(kind, model, units, tokens):
+    """Gradient of a sample's loss with respect to each block of each unit, as if each position had its own.
+
+    Every projection is replaced by one with a copy of its weight a position, and autograd
+    differentiates with respect to the copies. Blocks have shape (context, out, in).
+    """
+    copies = {}
+
+    def replace(module, inputs, output, place):
+        del output
+        weight = as_rows(kind, module.weight.detach())
+        copies[place] = weight.repeat(len(tokens) - 1, 1, 1).requires_grad_()
+        bias = 0 if module.bias is None else module.bias
+        return torch.einsum("bti,toi->bto", inputs[0], copies[place]) + bias
+
+    places = [(layer, name) for layer in range(2) for name in projections(kind)]
+    handles = [
+        layer_of(model, layer)
+        .get_submodule(name)
+        .register_forward_hook(lambda *given, place=(layer, name): replace(*given, place))
+        for layer, name in places
+    ]
+    loss = loss_of(model, tokens)
+    for handle in handles:
+        handle.remove()
+    found = dict(zip(places, torch.autograd.grad(loss, [copies[place] for place in places]), strict=True))
+    blocks = []
+    for unit in units:
+        at = [
+            own(kind, unit, lambda name, _, unit=unit, position=position: found[unit.layer, name][position])
+            for position in range(len(tokens) - 1)
+        ]
+        blocks.append({block: torch.stack([parts[block] for parts in at]) for block in at[0]})
+    return blocks
+
+
 def dense_ekfac(kind, item):
-    """EK-FAC by its definition, in float64: explicit matrices and a linear solve."""
+    """EK-FAC scores by their definition: the descent of each sample along `dense_directions`."""
+    (unit,) = item.units
+    model, directions = tiny(kind, torch.float64), dense_directions(kind, item)
+    scores = {block: [] for block in directions}
+    for tokens in torch.from_numpy(STORE.take(np.arange(len(STORE)))):
+        (descent,) = gradients(kind, model, [unit], loss_of(model, tokens))
+        for block, direction in directions.items():
+            scores[block].append(-(direction * descent[block]).sum().item())
+    return scores
+
+
+def dense_directions(kind, item):
+    """EK-FAC's preconditioned gradient of the probe, in float64: explicit matrices and a linear solve."""
     (unit,) = item.units
     model, single, kept = tiny(kind, torch.float64), tiny(kind), {}
     for name in projections(kind):
@@ -171,8 +219,7 @@ def dense_ekfac(kind, item):
         pairs["v"].append((x, parts["v"].T))
         pairs["o"].append((parts["o"], kept[where.output][1].grad[0]))
     (ascent,) = gradients(kind, model, [unit], item.probe(model, item.tokens, item.units))
-    descents = [gradients(kind, model, [unit], loss_of(model, tokens))[0] for tokens in rows]
-    scores = {}
+    directions = {}
     for block, samples in pairs.items():
         x, g = (torch.cat([sample[side] for sample in samples]) for side in (0, 1))
         basis = torch.kron(torch.linalg.eigh(g.T @ g / len(g))[1], torch.linalg.eigh(x.T @ x / len(x))[1])
@@ -180,5 +227,5 @@ def dense_ekfac(kind, item):
         eigenvalues = rotated.square().mean(dim=0)
         curvature = basis @ torch.diag(eigenvalues + 0.1 * eigenvalues.mean()) @ basis.T
         direction = torch.linalg.solve(curvature, ascent[block].flatten())
-        scores[block] = [-(direction @ descent[block].flatten()).item() for descent in descents]
-    return scores
+        directions[block] = direction.reshape(ascent[block].shape)
+    return directions

@@ -69,7 +69,7 @@ def call(command: list[str], lock: IO[str]) -> int:
 def report(results: Path, arguments: list[str], lock: IO[str]) -> int:
     """Write the report if some result or caption differs from what it was made of."""
     made_of = STATE / f"report-{results.name}.sha256"
-    places = ("figures/**/*.*", "tables/*", "evidence/*")
+    places = ("figures/**/*.*", "tables/*", "evidence/*", "samples/*.html")
     parts = [*(path for place in places for path in results.glob(place)), *Path("workflow/report").glob("*")]
     parts = [path for path in parts if path.is_file()]
     state = hashlib.sha256()

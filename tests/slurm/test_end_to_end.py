@@ -30,7 +30,7 @@ def test_every_rule_but_the_local_ones_is_a_slurm_job(on_slurm):
 
 def test_gpus_are_given_to_the_rules_that_ask_and_never_more_than_there_are(on_slurm):
     asking = {"base_run", "head_scores", "covariance_part", "eigendecomposition", "lambda_part"}
-    asking |= {"score_shard", "retrain"}
+    asking |= {"score_shard", "token_influence", "retrain"}
     rows = on_slurm.accounted()
     with_gpu = [row for row in rows if "gres/gpu=1" in row["AllocTRES"]]
     assert {row["rule"] for row in with_gpu} == asking

@@ -151,13 +151,13 @@ def told_to_end(project: ClusterProject, process: int) -> bool:
 def test_a_training_near_its_time_saves_and_is_queued_again(slow, unbroken):
     """By itself, as the same job: it costs no retry, so that a run may take any number of limits."""
     slow.edit("profiles/slurm/config.yaml", "notice: 180", "notice: 40")
-    slow.edit("profiles/slurm/config.yaml", "longest: 1440", "longest: 1")
+    slow.edit("profiles/slurm/config.yaml", "longest: 1440", "longest: 2")
     process = slow.start(GOAL)
     slow.wait_for_job(process, "base_run", AT_WORK)
     # On a fast machine the training would end before its time does.
     training = slow.at_work_on("base_run")
     os.kill(training, signal.SIGSTOP)
-    wait_until(lambda: told_to_end(slow, training), 90, "the training is not told to end")
+    wait_until(lambda: told_to_end(slow, training), 150, "the training is not told to end")
     os.kill(training, signal.SIGCONT)
     finishes(slow, process)
     check(slow, unbroken)

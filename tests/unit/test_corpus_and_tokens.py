@@ -187,6 +187,36 @@ def test_rows_lead_back_to_documents_and_text(packed):
         assert 0.5 <= row["purity"] <= 1
 
 
+HARD_TEXT = "naïve 🙂 日本語\n\tx = 'é'  # ok 👩\u200d🔬 end"
+
+
+@pytest.mark.parametrize("vocabulary", [257, 300])
+def test_pieces_join_to_the_text_whatever_characters_it_has(vocabulary):
+    """The smaller vocabulary has bytes alone, so every character beyond ASCII is of several tokens."""
+    tokenizer = tokens.train_tokenizer(
+        sources.Tokenizer(kind="bpe", vocabulary=vocabulary, path=None, revision=None), iter([HARD_TEXT] * 3)
+    )
+    ids = tokenizer.encode(HARD_TEXT, add_special_tokens=False).ids
+    texts = tokens.pieces(tokenizer, np.array(ids))
+    assert len(texts) == len(ids)
+    assert "".join(texts) == HARD_TEXT
+    assert not any("\N{REPLACEMENT CHARACTER}" in text for text in texts)
+    # Cut inside a character: what is before it stays.
+    cut = tokens.pieces(tokenizer, np.array(tokenizer.encode("ab🙂", add_special_tokens=False).ids[:-1]))
+    assert "".join(cut).startswith("ab")
+
+
+def test_pieces_keep_the_spaces_of_a_metaspace_tokenizer():
+    """As LLaMA's has: a token alone loses the space before it."""
+    import tokenizers
+    from tokenizers import decoders, models
+
+    vocabulary = {"▁two": 0, "▁words": 1, "s": 2, "<|endoftext|>": 3}
+    tokenizer = tokenizers.Tokenizer(models.BPE(vocabulary, []))
+    tokenizer.decoder = decoders.Metaspace()
+    assert tokens.pieces(tokenizer, np.array([0, 1, 2, 1])) == ["two", " words", "s", " words"]
+
+
 def test_a_large_vocabulary_needs_uint32():
     class Large:
         def get_vocab_size(self):

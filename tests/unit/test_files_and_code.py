@@ -193,7 +193,7 @@ def test_an_edit_changes_the_steps_that_run_it_and_no_others(package):
     before = fingerprints()
     edit(package / "probes.py", "length = tokens.shape[1] // 2", "length = tokens.shape[1] // 3")
     after = fingerprints()
-    assert {step for step in STEPS if before[step] != after[step]} == {"scores", "exact"}
+    assert {step for step in STEPS if before[step] != after[step]} == {"scores", "exact", "token_influence"}
 
 
 def test_an_edit_of_a_module_imported_by_an_imported_module_counts(package):
@@ -203,7 +203,7 @@ def test_an_edit_of_a_module_imported_by_an_imported_module_counts(package):
     changed = {step for step in STEPS if before[step] != after[step]}
     # The tables of studies are of seconds; what is expensive does not change.
     assert {step for step in changed if not step.startswith("study_")} == {
-        "control_scores", "exact", "motifs", "plot_samples", "select", "synthesize",
+        "control_scores", "exact", "motifs", "plot_samples", "select", "synthesize", "token_influence",
     }  # fmt: skip
 
 

@@ -38,6 +38,36 @@ def test_repeated_positions_equal_a_plain_search():
         assert repetition.repeated_positions(row, 2).tolist() == expected.tolist()
 
 
+def spans(text, shortest=2):
+    found = repetition.repeated_spans(np.array([ord(letter) for letter in text]), shortest)
+    return "".join(str(number) if number else "." for number in found)
+
+
+def test_repeated_spans_are_the_longest_and_have_one_number_wherever_they_occur():
+    assert spans("xabcdyabcdz") == ".1111.1111."
+    # A longer span first; a shorter one that also occurs outside of it has its own number.
+    assert spans("abcd_abcd-bc+bc") == "1111.1111.22.22"
+    # Of a motif shown over and over it is the motif, and its cut end has its number.
+    assert spans("qabcabcabcabr") == ".11111111111."
+    assert spans("abcxyabc.xy") == "11122111.22"
+    # Stretches that occur only across spans are of these.
+    assert spans("abcdabcd.cda") == "11111111.111"
+    assert spans("aaa") == "111"
+    assert spans("abcab", shortest=3) == "....."
+    assert repetition.repeated_spans(np.zeros(0, int), 2).shape == (0,)
+
+
+@pytest.mark.parametrize("shortest", [2, 3])
+def test_repeated_spans_mark_the_repeated_positions(shortest):
+    for row in np.random.default_rng(1).integers(0, 4, (60, 23)):
+        found = repetition.repeated_spans(row, shortest)
+        assert found.dtype == np.int32
+        assert ((found > 0) == repetition.repeated_positions(row, shortest)).all()
+        marked = found[found > 0]
+        first = list(dict.fromkeys(marked.tolist()))
+        assert first == list(range(1, len(first) + 1))
+
+
 def test_top_is_by_score_and_ties_are_seeded():
     scores = np.array([1.0, 3.0, 2.0, 3.0, 0.0])
     assert set(selection.top(scores, 2, 0)) == {1, 3}

@@ -9,6 +9,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from project import ROOT
+from tokenizers import Tokenizer
+
+from mda import files, repetition
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +38,7 @@ def test_the_report_has_every_figure_with_a_caption(finished):
     report = (finished.results / "report.html").read_text()
     for words in ("Prefix-matching score, previous-token score", "order seeds, bands the range over seeds"):
         assert words in report
-    for category in ("Evidence", "Attribution", "Units"):
+    for category in ("Evidence", "Attribution", "Samples", "Units"):
         assert category in report
 
 
@@ -55,6 +58,34 @@ def test_every_sample_of_the_run_is_scored_for_every_target(finished):
         parts = mine["qk"] if target == "pair" else mine["qk"] + mine["v"] + mine["o"]
         np.testing.assert_allclose(mine["influence"], parts, rtol=1e-4, atol=1e-3)
     assert len(list((finished.results / "scores" / "shards").glob("*"))) == 3
+
+
+def test_the_shown_samples_are_the_extremes_and_their_tokens_sum_to_the_influence(finished):
+    scores = pd.read_parquet(finished.results / "scores" / "scores.parquet")
+    shown = pd.read_parquet(finished.results / "samples" / "tokens.parquet")
+    stored = np.load(finished.results / "tokens" / "train.npy")
+    tokenizer = Tokenizer.from_file(str(finished.results / "tokens" / "tokenizer.json"))
+    for target, mine in scores.groupby("target"):
+        ours = shown[shown["target"] == target]
+        order = mine["influence"].sort_values().tolist()
+        assert ours[ours["side"] == "top"]["influence"].tolist() == order[:-11:-1]
+        assert ours[ours["side"] == "bottom"]["influence"].tolist() == order[:10]
+        scale = mine["influence"].abs().max()
+        for _, sample in ours.iterrows():
+            [score] = mine[mine["row"] == sample["row"]].to_dict("records")
+            for column in ("step", "label", "influence", "loss"):
+                assert sample[column] == score[column]
+            assert abs(sample["token_influence"].sum() - score["influence"]) < 1e-5 * scale
+            row = stored[sample["row"]]
+            text = tokenizer.decode(row.tolist(), skip_special_tokens=False)
+            assert "".join(sample["pieces"]).rstrip() == text
+            repeated = repetition.repeated_positions(row.astype(int), 2)
+            assert ((sample["repeated"] > 0) == repeated).all()
+
+
+def test_the_page_of_samples_says_what_made_it(finished):
+    record = json.loads(files.made_by_of(finished.results / "samples" / "index.html"))
+    assert record["step"] == "sample_browser"
 
 
 def test_the_effects_have_every_cell(finished):

@@ -15,6 +15,8 @@ EVIDENCE = {"curves": 1, "effects": 1, **PLOTS_OF_RUNS}
 RESCORED = {
     "score_shard": 3,
     "scores": 1,
+    "token_influence": 1,
+    "sample_browser": 1,
     "select": 2,
     "intervene": 4,
     "retrain": 4,

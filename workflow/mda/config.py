@@ -106,7 +106,7 @@ def _check_name(config: Config) -> None:
     # Results of the embedded default lie beside those of named experiments.
     taken = {"base", "benchmarks", "corpus", "factors", "figures", "heads", "logs", "motifs", "resume"}
     taken |= {"benchmark", "published", "runs", "schedules", "scores", "selections", "synthetic", "tables"}
-    taken |= {"tokens"}
+    taken |= {"samples", "tokens"}
     if config.experiment in taken:
         raise ValueError(f"experiment '{config.experiment}' is a folder of results; choose another name")
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import html
 import itertools
 import json
 import logging
 import os
+import re
 import shutil
 import time
 import uuid
@@ -214,6 +216,9 @@ def made_by_of(path: Path) -> str | None:
 
         with Image.open(path) as image:
             return image.info.get("Description")
+    if suffix == "html":
+        found = re.search(r'<meta name="made_by" content="([^"]*)">', path.read_text(encoding="utf-8"))
+        return None if found is None else html.unescape(found[1])
     if suffix == "json":
         told = read_json(path).get("made_by")
         return None if told is None else json.dumps(told, sort_keys=True)

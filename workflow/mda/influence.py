@@ -243,6 +243,46 @@ class Tracker:
             `o` of heads, `in`, `out` of neurons), and `loss`: the row's summed cross-entropy in
             nats; float32 arrays of shape (rows,).
         """
+        scores = self._pairwise(rows, factors, strategy, damping, batch_size)
+        loss = torch.cat(self.task.losses).float().numpy()
+        for query, parts in self._by_query(scores):
+            yield query, {**parts, "loss": loss}
+
+    def score_tokens(
+        self, rows: Rows, factors: Factors, strategy: str, damping: float, batch_size: int
+    ) -> Iterator[tuple[Query, dict[str, np.ndarray]]]:
+        """The same by input position (Grosse et al. 2023, arXiv 2308.03296).
+
+        The gradient of a block is a sum over positions of g x^T, and so is the score. A position
+        counts for what the block does there, which the losses of later positions depend on too.
+
+        Yields:
+            A query, and its parts: float32 arrays of shape (rows, context), whose sums over
+            positions are those of `score`.
+        """
+        yield from self._by_query(
+            self._pairwise(rows, factors, strategy, damping, batch_size, by_position=True)
+        )
+
+    def _by_query(self, scores: dict[str, torch.Tensor]) -> Iterator[tuple[Query, dict[str, np.ndarray]]]:
+        for index, query in enumerate(self.task.queries):
+            parts: dict[str, np.ndarray] = {}
+            for unit in query.units:
+                for block, name in self.names[unit].items():
+                    part = scores[name][index].float().numpy()
+                    parts[block] = parts[block] + part if block in parts else part
+            yield query, parts
+
+    def _pairwise(
+        self,
+        rows: Rows,
+        factors: Factors,
+        strategy: str,
+        damping: float,
+        batch_size: int,
+        by_position: bool = False,
+    ) -> dict[str, torch.Tensor]:
+        """Module name -> scores, shape (queries, rows) or (queries, rows, context)."""
         needs = FactorConfig.CONFIGS[strategy]
         used = {
             name: factor
@@ -253,7 +293,7 @@ class Tracker:
         self.task.losses.clear()
         self.task.progress = Progress("scored", len(rows))
         with _relative_damping(damping):
-            scores = compute_pairwise_scores_with_loaders(
+            return compute_pairwise_scores_with_loaders(
                 loaded_factors=used,
                 model=self.model,
                 state=self.state,
@@ -265,6 +305,7 @@ class Tracker:
                     # Each block's own, at the scale that is set around this call.
                     damping_factor=None,
                     compute_per_module_scores=True,
+                    compute_per_token_scores=by_position,
                     # All queries before the one pass over the rows.
                     query_gradient_accumulation_steps=len(self.task.queries),
                     amp_dtype=AMP[self.precision],
@@ -273,14 +314,6 @@ class Tracker:
                 tracked_module_names=self.task.modules,
                 disable_tqdm=True,
             )
-        loss = torch.cat(self.task.losses).float().numpy()
-        for index, query in enumerate(self.task.queries):
-            parts: dict[str, np.ndarray] = {}
-            for unit in query.units:
-                for block, name in self.names[unit].items():
-                    part = scores[name][index].float().numpy()
-                    parts[block] = parts[block] + part if block in parts else part
-            yield query, {**parts, "loss": loss}
 
 
 @contextmanager

@@ -353,3 +353,4 @@ class Figures(Section):
     dpi: Positive
     top_samples: Positive
     sample_tokens: Positive
+    browser_samples: Positive

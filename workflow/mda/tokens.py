@@ -203,7 +203,27 @@ class TokenStore:
 
 
 def pieces(tokenizer, row: np.ndarray) -> list[str]:
-    """The text of every token of a row, with the space before it, which join to its text."""
-    word_level = type(tokenizer.model).__name__ == "WordLevel"
-    texts = [tokenizer.decode([int(token)], skip_special_tokens=False) for token in row]
-    return [f"{text} " for text in texts] if word_level else texts
+    """The text of every token of a row, with the space before it, which join to its text.
+
+    A character that several tokens make is the text of the last of them; the others have none.
+    """
+    ids = [int(token) for token in row]
+    texts = tokenizer.decode_batch([[token] for token in ids], skip_special_tokens=False)
+    if type(tokenizer.model).__name__ == "WordLevel":
+        return [f"{text} " for text in texts]
+    if "".join(texts) == tokenizer.decode(ids, skip_special_tokens=False):
+        return texts
+    return _pieces_in_context(tokenizer, ids)
+
+
+def _pieces_in_context(tokenizer, ids: list[int]) -> list[str]:
+    # What a token adds to the text depends on those before it: spaces, characters of several tokens.
+    texts, shown, done = [], 0, 0
+    for end in range(1, len(ids) + 1):
+        before = tokenizer.decode(ids[shown:done], skip_special_tokens=False)
+        text = tokenizer.decode(ids[shown:end], skip_special_tokens=False)
+        whole = not text.endswith("\N{REPLACEMENT CHARACTER}") or end == len(ids)
+        texts.append(text[len(before) :] if whole else "")
+        if whole:
+            shown, done = done, end
+    return texts

@@ -42,10 +42,14 @@ def eigenvectors(wildcards):
 
 def factors(wildcards):
     """The factors that the strategy needs to score."""
-    found = eigenvectors(wildcards)
-    if of_attribution(wildcards).fit.has_lambdas:
-        found.append(f"<results>/{wildcards.place}factors/lambda.safetensors")
-    return found
+    return factors_in(wildcards.place)
+
+
+def factors_in(place):
+    """The same of the attribution in a folder."""
+    fit = variants.attribution(CONFIG, place).fit
+    names = (["eigen"] if fit.has_eigenvectors else []) + (["lambda"] if fit.has_lambdas else [])
+    return [f"<results>/{place}factors/{name}.safetensors" for name in names]
 
 
 def attributed_units(wildcards):

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from mda import (
     agreement,
@@ -12,8 +11,7 @@ from mda import (
     exact,
     files,
     fitting,
-    parallel,
-    probes,
+    queries,
     sections,
     sequences,
     statistics,
@@ -24,7 +22,6 @@ from mda import (
 from mda import model as models
 from mda import schedule as schedules
 from mda.errors import UserError
-from mda.influence import Query
 from mda.studies import Exact
 from mda.tokens import TokenStore
 
@@ -75,9 +72,7 @@ def compare(
     both = {name: (even[name] + odd[name]) / 2 for name in even}
     lines = []
     for target in target_settings:
-        settings_of = probe_settings[target.probe]
-        batch = torch.from_numpy(sequences.of_probe(settings_of, vocabulary)).to(parallel.device())
-        query = Query(target.name, members[target.name], probes.load(settings_of.measure), batch)
+        query = queries.of_target(target.name, members[target.name], probe_settings[target.probe], vocabulary)
         mine = [names[unit][block] for unit in members[target.name] for block in target.blocks]
         probe = exact.probe_gradients(model, mine, query)
         sets = [exact.directions(matrix, probe, damping) for matrix in (both, even, odd)]

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import torch
 
-from mda import cli, files, fitting, influence, parallel, probes, sections, sequences, tokens, units
+from mda import cli, files, fitting, influence, queries, sections, sequences, tokens, units
 from mda import model as models
 from mda import schedule as schedules
 from mda.tokens import TokenStore
@@ -45,13 +44,13 @@ def score(
     rows = stream.row[part]
     found = units.read_targets(targets)
     vocabulary = sequences.ordinary_tokens(tokens.load_tokenizer(tokenizer))
-    queries = [
-        _query(target.name, found[target.name], probe_settings[target.probe], vocabulary)
+    asked = [
+        queries.of_target(target.name, found[target.name], probe_settings[target.probe], vocabulary)
         for target in target_settings
     ]
     model = models.load(checkpoint, numerics.attention)
     tracker = influence.Tracker(
-        model, units.all_units(found), fit.seed, queries, precision=numerics.attribution
+        model, units.all_units(found), fit.seed, asked, precision=numerics.attribution
     )
     fitted = influence.unflatten(
         {key: tensor for path in factors for key, tensor in fitting.to_tensors(fitting.read(path)).items()}
@@ -77,13 +76,6 @@ def score(
         tables.append(pa.table(columns))
     # Heads and neurons have other blocks; a block that a unit lacks is null.
     files.write_table(out, pa.concat_tables(tables, promote_options="default"))
-
-
-def _query(
-    name: str, members: list[units.Unit], settings: sections.Probe, vocabulary: np.ndarray
-) -> influence.Query:
-    batch = torch.from_numpy(sequences.of_probe(settings, vocabulary)).to(parallel.device())
-    return influence.Query(name, members, probes.load(settings.measure), batch)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,29 @@
+"""Write the page to look at the samples of highest and lowest influence."""
+
+from pathlib import Path
+
+from mda import browser, cli, files, units
+
+
+def write(
+    tokens: Path,
+    targets: Path,
+    template: Path,
+    experiment: str | None,
+    checkpoint: int,
+    strategy: str,
+    out: Path,
+) -> None:
+    """Write `out`: the samples of `tokens` as a page of HTML that needs no other file."""
+    samples = [browser.sample(line) for line in files.read_table(tokens).to_pylist()]
+    facts = {
+        "experiment": experiment,
+        "checkpoint": checkpoint,
+        "strategy": strategy,
+        "units": {name: list(map(str, members)) for name, members in units.read_targets(targets).items()},
+    }
+    files.write_text(out, browser.page(template.read_text(encoding="utf-8"), samples, facts))
+
+
+if __name__ == "__main__":
+    cli.run(write)
