@@ -129,7 +129,7 @@ def test_every_finding_names_its_file_and_rule():
 def test_the_page_shows_every_finding_with_its_verdict():
     found = findings.judge({"effects": effects()}, ["unit"], SETTINGS)
     null = pd.DataFrame(
-        [{"comparison": "to_base", "outcome": "score_area", "tests": 8, "found": 0, "rate": 0.0,
+        [{"comparison": "to_base", "outcomes": "unit", "tests": 8, "found": 0, "rate": 0.0,
           "rate_low": 0.0, "rate_high": 0.3, "nominal": 0.05, "corrected": 0}]
     )  # fmt: skip
     page = findings_page.text(found, {"effects": effects(), "null": null}, 0.95, "this")

@@ -82,7 +82,7 @@ def _known(tables: Mapping[str, pd.DataFrame]) -> str:
             low, high = 100 * line["rate_low"], 100 * line["rate_high"]
             rows.append(
                 (
-                    f"{line['outcome']}, {line['comparison'].replace('_', ' ')}",
+                    f"{line['outcomes']}, {line['comparison'].replace('_', ' ')}",
                     str(line["tests"]),
                     f"{line['nominal']:.2f}",
                     f"{100 * line['rate']:.0f} % [{low:.0f}, {high:.0f}]",

@@ -309,9 +309,9 @@ def _null(table: pd.DataFrame, palette: Palette) -> Figure:
     del palette
     figure, axes = _grid(1, 1, 0.5 + 0.18 * len(table))
     names = [
-        f"{outcome.replace('_', ' ')}, {comparison.replace('_', ' ')} ({tests} tests)"
+        f"{outcome}, {comparison.replace('_', ' ')} ({tests} tests)"
         for outcome, comparison, tests in zip(
-            table["outcome"], table["comparison"], table["tests"], strict=True
+            table["outcomes"], table["comparison"], table["tests"], strict=True
         )
     ]
     forest(axes[0][0], table, "rate", names, [COMMON] * len(table), zero=float(table["nominal"].iloc[0]))
