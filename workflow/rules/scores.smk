@@ -11,53 +11,6 @@ wildcard_constraints:
     part=r"\d+",
 
 
-def of_attribution(wildcards):
-    """The settings of this attribution or variant of it."""
-    return variants.attribution(CONFIG, wildcards.place)
-
-
-def attributed_checkpoint(wildcards):
-    """The checkpoint that this attribution reads."""
-    return f"{CONFIG.results}/base/checkpoints/step-{of_attribution(wildcards).checkpoint:06d}"
-
-
-def as_fit(wildcards):
-    """How its curvature is fitted."""
-    return as_json(of_attribution(wildcards).fit)
-
-
-def parts(kind):
-    """An input function: all parts of a factor."""
-    return lambda wildcards: expand(
-        f"<results>/{wildcards.place}factors/{kind}/{{part}}.safetensors",
-        part=range(of_attribution(wildcards).fit.parts),
-    )
-
-
-def eigenvectors(wildcards):
-    """The eigenvectors, if the strategy has any."""
-    has = of_attribution(wildcards).fit.has_eigenvectors
-    return [f"<results>/{wildcards.place}factors/eigen.safetensors"] if has else []
-
-
-def factors(wildcards):
-    """The factors that the strategy needs to score."""
-    return factors_in(wildcards.place)
-
-
-def factors_in(place):
-    """The same of the attribution in a folder."""
-    fit = variants.attribution(CONFIG, place).fit
-    names = (["eigen"] if fit.has_eigenvectors else []) + (["lambda"] if fit.has_lambdas else [])
-    return [f"<results>/{place}factors/{name}.safetensors" for name in names]
-
-
-def attributed_units(wildcards):
-    """The units of the targets that this attribution scores."""
-    other = variants.place(variants.OTHER_UNITS)
-    return f"<results>/{other if wildcards.place == other else ''}heads/targets.json"
-
-
 rule covariance_part:
     """Sum up the covariances of all targets' units over one part of the fitted samples."""
     input:

@@ -5,18 +5,6 @@
 #      selections/{selection}/top-{percent}.parquet (rank, score, row, step, label, excerpt).
 
 
-def target_of_selection(wildcards):
-    """The target that a selection is made for."""
-    _, name = design.method_and_target(wildcards.selection)
-    return next(target for target in CONFIG.targets if target.name == name)
-
-
-def probe_of_selection(wildcards):
-    """The probe of that target, for the methods that read it."""
-    method, _ = design.method_and_target(wildcards.selection)
-    return as_json(CONFIG.probes[target_of_selection(wildcards).probe] if method == "bm25" else None)
-
-
 rule control_scores:
     """Score the samples by a control that needs no gradient."""
     input:

@@ -1,0 +1,61 @@
+# What the rules of scores and selections read: of the configured attribution, of a variant of it (in the
+# folder `place`), and of a selection's method.
+
+
+def of_attribution(wildcards):
+    """The settings of this attribution or variant of it."""
+    return variants.attribution(CONFIG, wildcards.place)
+
+
+def attributed_checkpoint(wildcards):
+    """The checkpoint that this attribution reads."""
+    return f"{CONFIG.results}/base/checkpoints/step-{of_attribution(wildcards).checkpoint:06d}"
+
+
+def as_fit(wildcards):
+    """How its curvature is fitted."""
+    return as_json(of_attribution(wildcards).fit)
+
+
+def parts(kind):
+    """An input function: all parts of a factor."""
+    return lambda wildcards: expand(
+        f"<results>/{wildcards.place}factors/{kind}/{{part}}.safetensors",
+        part=range(of_attribution(wildcards).fit.parts),
+    )
+
+
+def eigenvectors(wildcards):
+    """The eigenvectors, if the strategy has any."""
+    has = of_attribution(wildcards).fit.has_eigenvectors
+    return [f"<results>/{wildcards.place}factors/eigen.safetensors"] if has else []
+
+
+def factors(wildcards):
+    """The factors that the strategy needs to score."""
+    return factors_in(wildcards.place)
+
+
+def factors_in(place):
+    """The same of the attribution in a folder."""
+    fit = variants.attribution(CONFIG, place).fit
+    names = (["eigen"] if fit.has_eigenvectors else []) + (["lambda"] if fit.has_lambdas else [])
+    return [f"<results>/{place}factors/{name}.safetensors" for name in names]
+
+
+def attributed_units(wildcards):
+    """The units of the targets that this attribution scores."""
+    other = variants.place(variants.OTHER_UNITS)
+    return f"<results>/{other if wildcards.place == other else ''}heads/targets.json"
+
+
+def target_of_selection(wildcards):
+    """The target that a selection is made for."""
+    _, name = design.method_and_target(wildcards.selection)
+    return next(target for target in CONFIG.targets if target.name == name)
+
+
+def probe_of_selection(wildcards):
+    """The probe of that target, for the methods that read it."""
+    method, _ = design.method_and_target(wildcards.selection)
+    return as_json(CONFIG.probes[target_of_selection(wildcards).probe] if method == "bm25" else None)

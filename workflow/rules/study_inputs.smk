@@ -1,0 +1,200 @@
+# What each study reads and is told, and where what it shows stands.
+
+STUDIES = CONFIG.studies
+MAIN_FRACTION = design.main_fraction(CONFIG)
+# What an experiment without a name is called in tables.
+EXPERIMENT = CONFIG.experiment or "this"
+
+
+def variant_scores(names):
+    """Tables of scores of variants."""
+    return [f"<results>/{variants.place(name)}scores/scores.parquet" for name in names]
+
+
+def scored_methods():
+    """Methods that give every sample a score, each with its target: influence by all curvatures, and controls."""
+    methods = ["influence", "loss"]
+    if STUDIES.curvature is not None:
+        methods += STUDIES.curvature.strategies
+    if STUDIES.controls is not None:
+        methods += [method for method in STUDIES.controls.selections if method in selection.CONTROLS]
+    pairs = []
+    for method in methods:
+        for name in selections_of(CONFIG, method):
+            _, target = design.method_and_target(name)
+            pairs.append((method, target))
+    return pairs
+
+
+def scores_of_method(method, target):
+    """Where the scores of such a method stand."""
+    if method in selection.CONTROLS:
+        name = method if target is None else f"{method}-{target}"
+        return f"<results>/scores/controls/{name}.parquet"
+    return f"<results>/{variants.place(design.variant_of(CONFIG, method, target))}scores/scores.parquet"
+
+
+def removals():
+    """The runs of the study of specificity: without the samples of each unit, at random, and the base."""
+    kind, wanted = STUDIES.specificity.kind, {f"influence-{target.name}" for target in CONFIG.all_targets}
+    return [
+        cell
+        for cell in design.study_cells(CONFIG)
+        if cell.intervention == "base"
+        or (cell.intervention == kind and cell.fraction == MAIN_FRACTION)
+        and cell.selection in wanted | {"random"}
+    ]
+
+
+OTHER_UNITS = variants.place(variants.OTHER_UNITS)
+SUBSETS = design.subset_cells(CONFIG)
+
+
+def study_tables():
+    """Study -> its inputs, and its settings; both are arguments of the step study_{study}.
+
+    Only what is configured is here.
+    """
+    scores, targets = "<results>/scores/scores.parquet", "<results>/heads/targets.json"
+    confidence, window = {"confidence": CONFIG.evidence.confidence}, {"window": CONFIG.run.window}
+    main = {"fraction": MAIN_FRACTION, **confidence}
+    larger = [] if STUDIES.larger is None else [STUDIES.larger]
+    metrics = {target.name: target.metric for target in CONFIG.targets}
+    found = {
+        "augmentation": (
+            {
+                "effects": ["<results>/evidence/effects.csv"]
+                + [f"results/{name}/tables/effects.csv" for name in larger]
+            },
+            {"experiments": [EXPERIMENT, *larger], "fraction": MAIN_FRACTION},
+        ),
+        "coupling": ({"outcomes": "<results>/evidence/outcomes.csv"}, confidence),
+        "enrichment": (
+            {
+                "scores": scores,
+                "train": "<results>/tokens/train.npy",
+                "tokenizer": "<results>/tokens/tokenizer.json",
+            },
+            {"seed": CONFIG.selection.seed, **window, **main},
+        ),
+        "tail": ({"scores": scores}, {"seed": CONFIG.selection.seed, **main}),
+        "stream": (
+            {
+                "scores": scores,
+                "targets": targets,
+                "steps": "<results>/base/steps.parquet",
+                "head_scores": "<results>/base/heads.parquet",
+            },
+            {"metrics": metrics, **confidence},
+        ),
+    }
+    if STUDIES.dose is not None:
+        dose = STUDIES.dose
+        found["dose"] = (
+            {"effects": "<results>/evidence/effects.csv"},
+            {"kinds": dose.kinds, "selections": dose.selections},
+        )
+    names = variants.names(CONFIG)
+    if names:
+        found["agreement"] = (
+            {"configured": scores, "variants": variant_scores(names)},
+            {"names": names, **main},
+        )
+    if STUDIES.controls is not None:
+        found["controls"] = (
+            {"outcomes": "<results>/evidence/outcomes.csv"},
+            {"kind": STUDIES.controls.kind, **main},
+        )
+    if STUDIES.specificity is not None:
+        places = ["", OTHER_UNITS]
+        both = {"targets": [f"<results>/{place}heads/targets.json" for place in places]}
+        found["overlap"] = (
+            {"scores": [f"<results>/{place}scores/scores.parquet" for place in places], **both},
+            {
+                "metrics": {target.name: target.metric for target in CONFIG.all_targets},
+                **window,
+                **main,
+            },
+        )
+        for name in ("crossed", "contrast"):
+            found[name] = (
+                {
+                    "head_scores": of_runs(removals(), "heads.parquet"),
+                    "ranks": "<results>/heads/scores.parquet",
+                    **both,
+                },
+                {
+                    "cells": removals(),
+                    "rank_at": CONFIG.attribution.rank_at,
+                    "threshold": CONFIG.evidence.threshold,
+                    **confidence,
+                },
+            )
+    if STUDIES.datamodel is not None:
+        methods = scored_methods()
+        found["datamodel"] = (
+            {
+                "curves": "<results>/evidence/subsets/curves.parquet",
+                "subsets": [
+                    f"<results>/selections/{cell.selection}/top-{design.percent(cell.fraction)}.parquet"
+                    for cell in SUBSETS
+                ],
+                "schedule": "<results>/schedules/order.parquet",
+                "scores": [scores_of_method(*method) for method in methods],
+            },
+            {"methods": methods, "threshold": CONFIG.evidence.threshold, **window, **confidence},
+        )
+    if STUDIES.validity is not None:
+        corpora = STUDIES.validity.corpora
+        found["recovery"] = (
+            {
+                "scores": [f"results/{name}/scores/scores.parquet" for name in corpora],
+                "stores": [f"results/{name}/tokens/train.npy" for name in corpora],
+                "configurations": [f"results/{name}/config.yaml" for name in corpora],
+            },
+            {"corpora": corpora, "label": STUDIES.validity.label, **main},
+        )
+        if STUDIES.validity.none is not None:
+            null = {"effects": f"results/{STUDIES.validity.none}/tables/effects.csv"}
+            found["null"] = (null, confidence)
+    return found
+
+
+STUDY_TABLES = study_tables()
+
+
+def inputs_of_study(wildcards):
+    """The inputs of a study, by the names of the step's arguments."""
+    inputs, _ = STUDY_TABLES[wildcards.study]
+    for paths in inputs.values():
+        for path in paths if isinstance(paths, list) else [paths]:
+            if path.startswith("results/") and not Path(path).exists():
+                raise WorkflowError(
+                    f"configuration: 'studies' names the experiment {path.split('/')[1]}, but there is no {path}; "
+                    "run that experiment first."
+                )
+    return inputs
+
+
+def arguments_of_study(wildcards, input):
+    """Inputs and settings of a study as its step's command line."""
+    inputs, settings = STUDY_TABLES[wildcards.study]
+    words = []
+    for name in inputs:
+        paths = input[name] if isinstance(inputs[name], list) else [input[name]]
+        words += [f"--{name.replace('_', '-')}", *paths]
+    for name, value in settings.items():
+        words += [f"--{name.replace('_', '-')}", value if isinstance(value, str) else as_json(value)]
+    return shlex.join(words)
+
+
+def study_figures():
+    """The studies that have a figure of their own."""
+    exact = STUDIES.curvature is not None and STUDIES.curvature.exact is not None
+    return [name for name in STUDY_TABLES if name not in ("contrast", "tail")] + (["exact"] if exact else [])
+
+
+def front_page():
+    """The first page of the report: the findings, once there are any."""
+    page = Path.cwd() / CONFIG.results / "evidence" / "findings.rst"
+    return str(page) if page.is_file() else "workflow/report/workflow.rst"
