@@ -18,6 +18,11 @@ def evidence(finished, tmp_path_factory):
     return project
 
 
+def test_every_rule_of_the_studies_has_run(evidence):
+    logs = {path.stem for path in (evidence.results / "logs").iterdir()}
+    assert {"control_scores", "gradient_norm", "exact", "study", "findings", "plot_study"} <= logs
+
+
 def table(project, name):
     return pd.read_csv(project.results / "evidence" / f"{name}.csv")
 
