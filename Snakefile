@@ -67,5 +67,7 @@ rule evidence:
     """The same and the studies, with a verdict on each published finding."""
     input:
         rules.all.input,
+        # First, so that one that has not been run is named.
+        other_experiments(),
         "<results>/evidence/findings.csv",
         expand("<results>/figures/evidence/{study}.png", study=study_figures()),

@@ -6,7 +6,7 @@ import pytest
 
 from mda import findings, findings_page
 
-SETTINGS = findings.Settings(fraction=0.1, confidence=0.95)
+SETTINGS = findings.Settings(fraction=0.1, confidence=0.95, start=60)
 CELL = {"target": "unit", "outcome": "formation_step", "fraction": 0.1, "seeds": 4, "formed": 1.0}
 
 
@@ -18,11 +18,12 @@ def difference(name, value, error, q=None):
     }  # fmt: skip
 
 
-def effects(removal=20.0, duplication=-8.0, random=0.5, swap=0.2, formed=1.0):
+def effects(removal=20.0, duplication=-8.0, random=0.5, swap=0.2, formed=1.0, mean=177.0):
     nothing = difference("to_random", np.nan, np.nan, np.nan) | difference("to_base", np.nan, np.nan, np.nan)
     own = "influence-unit"
     lines = [
-        CELL | nothing | {"intervention": "base", "selection": "none", "fraction": 0.0, "formed": formed},
+        CELL | nothing
+        | {"intervention": "base", "selection": "none", "fraction": 0.0, "formed": formed, "mean": mean},
         CELL | {"intervention": "replace", "selection": own}
         | difference("to_base", removal, 2.0) | difference("to_random", removal, 2.0),
         CELL | {"intervention": "replace", "selection": "random"}
@@ -68,9 +69,10 @@ def test_a_swap_that_loses_the_effect_is_seen():
 
 def test_a_unit_that_does_not_form_reproduces_nothing():
     """Whatever the tables say: the null corpus."""
-    found = findings.judge({"effects": effects(formed=0.0)}, ["unit"], SETTINGS)
-    assert set(found["verdict"]) == {findings.NOT_TESTED}
-    assert set(found["note"]) == {"the unit does not form here"}
+    for table in (effects(formed=0.0, mean=240.0), effects(mean=60.0)):
+        found = findings.judge({"effects": table}, ["unit"], SETTINGS)
+        assert set(found["verdict"]) == {findings.NOT_TESTED}
+        assert set(found["note"]) == {"the unit does not form here"}
 
 
 @pytest.mark.parametrize(("r", "verdict"), [(-0.8, findings.REPRODUCED), (0.8, findings.NOT_REPRODUCED)])

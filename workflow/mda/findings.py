@@ -65,17 +65,23 @@ class Finding:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the measures need of the configuration."""
+    """What the measures need of the configuration.
+
+    Attributes:
+        start: the step at which branches begin.
+    """
 
     fraction: float
     confidence: float
+    start: int
 
 
 def verdict(finding: Finding, found: Measured | None, formed: bool) -> str:
     """The verdict on a finding for one target.
 
-    Reproduced (of open questions: yes) is what the interval, corrected for the number of tests where a table
-    has several, puts on the side of the claim. A unit that does not form in the base runs tests nothing.
+    Reproduced (of open questions: yes) is what the interval, corrected for the number of tests where a
+    table has several, puts on the side of the claim. A unit that does not form in the base runs, or has
+    before, tests nothing.
     """
     if found is None or found.holds is None or not formed:
         return NOT_TESTED
@@ -100,10 +106,10 @@ def _cell(
     return mine.iloc[0] if len(mine) else None
 
 
-def forms(tables: Tables, target: str) -> bool:
-    """Whether the unit forms in most base runs."""
+def forms(tables: Tables, target: str, start: int) -> bool:
+    """Whether the unit forms in most base runs, and has not formed before them."""
     base = _cell(tables, target, "formation_step", "base", "none", 0.0)
-    return base is not None and bool(base["formed"] >= 0.5)
+    return base is not None and bool(base["formed"] >= 0.5 and base["mean"] > start)
 
 
 def _shift(kind: str, outcome: str, sign: int, unit: str) -> Measure:
@@ -345,7 +351,7 @@ def judge(tables: Tables, targets: Sequence[str], settings: Settings) -> pd.Data
     """A line a target and finding: what is claimed, what was published, what was found, and the verdict."""
     lines = []
     for target in targets:
-        formed = forms(tables, target)
+        formed = forms(tables, target, settings.start)
         for finding in FINDINGS:
             found = finding.measure(tables, target, settings)
             shown = found or Measured(np.nan, np.nan, np.nan, None, 0, "")

@@ -69,6 +69,7 @@ rule findings:
         targets=as_json([target.name for target in CONFIG.targets]),
         fraction=MAIN_FRACTION,
         confidence=CONFIG.evidence.confidence,
+        start=CONFIG.run.window.origin,
         experiment=CONFIG.experiment or "the embedded default",
         code=code.fingerprint("findings"),
     shell:
@@ -78,6 +79,7 @@ rule findings:
             --targets {params.targets:q} \
             --fraction {params.fraction} \
             --confidence {params.confidence} \
+            --start {params.start} \
             --experiment {params.experiment:q} \
             --out {output.findings:q} \
             --out-page {output.page:q} \

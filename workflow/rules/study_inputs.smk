@@ -166,14 +166,20 @@ STUDY_TABLES = study_tables()
 def inputs_of_study(wildcards):
     """The inputs of a study, by the names of the step's arguments."""
     inputs, _ = STUDY_TABLES[wildcards.study]
-    for paths in inputs.values():
-        for path in paths if isinstance(paths, list) else [paths]:
-            if path.startswith("results/") and not Path(path).exists():
-                raise WorkflowError(
-                    f"configuration: 'studies' names the experiment {path.split('/')[1]}, but there is no {path}; "
-                    "run that experiment first."
-                )
     return inputs
+
+
+def as_list(paths):
+    """One path or several as several."""
+    return paths if isinstance(paths, list) else [paths]
+
+
+def other_experiments():
+    """What the studies read of other experiments, which no rule here makes: they are run first."""
+    paths = [
+        path for inputs, _ in STUDY_TABLES.values() for paths in inputs.values() for path in as_list(paths)
+    ]
+    return [path for path in paths if path.startswith("results/")]
 
 
 def arguments_of_study(wildcards, input):
@@ -181,8 +187,7 @@ def arguments_of_study(wildcards, input):
     inputs, settings = STUDY_TABLES[wildcards.study]
     words = []
     for name in inputs:
-        paths = input[name] if isinstance(inputs[name], list) else [input[name]]
-        words += [f"--{name.replace('_', '-')}", *paths]
+        words += [f"--{name.replace('_', '-')}", *as_list(input[name])]
     for name, value in settings.items():
         words += [f"--{name.replace('_', '-')}", value if isinstance(value, str) else as_json(value)]
     return shlex.join(words)

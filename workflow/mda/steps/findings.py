@@ -12,6 +12,7 @@ def judge(
     targets: list[str],
     fraction: float,
     confidence: float,
+    start: int,
     experiment: str,
     out: Path,
     out_page: Path,
@@ -21,7 +22,7 @@ def judge(
     `tables` are those of the folder evidence; their names say which is which.
     """
     read = {path.stem: pd.read_csv(path, keep_default_na=True) for path in tables}
-    found = findings.judge(read, targets, findings.Settings(fraction, confidence))
+    found = findings.judge(read, targets, findings.Settings(fraction, confidence, start))
     files.write_text(out, found.to_csv(index=False, float_format="%.6g"))
     files.write_text(out_page, findings_page.text(found, read, confidence, experiment))
 
