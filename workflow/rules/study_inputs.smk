@@ -175,7 +175,7 @@ def as_list(paths):
 
 
 def other_experiments():
-    """What the studies read of other experiments, which no rule here makes: they are run first."""
+    """What the studies read of other experiments, which are to be run before."""
     paths = [
         path for inputs, _ in STUDY_TABLES.values() for paths in inputs.values() for path in as_list(paths)
     ]
