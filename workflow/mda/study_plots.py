@@ -174,7 +174,9 @@ def _heat(
                 color="white" if dark else "black",
             )  # fmt: skip
     axis.set_yticks(range(len(rows)), rows)
-    axis.set_xticks(range(len(columns)), columns, rotation=90 if len(columns) > 12 else 0)
+    # Long names would run into each other.
+    slant = 90 if len(columns) > 12 else 30 if max(map(len, columns)) > 14 else 0
+    axis.set_xticks(range(len(columns)), columns, rotation=slant, ha="right" if slant == 30 else "center")
 
 
 def _stream(table: pd.DataFrame, palette: Palette) -> Figure:
