@@ -6,7 +6,6 @@ from collections import Counter
 from datetime import datetime
 
 import pandas as pd
-import yaml
 from project import ROOT
 
 # The default goal does without these; test_published.py and test_evidence.py run them.
@@ -86,10 +85,3 @@ def test_the_local_profile_has_nothing_to_do_either(on_slurm):
     """Where a job ran changes nothing."""
     done = on_slurm.snakemake("--executor", "local", "--cores", "2", "--dry-run")
     assert "Nothing to be done" in done.stdout
-
-
-def test_the_profile_knows_the_rules_with_gpus_and_those_that_train():
-    """Its lists are those of the rules."""
-    profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())["__variables__"]
-    assert {*profile["gpus"], *profile["other_gpu_rules"]} == rules_with("gpu=")
-    assert set(profile["gpus"]) == rules_with("save_seconds=")

@@ -2,8 +2,10 @@
 
 import io
 import os
+import re
 
 import pytest
+import yaml
 import yte
 from project import ROOT
 
@@ -62,3 +64,17 @@ def test_every_key_and_variable_is_explained():
 
 def test_the_link_is_what_snakemake_looks_for():
     assert (ROOT / "slurm" / "config.yaml").samefile(PROFILES / "slurm" / "config.yaml")
+
+
+def rules_with(text):
+    """The rules whose definition has this text."""
+    sources = "\n".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
+    blocks = re.findall(r"^ *rule (\w+):\n((?:(?! *rule ).*\n)*)", sources, re.MULTILINE)
+    return {name for name, body in blocks if text in body}
+
+
+def test_the_profile_knows_the_rules_with_gpus_and_those_that_train():
+    """Its lists are those of the rules."""
+    variables = yaml.safe_load((PROFILES / "slurm" / "config.yaml").read_text())["__variables__"]
+    assert {*variables["gpus"], *variables["other_gpu_rules"]} == rules_with("gpu=")
+    assert set(variables["gpus"]) == rules_with("save_seconds=")
