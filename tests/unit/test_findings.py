@@ -121,6 +121,19 @@ def test_overlap_is_with_units_of_the_same_kind():
     assert verdicts(effects=effects(), overlap=table)["overlap"] == findings.REPRODUCED
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (3.0, 20.0, findings.REPRODUCED),
+        (1.5, 4.0, findings.NOT_REPRODUCED),
+        (0.5, 20.0, findings.NOT_REPRODUCED),
+    ],
+)
+def test_an_order_of_magnitude_is_inside_the_interval(low, high, verdict):
+    line = {"removed": "unit", "ratio": 3.5, "ratio_low": low, "ratio_high": high, "seeds": 4}
+    assert verdicts(effects=effects(), crossed=pd.DataFrame([line]))["specificity"] == verdict
+
+
 def test_every_finding_names_its_file_and_rule():
     found = findings.judge({"effects": effects()}, ["unit"], SETTINGS)
     assert len(set(found["finding"])) == len(found)

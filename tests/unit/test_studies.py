@@ -50,13 +50,14 @@ def test_effects_on_every_head_are_against_random():
 
 def test_the_contrast_leaves_the_units_own_heads_out():
     final = {"L0H0": 1.0, "L0H1": 0.9, "L0H2": 0.0}
-    [line] = crossed.contrast(removal_runs(), {"a": ["L0H0"]}, final, 0.5, 0.95).to_dict("records")
-    assert line["induction"] == pytest.approx(0.4)
-    assert line["other"] == pytest.approx(0.005)
+    found = crossed.effects(removal_runs(), {"a": ["L0H0"]}, final, 0.5, 0.95)
+    line = found.iloc[0]
+    assert found["ratio"].nunique() == 1
     assert line["ratio"] == pytest.approx(0.4 / (0.002 * (1 * 2 * 3 * 4) ** 0.25))
     assert line["ratio_low"] < line["ratio"] < line["ratio_high"]
     # Without heads of both sorts there is nothing to hold against each other.
-    assert crossed.contrast(removal_runs(), {"a": ["L0H0"]}, {**final, "L0H2": 1.0}, 0.5, 0.95).empty
+    alike = crossed.effects(removal_runs(), {"a": ["L0H0"]}, {**final, "L0H2": 1.0}, 0.5, 0.95)
+    assert alike["ratio"].isna().all()
 
 
 def test_the_datamodelling_score_finds_the_truth_and_not_noise():

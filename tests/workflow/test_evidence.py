@@ -6,7 +6,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 STUDIES = {
-    "agreement", "augmentation", "contrast", "controls", "coupling", "crossed", "datamodel", "dose",
+    "agreement", "augmentation", "controls", "coupling", "crossed", "datamodel", "dose",
     "enrichment", "exact", "overlap", "stream", "tail",
 }  # fmt: skip
 
@@ -31,7 +31,7 @@ def test_every_study_has_a_table_and_a_figure(evidence):
     made = {path.stem for path in (evidence.results / "evidence").glob("*.csv")}
     assert made == STUDIES | {"effects", "outcomes", "findings"}
     drawn = {path.stem for path in (evidence.results / "figures" / "evidence").glob("*.png")}
-    assert drawn == STUDIES - {"contrast", "tail"}
+    assert drawn == STUDIES - {"tail"}
 
 
 def test_findings_are_of_every_target_and_name_files_that_exist(evidence):

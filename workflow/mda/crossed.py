@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def effects(
     Returns:
         A line a removed target, head and metric: own (the head is one of the target's), induction (it is an
         induction head), base (mean area in the base runs), and the columns of `evidence.compare` as
-        `to_random`, with `_q` over the heads.
+        `to_random`, with `_q` over the heads; and of each target the columns of `contrast`.
     """
     lines = []
     for (head, metric), mine in table.groupby(["head", "metric"], sort=True):
@@ -85,25 +85,23 @@ def effects(
             )
     found = pd.DataFrame(lines)
     groups = found.groupby(["removed", "metric"])["to_random_p"]
-    return found.assign(to_random_q=groups.transform(statistics.adjusted))
+    found = found.assign(to_random_q=groups.transform(statistics.adjusted))
+    induction = {head for head, score in final.items() if score >= threshold}
+    return found.merge(contrast(table, units, induction, confidence), on="removed", how="left")
 
 
 def contrast(
-    table: pd.DataFrame,
-    units: Mapping[str, Sequence[str]],
-    final: Mapping[str, float],
-    threshold: float,
-    confidence: float,
+    table: pd.DataFrame, units: Mapping[str, Sequence[str]], induction_heads: Set[str], confidence: float
 ) -> pd.DataFrame:
     """For each removed target: how much further other induction heads move than heads that are none.
 
     Args:
-        as for `effects`.
+        table: `areas` of all runs.
 
     Returns:
-        A line a target: induction, other (mean absolute effect on the prefix-matching score of the two
-        groups, the target's own heads left out), ratio (geometric mean over seeds) with its t interval, of
-        logarithms; seeds, heads (of each group). Noise alone moves every head, so the ratio is a lower bound.
+        A line a target with heads of both sorts beside its own: removed, ratio of the mean absolute effects
+        on the prefix-matching score (geometric mean over seeds), with its t interval, of logarithms. Noise
+        alone moves every head, so the ratio is a lower bound.
     """
     wide = table[table["metric"] == "prefix_matching"].pivot_table(
         index=["selection", "seed"], columns="head", values="area"
@@ -111,25 +109,13 @@ def contrast(
     random, lines = wide.loc["random"], []
     for target, own in units.items():
         others = [head for head in wide.columns if head not in own]
-        induction = [head for head in others if final[head] >= threshold]
-        rest = [head for head in others if head not in induction]
+        induction = [head for head in others if head in induction_heads]
+        rest = [head for head in others if head not in induction_heads]
         if f"influence-{target}" not in wide.index or not induction or not rest:
             continue
         moved = (wide.loc[f"influence-{target}"] - random).abs().dropna()
-        near, far = moved[induction].mean(axis=1), moved[rest].mean(axis=1)
-        logs = np.log(near / far)
+        logs = np.log(moved[induction].mean(axis=1) / moved[rest].mean(axis=1))
         found = statistics.paired_difference(logs.to_numpy(), np.zeros(len(logs)), confidence)
-        lines.append(
-            {
-                "target": target,
-                "induction": float(near.mean()),
-                "other": float(far.mean()),
-                "ratio": np.exp(found.mean),
-                "ratio_low": np.exp(found.low),
-                "ratio_high": np.exp(found.high),
-                "seeds": len(logs),
-                "heads": f"{len(induction)} and {len(rest)}",
-            }
-        )
-    columns = ["target", "induction", "other", "ratio", "ratio_low", "ratio_high", "seeds", "heads"]
-    return pd.DataFrame(lines, columns=columns)
+        ratio = dict(zip(("ratio", "ratio_low", "ratio_high"), np.exp(found[:3]), strict=True))
+        lines.append({"removed": target, **ratio})
+    return pd.DataFrame(lines, columns=["removed", "ratio", "ratio_low", "ratio_high"])

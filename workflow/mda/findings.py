@@ -123,42 +123,30 @@ def _shift(kind: str, outcome: str, sign: int, unit: str) -> Measure:
         if not np.isnan(line["to_random_q"]):
             right = sign * line["to_random"] > 0
             holds = bool(right and line["to_random_q"] < 1 - settings.confidence)
-        return Measured(
-            line["to_random"], line["to_random_low"], line["to_random_high"], holds,
-            int(line["seeds"]), unit, line["to_random_detectable"],
-        )  # fmt: skip
+        return _measured(line, "to_random", holds, line["seeds"], unit, line["to_random_detectable"])
 
     return measure
 
 
-def _random_does_little(tables: Tables, target: str, settings: Settings) -> Measured | None:
-    """Equivalence: random removal's interval lies within half of the effect of removal by influence."""
-    line = _cell(tables, target, "formation_step", "replace", "random", settings.fraction)
-    own = _cell(tables, target, "formation_step", "replace", f"influence-{target}", settings.fraction)
-    if line is None or own is None or np.isnan(line["to_base_low"]):
-        return None
-    margin = abs(own["to_base"]) / 2
-    holds = bool(-margin < line["to_base_low"] and line["to_base_high"] < margin)
-    note = f"within half of influence's effect, {margin:.3g} steps"
-    return Measured(
-        line["to_base"], line["to_base_low"], line["to_base_high"], holds, int(line["seeds"]), "steps",
-        line["to_base_detectable"], note,
-    )  # fmt: skip
+def _as_the_base(kind: str, selection: str) -> Measure:
+    """Equivalence: the unit forms when the base's does, to within half of the effect of its removal.
 
+    Args:
+        selection: with `{target}` in the place of the target.
+    """
 
-def _swap_keeps(tables: Tables, target: str, settings: Settings) -> Measured | None:
-    """Equivalence: the swapped run forms when the base does, to within half of the effect of removal."""
-    line = _cell(tables, target, "formation_step", "swap", f"influence-{target}", settings.fraction)
-    own = _cell(tables, target, "formation_step", "replace", f"influence-{target}", settings.fraction)
-    if line is None or own is None or np.isnan(line["to_base_low"]):
-        return None
-    margin = abs(own["to_base"]) / 2
-    holds = bool(-margin < line["to_base_low"] and line["to_base_high"] < margin)
-    note = f"within half of removal's effect, {margin:.3g} steps"
-    return Measured(
-        line["to_base"], line["to_base_low"], line["to_base_high"], holds, int(line["seeds"]), "steps",
-        line["to_base_detectable"], note,
-    )  # fmt: skip
+    def measure(tables: Tables, target: str, settings: Settings) -> Measured | None:
+        chosen = selection.format(target=target)
+        line = _cell(tables, target, "formation_step", kind, chosen, settings.fraction)
+        own = _cell(tables, target, "formation_step", "replace", f"influence-{target}", settings.fraction)
+        if line is None or own is None or np.isnan(line["to_base_low"]):
+            return None
+        margin = abs(own["to_base"]) / 2
+        holds = bool(-margin < line["to_base_low"] and line["to_base_high"] < margin)
+        note = f"within half of the effect of removal by influence, {margin:.3g} steps"
+        return _measured(line, "to_base", holds, line["seeds"], "steps", line["to_base_detectable"], note)
+
+    return measure
 
 
 def _tail(tables: Tables, target: str, settings: Settings) -> Measured | None:
@@ -178,14 +166,7 @@ def _repetitive(tables: Tables, target: str, settings: Settings) -> Measured | N
     if line is None:
         return None
     holds = bool(line["auroc_low"] > 0.5 and line["q"] < 1 - settings.confidence)
-    return Measured(
-        line["auroc"],
-        line["auroc_low"],
-        line["auroc_high"],
-        holds,
-        0,
-        "AUROC of repeated bigrams",
-    )
+    return _measured(line, "auroc", holds, 0, "AUROC of repeated bigrams")
 
 
 def _overlap(tables: Tables, target: str, settings: Settings) -> Measured | None:
@@ -200,20 +181,16 @@ def _overlap(tables: Tables, target: str, settings: Settings) -> Measured | None
     holds = bool(line["jaccard_low"] > line["chance"] and line["q"] < 1 - settings.confidence)
     other = line["other"] if line["one"] == target else line["one"]
     note = f"with {other}; chance {line['chance']:.2f}"
-    return Measured(
-        line["jaccard"], line["jaccard_low"], line["jaccard_high"], holds, 0, "Jaccard index", note=note
-    )
+    return _measured(line, "jaccard", holds, 0, "Jaccard index", note=note)
 
 
 def _contrast(tables: Tables, target: str, settings: Settings) -> Measured | None:
-    line = _line(tables, "contrast", target=target)
+    """The other induction heads move more, and ten times as much is inside the interval."""
+    line = _line(tables, "crossed", removed=target)
     if line is None or np.isnan(line["ratio_low"]):
         return None
-    note = f"mean |effect| {line['induction']:.3f} on other induction heads, {line['other']:.3f} on the rest"
-    return Measured(
-        line["ratio"], line["ratio_low"], line["ratio_high"], bool(line["ratio_low"] > 1), int(line["seeds"]),
-        "ratio of effects", note=note,
-    )  # fmt: skip
+    holds = bool(line["ratio_low"] > 1 and line["ratio_high"] >= 10)
+    return _measured(line, "ratio", holds, line["seeds"], "ratio of effects")
 
 
 def _spread(tables: Tables, target: str, settings: Settings) -> Measured | None:
@@ -235,10 +212,8 @@ def _coupling(tables: Tables, target: str, settings: Settings) -> Measured | Non
     line = _line(tables, "coupling", target=target, runs_of="all")
     if line is None or np.isnan(line["r"]):
         return None
-    return Measured(
-        line["r"], line["r_low"], line["r_high"], bool(line["r_high"] < 0), int(line["runs"]),
-        "Pearson's r with the ICL score, lower is better",
-    )  # fmt: skip
+    words = "Pearson's r with the ICL score, lower is better"
+    return _measured(line, "r", bool(line["r_high"] < 0), line["runs"], words)
 
 
 def _beats(control: str) -> Measure:
@@ -256,10 +231,7 @@ def _beats(control: str) -> Measure:
             return None
         line = mine.iloc[0]
         holds = bool(line["stronger"] and line["beyond_q"] < 1 - settings.confidence)
-        return Measured(
-            line["beyond"], line["beyond_low"], line["beyond_high"], holds, int(line["seeds"]),
-            "steps beyond", line["beyond_detectable"],
-        )  # fmt: skip
+        return _measured(line, "beyond", holds, line["seeds"], "steps beyond", line["beyond_detectable"])
 
     return measure
 
@@ -268,8 +240,16 @@ def _lds(tables: Tables, target: str, settings: Settings) -> Measured | None:
     line = _line(tables, "datamodel", target=target, method="influence", outcome="score_area")
     if line is None or np.isnan(line["lds"]):
         return None
+    return _measured(line, "lds", bool(line["lds_low"] > 0), line["subsets"], "LDS")
+
+
+def _measured(
+    line: pd.Series, name: str, holds: bool | None, seeds: float, unit: str,
+    detectable: float = np.nan, note: str = "",
+) -> Measured:  # fmt: skip
+    """What a line says of the measure `name` and its interval."""
     return Measured(
-        line["lds"], line["lds_low"], line["lds_high"], bool(line["lds_low"] > 0), int(line["subsets"]), "LDS"
+        line[name], line[f"{name}_low"], line[f"{name}_high"], holds, int(seeds), unit, detectable, note
     )
 
 
@@ -294,7 +274,7 @@ FINDINGS = (
     ),
     Finding(
         "random", "Removing samples at random does neither", "no effect", "effects", "effects",
-        _random_does_little,
+        _as_the_base("replace", "random"),
     ),
     Finding(
         "tail", "Influence is heavy-tailed: the share of the top 10 % of the samples",
@@ -305,12 +285,12 @@ FINDINGS = (
         "LaTeX, markup, code, records, tables, repeated strings", "enrichment", "study", _repetitive,
     ),
     Finding(
-        "overlap", "Different induction heads have the same top samples", "strong overlap", "overlap",
+        "overlap", "Different induction heads share top samples beyond chance", "strong overlap", "overlap",
         "study", _overlap,
     ),
     Finding(
         "specificity", "Removing them moves other induction heads more than heads that are none",
-        "by an order of magnitude", "contrast", "study", _contrast,
+        "by an order of magnitude", "crossed", "study", _contrast,
     ),
     Finding(
         "time", "Influence is spread evenly over training, although the unit forms at once",
@@ -318,7 +298,7 @@ FINDINGS = (
     ),
     Finding(
         "swap", "Top samples of other steps in place of the window's keep the unit's formation",
-        "the effect is kept", "effects", "effects", _swap_keeps,
+        "the effect is kept", "effects", "effects", _as_the_base("swap", "influence-{target}"),
     ),
     Finding(
         "coupling", "The unit and in-context learning move together", "they move together", "coupling",

@@ -64,6 +64,11 @@ def write(path: Path, tensors: dict[str, np.ndarray]) -> None:
         save_file(tensors, part, metadata={"made_by": files.made_by()})
 
 
+def tensors(paths: Sequence[Path]) -> dict[str, torch.Tensor]:
+    """What several files of factors hold, as one."""
+    return {key: tensor for path in paths for key, tensor in to_tensors(read(path)).items()}
+
+
 def to_arrays(tensors: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
     """Tensors as arrays."""
     return {key: tensor.numpy() for key, tensor in tensors.items()}

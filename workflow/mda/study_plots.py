@@ -303,7 +303,9 @@ def _recovery(table: pd.DataFrame, palette: Palette) -> Figure:
         axis.set_xlabel("words of a catalyst put at random (%)")
         axis.set_ylim(-0.03, 1.03)
     axes[0][0].axhline(0.5, color="0.6", linewidth=0.6)
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    # Long enough to tell dashes.
+    handles = axes[0][0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=3, handlelength=4)
     return figure
 
 

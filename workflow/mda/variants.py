@@ -20,33 +20,20 @@ def place(variant: str | None) -> str:
 
 def names(config: Config) -> list[str]:
     """All variants that the studies ask for, but for `OTHER_UNITS`."""
-    return [*strategies(config), *dampings(config), *samples(config), *seeds(config), *checkpoints(config)]
+    study, found = config.studies.curvature, strategies(config)
+    if study is not None:
+        fitted = config.attribution.fit.samples
+        found += [f"damping-{value:g}" for value in study.dampings]
+        found += [f"samples-{max(1, round(share * fitted))}" for share in study.samples]
+        # Of the choice of the fitted samples, and of their sampled labels.
+        found += [f"seed-{seed}" for seed in study.seeds]
+    return found + checkpoints(config)
 
 
 def strategies(config: Config) -> list[str]:
     """Other curvatures."""
     study = config.studies.curvature
     return [] if study is None else [f"strategy-{name}" for name in study.strategies]
-
-
-def dampings(config: Config) -> list[str]:
-    """Other dampings."""
-    study = config.studies.curvature
-    return [] if study is None else [f"damping-{value:g}" for value in study.dampings]
-
-
-def samples(config: Config) -> list[str]:
-    """Curvature fitted on other numbers of samples."""
-    study = config.studies.curvature
-    if study is None:
-        return []
-    return [f"samples-{max(1, round(share * config.attribution.fit.samples))}" for share in study.samples]
-
-
-def seeds(config: Config) -> list[str]:
-    """Curvature fitted on other samples, with other sampled labels."""
-    study = config.studies.curvature
-    return [] if study is None else [f"seed-{seed}" for seed in study.seeds]
 
 
 def checkpoints(config: Config) -> list[str]:

@@ -129,14 +129,17 @@ def minutes(expected):
 SAVE_SECONDS = 60
 
 
+def scores_of(method, target):
+    """The table of scores of a method: influence by some curvature, the loss, or a control."""
+    if method in selection.CONTROLS:
+        return f"<results>/scores/controls/{method if target is None else f'{method}-{target}'}.parquet"
+    return f"<results>/{variants.place(design.variant_of(CONFIG, method, target))}scores/scores.parquet"
+
+
 def scores_of_selection(wildcards):
     """The table of scores that a selection reads; nothing for one at random."""
     method, target = design.method_and_target(wildcards.selection)
-    if method in selection.CONTROLS:
-        return [f"<results>/scores/controls/{wildcards.selection}.parquet"]
-    if method in ("random", "subset", "matched"):
-        return []
-    return [f"<results>/{variants.place(design.variant_of(CONFIG, method, target))}scores/scores.parquet"]
+    return [] if method in ("random", "subset", "matched") else [scores_of(method, target)]
 
 
 def matched_selection(wildcards):

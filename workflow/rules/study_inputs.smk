@@ -26,14 +26,6 @@ def scored_methods():
     return pairs
 
 
-def scores_of_method(method, target):
-    """Where the scores of such a method stand."""
-    if method in selection.CONTROLS:
-        name = method if target is None else f"{method}-{target}"
-        return f"<results>/scores/controls/{name}.parquet"
-    return f"<results>/{variants.place(design.variant_of(CONFIG, method, target))}scores/scores.parquet"
-
-
 def removals():
     """The runs of the study of specificity: without the samples of each unit, at random, and the base."""
     kind, wanted = STUDIES.specificity.kind, {f"influence-{target.name}" for target in CONFIG.all_targets}
@@ -116,20 +108,19 @@ def study_tables():
                 **main,
             },
         )
-        for name in ("crossed", "contrast"):
-            found[name] = (
-                {
-                    "head_scores": of_runs(removals(), "heads.parquet"),
-                    "ranks": "<results>/heads/scores.parquet",
-                    **both,
-                },
-                {
-                    "cells": removals(),
-                    "rank_at": CONFIG.attribution.rank_at,
-                    "threshold": CONFIG.evidence.threshold,
-                    **confidence,
-                },
-            )
+        found["crossed"] = (
+            {
+                "head_scores": of_runs(removals(), "heads.parquet"),
+                "ranks": "<results>/heads/scores.parquet",
+                **both,
+            },
+            {
+                "cells": removals(),
+                "rank_at": CONFIG.attribution.rank_at,
+                "threshold": CONFIG.evidence.threshold,
+                **confidence,
+            },
+        )
     if STUDIES.datamodel is not None:
         methods = scored_methods()
         found["datamodel"] = (
@@ -140,7 +131,7 @@ def study_tables():
                     for cell in SUBSETS
                 ],
                 "schedule": "<results>/schedules/order.parquet",
-                "scores": [scores_of_method(*method) for method in methods],
+                "scores": [scores_of(*method) for method in methods],
             },
             {"methods": methods, "threshold": CONFIG.evidence.threshold, **window, **confidence},
         )
@@ -196,7 +187,7 @@ def arguments_of_study(wildcards, input):
 def study_figures():
     """The studies that have a figure of their own."""
     exact = STUDIES.curvature is not None and STUDIES.curvature.exact is not None
-    return [name for name in STUDY_TABLES if name not in ("contrast", "tail")] + (["exact"] if exact else [])
+    return [name for name in STUDY_TABLES if name != "tail"] + (["exact"] if exact else [])
 
 
 def front_page():

@@ -26,7 +26,7 @@ def sum_lambdas(
     wanted = units.all_units(units.read_targets(targets))
     model = models.load(checkpoint, numerics.attention)
     tracker = influence.Tracker(model, wanted, fit.seed, precision=numerics.attribution)
-    bases = influence.unflatten(fitting.to_tensors(fitting.read(eigen[0]))) if eigen else {}
+    bases = influence.unflatten(fitting.tensors(eigen))
     sums = tracker.lambdas(rows, bases, fit.strategy, fit.batch_size)
     fitting.write(out, fitting.to_arrays(influence.flatten(sums)))
 

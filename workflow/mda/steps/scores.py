@@ -52,9 +52,7 @@ def score(
     tracker = influence.Tracker(
         model, units.all_units(found), fit.seed, asked, precision=numerics.attribution
     )
-    fitted = influence.unflatten(
-        {key: tensor for path in factors for key, tensor in fitting.to_tensors(fitting.read(path)).items()}
-    )
+    fitted = influence.unflatten(fitting.tensors(factors))
     tables = []
     blocks = {target.name: target.blocks for target in target_settings}
     results = tracker.score(

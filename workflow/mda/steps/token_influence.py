@@ -61,9 +61,7 @@ def score(
     found = units.read_targets(targets)
     reader, store = tokens.load_tokenizer(tokenizer), TokenStore(train)
     vocabulary = sequences.ordinary_tokens(reader)
-    fitted = influence.unflatten(
-        {key: tensor for path in factors for key, tensor in fitting.to_tensors(fitting.read(path)).items()}
-    )
+    fitted = influence.unflatten(fitting.tensors(factors))
     scored = files.read_table(scores)
 
     def tables() -> Iterator[pa.Table]:
