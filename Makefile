@@ -20,10 +20,10 @@ demo: $(VENV)/installed ## the embedded default: from text to results/report.htm
 	@$(RUN)
 
 evidence: $(VENV)/installed ## every published finding on the embedded default, with a verdict (an hour)
-	@for corpus in experiments/catalysts/*.yaml; do $(RUN) --no-report scored --configfile $$corpus || exit; done
-	@$(RUN) --no-report --configfile experiments/no-catalysts.yaml
-	@$(RUN) --no-report
-	@$(RUN) --no-report --configfile experiments/larger.yaml
+	@for corpus in experiments/catalysts/*.yaml; do $(RUN) --no-summary scored --configfile $$corpus || exit; done
+	@$(RUN) --no-summary --configfile experiments/no-catalysts.yaml
+	@$(RUN) --no-summary
+	@$(RUN) --no-summary --configfile experiments/larger.yaml
 	@$(RUN) evidence --configfile experiments/evidence.yaml
 
 stdlib: $(VENV)/installed ## the same on the standard library of this Python (half an hour)

@@ -31,10 +31,12 @@ include: "workflow/rules/study_inputs.smk"
 include: "workflow/rules/studies.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/browser.smk"
+include: "workflow/rules/report_inputs.smk"
+include: "workflow/rules/report.smk"
 include: "workflow/rules/usage.smk"
 
 
-report: front_page()
+report: "workflow/report/workflow.rst"
 
 
 onstart:
@@ -52,6 +54,7 @@ rule all:
         "<results>/config.yaml",
         "<results>/tables/effects.csv",
         "<results>/samples/index.html",
+        "<results>/report.html",
         "<results>/benchmarks/usage.csv",
         figures(),
 
@@ -69,5 +72,4 @@ rule evidence:
         rules.all.input,
         # First, so that one that has not been run is named.
         other_experiments(),
-        "<results>/evidence/findings.csv",
-        expand("<results>/figures/evidence/{study}.png", study=study_figures()),
+        "<results>/evidence.html",

@@ -1,15 +1,14 @@
 """Run the workflow on this machine, from start to report: `make demo` and its like.
 
-Does what one would do by hand: `snakemake --profile profiles/local`, then `--report`, then a look
-at the main numbers. Beyond that it takes away the lock that a killed run of its own left behind.
-`--no-report` leaves out the report and the numbers. Further arguments go to Snakemake, goals first.
+Does what one would do by hand: `snakemake --profile profiles/local`, then a look at the main numbers.
+Beyond that it takes away the lock that a killed run of its own left behind. `--no-summary` leaves out
+the numbers. Further arguments go to Snakemake, goals first.
 """
 
 from __future__ import annotations
 
 import argparse
 import fcntl
-import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -23,10 +22,10 @@ STATE = Path(".snakemake")
 
 
 def main(arguments: list[str]) -> int:
-    """Run, report, summarize; returns the exit status of the first part that fails."""
+    """Run and summarize; returns the exit status of the first part that fails."""
     STATE.mkdir(exist_ok=True)
-    reported = "--no-report" not in arguments
-    arguments = [argument for argument in arguments if argument != "--no-report"]
+    summarized = "--no-summary" not in arguments
+    arguments = [argument for argument in arguments if argument != "--no-summary"]
     try:
         results = results_folder(arguments)
     except (OSError, yaml.YAMLError) as error:
@@ -38,10 +37,10 @@ def main(arguments: list[str]) -> int:
         except BlockingIOError:
             print("another run is at work in this folder; wait for it or stop it first", file=sys.stderr)
             return 1
-        return locked(lock, results, arguments, reported)
+        return locked(lock, results, arguments, summarized)
 
 
-def locked(lock: IO[str], results: Path, arguments: list[str], reported: bool) -> int:
+def locked(lock: IO[str], results: Path, arguments: list[str], summarized: bool) -> int:
     """The run itself, with `lock` held.
 
     Snakemake inherits the lock, so that it is held as long as Snakemake lives, even if this
@@ -53,10 +52,8 @@ def locked(lock: IO[str], results: Path, arguments: list[str], reported: bool) -
         call([*SNAKEMAKE, *arguments, "--unlock", "--quiet", "all"], lock)
     mark.touch()
     status = call([*SNAKEMAKE, *arguments, *QUIET], lock)
-    if status == 0 and reported:
-        status = report(results, arguments, lock)
     mark.unlink()
-    if status == 0 and reported:
+    if status == 0 and summarized:
         status = call([sys.executable, "workflow/summary.py", str(results)], lock)
     return status
 
@@ -64,27 +61,6 @@ def locked(lock: IO[str], results: Path, arguments: list[str], reported: bool) -
 def call(command: list[str], lock: IO[str]) -> int:
     """Run a command that holds the lock too."""
     return subprocess.run(command, check=False, pass_fds=[lock.fileno()]).returncode
-
-
-def report(results: Path, arguments: list[str], lock: IO[str]) -> int:
-    """Write the report if some result or caption differs from what it was made of."""
-    made_of = STATE / f"report-{results.name}.sha256"
-    places = ("figures/**/*.*", "tables/*", "evidence/*", "samples/*.html")
-    parts = [*(path for place in places for path in results.glob(place)), *Path("workflow/report").glob("*")]
-    parts = [path for path in parts if path.is_file()]
-    state = hashlib.sha256()
-    for part in sorted(parts):
-        state.update(part.read_bytes())
-    finished = results / "report.html"
-    if finished.is_file() and made_of.is_file() and made_of.read_text() == state.hexdigest():
-        return 0
-    # Snakemake writes it in place, and asks for this suffix.
-    draft = results / ".report.part.html"
-    status = call([*SNAKEMAKE, *arguments, "--quiet", "all", "--report", str(draft)], lock)
-    if status == 0:
-        draft.replace(finished)
-        made_of.write_text(state.hexdigest())
-    return status
 
 
 def results_folder(arguments: list[str]) -> Path:

@@ -38,13 +38,14 @@ def main(results: Path) -> None:
         for cell, line in zip(cells, lines, strict=True):
             print(f"    {cell:{width}}{interval(line, 'to_base'):>26}{interval(line, 'to_random'):>26}")
     verdicts(results / "evidence" / "findings.csv")
-    print(
-        f"\nreport:  {results / 'report.html'}\ntables:  {results / 'tables'}\nfigures: {results / 'figures'}"
-    )
+    print(f"\nreport:  {results / 'report.html'}")
+    if (results / "evidence.html").is_file():
+        print(f"studies: {results / 'evidence.html'}")
+    print(f"tables:  {results / 'tables'}\nfigures: {results / 'figures'}")
 
 
 def verdicts(path: Path) -> None:
-    """Print the verdict on every finding, if they were asked for."""
+    """Print the verdict on every finding, if the studies were asked for."""
     if not path.is_file():
         return
     for target, mine in pd.read_csv(path).groupby("target", sort=False):

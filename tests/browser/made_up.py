@@ -72,6 +72,5 @@ def lines(a_side: int = 250, length: int = 33, seed: int = 0) -> list[dict]:
 
 def write(path: Path, made: list[dict]) -> Path:
     """The page of these lines."""
-    template = TEMPLATE.read_text(encoding="utf-8")
-    path.write_text(browser.page(template, [browser.sample(line) for line in made], FACTS), encoding="utf-8")
+    path.write_text(browser.page(TEMPLATE, [browser.sample(line) for line in made], FACTS), encoding="utf-8")
     return path

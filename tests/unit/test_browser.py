@@ -114,7 +114,7 @@ def test_the_page_needs_no_other_file(tmp_path):
 def test_the_page_takes_text_for_text(tmp_path):
     """Names of the experiment and the units too."""
     facts = {**made_up.FACTS, "experiment": '"><script>alert(1)</script>'}
-    page = browser.page(made_up.TEMPLATE.read_text(encoding="utf-8"), [], facts)
+    page = browser.page(made_up.TEMPLATE, [], facts)
     assert "<script>alert" not in page
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mda import findings, findings_page
+from mda import findings, report_page
 
-SETTINGS = findings.Settings(fraction=0.1, confidence=0.95, start=60)
+SETTINGS = findings.Settings(fraction=0.1, confidence=0.95, start=60, scope="evidence")
 CELL = {"target": "unit", "outcome": "formation_step", "fraction": 0.1, "seeds": 4, "formed": 1.0}
 
 
@@ -72,7 +72,7 @@ def test_a_unit_that_does_not_form_reproduces_nothing():
     for table in (effects(formed=0.0, mean=240.0), effects(mean=60.0)):
         found = findings.judge({"effects": table}, ["unit"], SETTINGS)
         assert set(found["verdict"]) == {findings.NOT_TESTED}
-        assert set(found["note"]) == {"the unit does not form here"}
+        assert set(found.loc[found["target"] == "unit", "note"]) == {"the unit does not form in the window"}
 
 
 @pytest.mark.parametrize(("r", "verdict"), [(-0.8, findings.REPRODUCED), (0.8, findings.NOT_REPRODUCED)])
@@ -136,20 +136,41 @@ def test_an_order_of_magnitude_is_inside_the_interval(low, high, verdict):
 
 def test_every_finding_names_its_file_and_rule():
     found = findings.judge({"effects": effects()}, ["unit"], SETTINGS)
-    assert len(set(found["finding"])) == len(found)
-    assert found["file"].str.fullmatch(r"evidence/\w+\.csv").all()
-    assert set(found["rule"]) <= {"effects", "study"}
+    assert not found.duplicated(["target", "finding"]).any()
+    known = found[found["value"].notna()]
+    assert set(known["file"]) == {"evidence/effects.csv"}
+    assert set(known["rule"]) == {"effects"}
+    # What has no table names none.
+    assert set(found.loc[found["finding"] == "lds", "file"]) == {""}
 
 
-def test_the_page_shows_every_finding_with_its_verdict():
+@pytest.mark.parametrize(
+    ("found", "low", "corrected", "verdict"),
+    [(0, 0.0, 0, findings.YES), (4, 0.2, 0, findings.NO), (1, 0.01, 1, findings.NO)],
+)
+def test_without_catalysts_nothing_may_be_found(found, low, corrected, verdict):
+    line = {"comparison": "to_random", "outcomes": "unit", "tests": 8, "found": found, "rate": found / 8,
+            "rate_low": low, "rate_high": 0.9, "nominal": 0.05, "corrected": corrected}  # fmt: skip
+    judged = findings.judge({"null": pd.DataFrame([line])}, ["unit"], SETTINGS).set_index("finding")
+    assert judged.loc["null", "verdict"] == verdict
+    # The experiment itself has no effects, so it tests nothing.
+    assert set(judged.loc[judged["target"] == "unit", "verdict"]) == {findings.NOT_TESTED}
+
+
+def test_catalysts_are_found_where_the_worst_corpus_says_so():
+    lines = [
+        {"experiment": name, "method": method, "samples": 100, "auroc": value,
+         "auroc_low": value - 0.1, "auroc_high": value + 0.1}
+        for name, method, value in (("a", "influence", 0.9), ("b", "influence", 0.55), ("b", "loss", 0.1))
+    ]  # fmt: skip
+    judged = findings.judge({"recovery": pd.DataFrame(lines)}, ["unit"], SETTINGS).set_index("finding")
+    assert judged.loc["recovery", ["verdict", "value"]].tolist() == [findings.NO, 0.55]
+
+
+def test_readers_see_every_finding_with_its_interval():
     found = findings.judge({"effects": effects()}, ["unit"], SETTINGS)
-    null = pd.DataFrame(
-        [{"comparison": "to_base", "outcomes": "unit", "tests": 8, "found": 0, "rate": 0.0,
-          "rate_low": 0.0, "rate_high": 0.3, "nominal": 0.05, "corrected": 0}]
-    )  # fmt: skip
-    page = findings_page.text(found, {"effects": effects(), "null": null}, 0.95, "this")
-    for _, line in found.iterrows():
-        assert line["claim"] in page
-    assert page.count("**reproduced**") == 4
-    assert "+20 [+18, +22] steps; 4 seeds could have seen 3" in page
-    assert "0 % [0, 30]" in page
+    unit, known = report_page.findings(found)
+    assert unit["verdicts"][findings.REPRODUCED] == 4
+    removal = next(line for line in unit["lines"] if line["finding"] == "removal")
+    assert removal["here"] == {"value": "20 [18, 22]", "unit": "steps", "more": "4 seeds would find 3"}
+    assert {line["here"]["value"] for line in known["lines"]} == {""}

@@ -1,5 +1,6 @@
 """Every rule on a tiny configuration, from nothing to the report."""
 
+import base64
 import json
 import re
 import time
@@ -22,7 +23,7 @@ def test_every_rule_has_run(finished):
     logs = {path.relative_to(finished.results / "logs").parts[0] for path in finished.results.rglob("*.log")}
     # These have runs of their own in test_published.py and test_evidence.py.
     names -= {"checkpoint", "measure_published", "measured_text", "batches"}
-    names -= {"control_scores", "gradient_norm", "exact", "study", "findings", "plot_study"}
+    names -= {"control_scores", "gradient_norm", "exact"}
     assert names == {name.removesuffix(".log") for name in logs}
 
 
@@ -35,12 +36,34 @@ def test_the_output_shows_progress_numbers_and_the_report(finished):
     assert "remove, replaced: random 10 %" in output
 
 
-def test_the_report_has_every_figure_with_a_caption(finished):
+def test_the_report_has_every_figure_with_its_caption(finished):
     report = (finished.results / "report.html").read_text()
-    for words in ("Prefix-matching score, previous-token score", "order seeds, bands the range over seeds"):
+    figures = list(finished.results.glob("figures/**/*.png"))
+    assert report.count('<img src="data:image/png;base64,') == len(figures)
+    for path in figures:
+        assert f'<a href="{path.relative_to(finished.results)}">' in report
+        assert base64.b64encode(path.read_bytes()).decode() in report
+    for words in (
+        "Prefix-matching score, previous-token score",
+        "Lines are means over 2 order seeds, bands the range over seeds, the dotted line the threshold (0.1)",
+        "Previous-token score of pair in every branch",
+        "(ekfac, at step 4, fitted on 40 samples)",
+    ):
         assert words in report
-    for category in ("Evidence", "Attribution", "Samples", "Units"):
-        assert category in report
+    for category in ("Evidence", "Attribution", "Samples", "Studies", "Units"):
+        assert f"<h2>{category}</h2>" in report
+
+
+def test_every_finding_has_a_verdict(finished):
+    found = pd.read_csv(finished.results / "tables" / "findings.csv")
+    # A model of eight steps forms nothing.
+    assert set(found["verdict"]) == {"not tested here"}
+    assert (finished.results / "report.html").read_text().count('class="claim"') == len(found)
+    files_named = set(found["file"].dropna())
+    assert files_named == {f"evidence/{name}.csv" for name in ("tail", "enrichment", "stream")} | {
+        "tables/effects.csv"
+    }
+    assert all((finished.results / name).is_file() for name in files_named)
 
 
 def test_every_figure_is_png_and_pdf(finished):
@@ -48,7 +71,8 @@ def test_every_figure_is_png_and_pdf(finished):
     png = {path.relative_to(figures).with_suffix("") for path in figures.rglob("*.png")}
     pdf = {path.relative_to(figures).with_suffix("") for path in figures.rglob("*.pdf")}
     assert png == pdf
-    assert len(png) == 1 + 7 * 2
+    # The heads, two targets' own, and two studies that need no further run.
+    assert len(png) == 1 + 7 * 2 + 2
 
 
 def test_every_sample_of_the_run_is_scored_for_every_target(finished):

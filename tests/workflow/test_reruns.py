@@ -8,9 +8,9 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-PLOTS_OF_CURVES = {"plot_emergence": 2, "plot_icl": 2, "usage": 1}
+PLOTS_OF_CURVES = {"plot_emergence": 2, "plot_icl": 2, "report": 1, "usage": 1}
 PLOTS_OF_RUNS = {**PLOTS_OF_CURVES, "plot_effects": 2}
-EVIDENCE = {"curves": 1, "effects": 1, **PLOTS_OF_RUNS}
+EVIDENCE = {"curves": 1, "effects": 1, "findings": 1, **PLOTS_OF_RUNS}
 # New scores reach the selections by influence and the branches made of them, and no control.
 RESCORED = {
     "score_shard": 3,
@@ -23,9 +23,11 @@ RESCORED = {
     "plot_influence": 2,
     "plot_labels": 2,
     "plot_samples": 2,
+    "study": 3,
+    "plot_study": 2,
     **EVIDENCE,
 }
-ALWAYS = {"merged_configuration": 1, "all": 1}
+ALWAYS = {"merged_configuration": 1, "report": 1, "all": 1}
 
 
 @pytest.fixture
@@ -85,8 +87,8 @@ def test_the_users_own_probe(project):
 
 def test_the_threshold_of_formation(project):
     project.configure("evidence.threshold", 0.2)
-    plots = {"plot_effects": 2, "plot_emergence": 2}
-    assert project.planned() == Counter({"effects": 1, **plots, "usage": 1, **ALWAYS})
+    made = {"effects": 1, "findings": 1, "plot_effects": 2, "plot_emergence": 2}
+    assert project.planned() == Counter({**made, "usage": 1, **ALWAYS})
 
 
 def test_the_damping(project):
@@ -110,5 +112,5 @@ def test_a_change_is_carried_out_and_done(project):
     """The plan above is what runs, and afterwards nothing is left to do."""
     project.configure("figures.palette", {"random": "#000000"})
     output = project.snakemake().stdout
-    assert output.count("Finished jobid") == 11
+    assert output.count("Finished jobid") == 12
     assert project.planned() == Counter()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-import jinja2
 from jinja2.utils import htmlsafe_json_dumps
 
-from mda import files
+from mda import pages
 
 # Digits of a number on the page: float32 has no more than seven, and a reader needs fewer.
 DIGITS = 4
@@ -81,18 +81,15 @@ def _rounded(value: float) -> float:
     return float(f"{value:.{DIGITS}g}")
 
 
-def page(template: str, samples: Sequence[dict[str, Any]], facts: dict[str, Any]) -> str:
+def page(template: Path, samples: Sequence[dict[str, Any]], facts: dict[str, Any]) -> str:
     """The page as HTML.
 
     Args:
-        template: text of workflow/report/samples.html.j2.
+        template: workflow/report/samples.html.j2.
         samples: as `sample` gives them.
         facts: what else the page tells: `experiment`, `checkpoint`, `strategy`, and `units`, the names
             of each target's units.
     """
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     # ASCII, with <, > and & as escapes: nothing in it ends the script or begins a comment.
     data = htmlsafe_json_dumps({"samples": samples, **facts}, separators=(",", ":"))
-    return environment.from_string(template).render(data=data, made_by=files.made_by(), **facts)
+    return pages.render(template, data=data, **facts)

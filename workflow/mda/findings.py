@@ -69,11 +69,13 @@ class Settings:
 
     Attributes:
         start: the step at which branches begin.
+        scope: folder of the effects: `tables` (the configured interventions) or `evidence` (the studies).
     """
 
     fraction: float
     confidence: float
     start: int
+    scope: str
 
 
 def verdict(finding: Finding, found: Measured | None, formed: bool) -> str:
@@ -243,6 +245,27 @@ def _lds(tables: Tables, target: str, settings: Settings) -> Measured | None:
     return _measured(line, "lds", bool(line["lds_low"] > 0), line["subsets"], "LDS")
 
 
+def _recovered(tables: Tables, target: str, settings: Settings) -> Measured | None:
+    """Of the corpora of known catalysts, the one where they are found worst."""
+    table = tables.get("recovery")
+    if table is None:
+        return None
+    mine = table[table["method"] == "influence"]
+    line = mine.loc[mine["auroc"].idxmin()]
+    note = f"lowest of {mine['experiment'].nunique()} corpora: {line['experiment']}"
+    return _measured(line, "auroc", bool(line["auroc_low"] > 0.5), int(line["samples"]), "AUROC", note=note)
+
+
+def _no_false_effects(tables: Tables, target: str, settings: Settings) -> Measured | None:
+    line = _line(tables, "null", comparison="to_random", outcomes="unit")
+    if line is None:
+        return None
+    note = f"{line['tests']} tests, of which {line['corrected']} stay after correction"
+    holds = bool(line["rate_low"] <= line["nominal"] and line["corrected"] == 0)
+    words = f"of tests have p < {line['nominal']:.2g}"
+    return _measured(line, "rate", holds, int(line["tests"]), words, note=note)
+
+
 def _measured(
     line: pd.Series, name: str, holds: bool | None, seeds: float, unit: str,
     detectable: float = np.nan, note: str = "",
@@ -326,31 +349,51 @@ FINDINGS = (
     ),
 )  # fmt: skip
 
+# Of corpora that were made with their answers, and not of a target.
+KNOWN_ANSWERS = "corpora of known answers"
+VALIDITY = (
+    Finding(
+        "recovery", "Samples that are catalysts by construction have more influence than the others", "",
+        "recovery", "study", _recovered,
+    ),
+    Finding(
+        "null", "Without catalysts, removal and duplication seem to move the unit, against random, no more "
+        "often than chance gives", "", "null", "study", _no_false_effects,
+    ),
+)  # fmt: skip
+
 
 def judge(tables: Tables, targets: Sequence[str], settings: Settings) -> pd.DataFrame:
     """A line a target and finding: what is claimed, what was published, what was found, and the verdict."""
+    asked = [
+        (target, finding, forms(tables, target, settings.start)) for target in targets for finding in FINDINGS
+    ]
+    # These need no unit of this experiment's.
+    asked += [(KNOWN_ANSWERS, finding, True) for finding in VALIDITY]
     lines = []
-    for target in targets:
-        formed = forms(tables, target, settings.start)
-        for finding in FINDINGS:
-            found = finding.measure(tables, target, settings)
-            shown = found or Measured(np.nan, np.nan, np.nan, None, 0, "")
-            lines.append(
-                {
-                    "target": target,
-                    "finding": finding.name,
-                    "claim": finding.claim,
-                    "published": finding.published,
-                    "verdict": verdict(finding, found, formed),
-                    "value": shown.value,
-                    "low": shown.low,
-                    "high": shown.high,
-                    "unit": shown.unit,
-                    "runs": shown.seeds,
-                    "detectable": shown.detectable,
-                    "note": shown.note if formed else "the unit does not form here",
-                    "file": f"evidence/{finding.table}.csv",
-                    "rule": finding.rule,
-                }
-            )
+    for target, finding, formed in asked:
+        found = finding.measure(tables, target, settings)
+        shown = found or Measured(np.nan, np.nan, np.nan, None, 0, "")
+        lines.append(
+            {
+                "target": target,
+                "finding": finding.name,
+                "claim": finding.claim,
+                "published": finding.published,
+                "verdict": verdict(finding, found, formed),
+                "value": shown.value,
+                "low": shown.low,
+                "high": shown.high,
+                "unit": shown.unit,
+                "runs": shown.seeds,
+                "detectable": shown.detectable,
+                "note": shown.note if formed else "the unit does not form in the window",
+                "file": _place(finding.table, settings) if finding.table in tables else "",
+                "rule": finding.rule if finding.table in tables else "",
+            }
+        )
     return pd.DataFrame(lines)
+
+
+def _place(table: str, settings: Settings) -> str:
+    return f"{settings.scope if table == 'effects' else 'evidence'}/{table}.csv"

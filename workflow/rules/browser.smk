@@ -65,6 +65,7 @@ rule sample_browser:
         tokens="<results>/samples/tokens.parquet",
         targets="<results>/heads/targets.json",
         template="workflow/report/samples.html.j2",
+        page="workflow/report/page.html.j2",
     output:
         page=report(
             "<results>/samples/index.html",

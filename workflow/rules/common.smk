@@ -3,6 +3,7 @@
 # Every rule passes the settings that it depends on, and the fingerprint of the code that it
 # runs, as parameters; Snakemake reruns it when one of them, or an input, changes.
 
+import os
 import re
 import shlex
 import sys

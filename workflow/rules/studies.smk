@@ -1,8 +1,7 @@
 # Studies: what `snakemake evidence` adds.
 # In:  scores and their variants, the runs that the studies compare, finished experiments on corpora
 #      made for it.
-# Out: evidence/{study}.csv, a table a study; evidence/exact.csv, the exact curvature of small
-#      models; evidence/findings.csv, each claim with its verdict, and .rst, the report's front page.
+# Out: evidence/{study}.csv, a table a study; evidence/exact.csv, the exact curvature of small models.
 
 
 wildcard_constraints:
@@ -38,51 +37,6 @@ rule study:
         python -m mda.steps.study_{wildcards.study} \
             {params.arguments} \
             --out {output.table:q} \
-            >{log:q} 2>&1
-        """
-
-
-rule findings:
-    """Judge every published finding by the tables."""
-    input:
-        tables=["<results>/evidence/effects.csv"]
-        + expand("<results>/evidence/{study}.csv", study=STUDY_TABLES),
-    output:
-        findings=report(
-            "<results>/evidence/findings.csv",
-            category="Findings",
-            caption="../report/findings.rst",
-            labels={"figure": "findings", "target": "all"},
-        ),
-        page="<results>/evidence/findings.rst",
-    log:
-        "<logs>/findings.log",
-    benchmark:
-        "<benchmarks>/findings.jsonl"
-    localrule: True
-    conda:
-        "../../envs/mda.yaml"
-    resources:
-        mem_mb=table_memory,
-        runtime=minutes(10),
-    params:
-        targets=as_json([target.name for target in CONFIG.targets]),
-        fraction=MAIN_FRACTION,
-        confidence=CONFIG.evidence.confidence,
-        start=CONFIG.run.window.origin,
-        experiment=CONFIG.experiment or "the embedded default",
-        code=code.fingerprint("findings"),
-    shell:
-        r"""
-        python -m mda.steps.findings \
-            --tables {input.tables:q} \
-            --targets {params.targets:q} \
-            --fraction {params.fraction} \
-            --confidence {params.confidence} \
-            --start {params.start} \
-            --experiment {params.experiment:q} \
-            --out {output.findings:q} \
-            --out-page {output.page:q} \
             >{log:q} 2>&1
         """
 

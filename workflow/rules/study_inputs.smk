@@ -184,13 +184,11 @@ def arguments_of_study(wildcards, input):
     return shlex.join(words)
 
 
+def has_exact():
+    """Whether influence is held against the exact curvature."""
+    return STUDIES.curvature is not None and STUDIES.curvature.exact is not None
+
+
 def study_figures():
     """The studies that have a figure of their own."""
-    exact = STUDIES.curvature is not None and STUDIES.curvature.exact is not None
-    return [name for name in STUDY_TABLES if name != "tail"] + (["exact"] if exact else [])
-
-
-def front_page():
-    """The first page of the report: the findings, once there are any."""
-    page = Path.cwd() / CONFIG.results / "evidence" / "findings.rst"
-    return str(page) if page.is_file() else "workflow/report/workflow.rst"
+    return [name for name in STUDY_TABLES if name != "tail"] + (["exact"] if has_exact() else [])

@@ -1,10 +1,10 @@
-"""Judge every published finding by the tables, and write the report's front page."""
+"""Judge every published finding by the tables."""
 
 from pathlib import Path
 
 import pandas as pd
 
-from mda import cli, files, findings, findings_page
+from mda import cli, files, findings
 
 
 def judge(
@@ -13,18 +13,13 @@ def judge(
     fraction: float,
     confidence: float,
     start: int,
-    experiment: str,
+    scope: str,
     out: Path,
-    out_page: Path,
 ) -> None:
-    """Write `out`, the columns of `mda.findings.judge`, and `out_page`, the same for readers.
-
-    `tables` are those of the folder evidence; their names say which is which.
-    """
+    """Write `out`, the columns of `mda.findings.judge`; the names of `tables` say which is which."""
     read = {path.stem: pd.read_csv(path, keep_default_na=True) for path in tables}
-    found = findings.judge(read, targets, findings.Settings(fraction, confidence, start))
+    found = findings.judge(read, targets, findings.Settings(fraction, confidence, start, scope))
     files.write_text(out, found.to_csv(index=False, float_format="%.6g"))
-    files.write_text(out_page, findings_page.text(found, read, confidence, experiment))
 
 
 if __name__ == "__main__":

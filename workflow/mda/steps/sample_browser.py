@@ -22,7 +22,7 @@ def write(
         "strategy": strategy,
         "units": {name: list(map(str, members)) for name, members in units.read_targets(targets).items()},
     }
-    files.write_text(out, browser.page(template.read_text(encoding="utf-8"), samples, facts))
+    files.write_text(out, browser.page(template, samples, facts))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def table(
     """Write `out`: `mda.recovery.recovery`, a line a corpus, target and method.
 
     `scores`, `stores` (training rows) and `configurations` are those of the experiments `corpora`, whose
-    catalysts have the `label`; their share and noise are in the columns of that name.
+    catalysts have the `label`; `share` is how many samples they are, `part` how much of each repeats.
     """
     lines = []
     for name, path, store, configuration in zip(corpora, scores, stores, configurations, strict=True):
@@ -44,11 +44,11 @@ def table(
 
 
 def _catalysts(configuration: Path, label: str) -> dict[str, float]:
-    """Share and noise of the source with this label."""
+    """Share and part of the source with this label."""
     corpus = yaml.safe_load(configuration.read_text(encoding="utf-8"))["corpus"]
     for source in (corpus["synthetic"] or {}).get("sources", []):
         if source["label"] == label:
-            return {"share": source["share"], "noise": source["noise"]}
+            return {"share": source["share"], "part": source["part"]}
     raise UserError(
         f"{configuration}: corpus.synthetic has no source '{label}'; name the catalysts in "
         "studies.validity.label"
