@@ -63,7 +63,9 @@ def false_positives(effects: pd.DataFrame, confidence: float) -> list[dict[str, 
     for comparison in ("to_base", "to_random"):
         groups = effects["outcome"].str.replace(r"_(step|area|final)$", "", regex=True).map(GROUPS)
         for outcomes, mine in effects.groupby(groups, sort=False):
-            known = mine[mine[f"{comparison}_p"].notna()]
+            # Where all runs came out the same (no unit forms) there is nothing that could be found.
+            same = (mine[[f"{comparison}{end}" for end in ("", "_low", "_high")]] == 0).all(axis=1)
+            known = mine[mine[f"{comparison}_p"].notna() & ~same]
             if known.empty:
                 continue
             hits = int((known[f"{comparison}_p"] < 1 - confidence).sum())
