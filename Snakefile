@@ -40,6 +40,7 @@ report: "workflow/report/workflow.rst"
 
 
 onstart:
+    look_for_jobs_once()
     settle_earlier_run()
 
 

@@ -54,13 +54,16 @@ def study_cells(settings: config.Config) -> list[Cell]:
 
 
 def subset_cells(settings: config.Config) -> list[Cell]:
-    """The runs on random subsets of the window, all in the order of the first seed."""
+    """The runs on random subsets of the window, all in the order of the first seed.
+
+    What is left out is replaced by what is kept: with batches of half the size no unit may form.
+    """
     study = settings.studies.datamodel
     if study is None:
         return []
     seed = (settings.studies.seeds or settings.experiments.seeds)[0]
     left_out = round(1 - study.share, 6)
-    return [Cell("mask", f"subset-{number}", left_out, seed) for number in range(study.subsets)]
+    return [Cell("replace", f"subset-{number}", left_out, seed) for number in range(study.subsets)]
 
 
 def _interventions(
