@@ -1,6 +1,5 @@
 """Corpus sources, packing, and stores that are truncated or wrong."""
 
-import itertools
 import json
 
 import numpy as np
@@ -142,40 +141,6 @@ def test_synthetic_corpus_is_what_it_says(default):
         assert len(words) == 32
         if document.label == "tiled":
             assert any(words[period:] == words[:-period] for period in range(4, 13))
-
-
-@pytest.mark.parametrize("part", [1.0, 0.3])
-def test_repeating_prose_is_prose_that_repeats(default, part):
-    """Neither a word nor a pair of words tells it from prose; a repeat of a motif's length does."""
-    kinds = [
-        {"label": "prose", "kind": "markov", "share": 0.5, "motif": None},
-        {"label": "repeating", "kind": "repeating", "share": 0.5, "motif": [3, 5], "part": part},
-    ]
-    section = sources.Synthetic.model_validate({**default["corpus"]["synthetic"], "documents": 2000})
-    section = sources.Synthetic.model_validate({**section.model_dump(), "sources": kinds})
-    pairs, repeats = {"prose": set(), "repeating": set()}, {"prose": 0, "repeating": 0}
-    for document in synthetic.documents(section):
-        words = document.text.split()
-        assert len(words) == 32
-        pairs[document.label] |= set(itertools.pairwise(words))
-        repeats[document.label] += any(
-            words[start : start + length] == words[start + period : start + period + length]
-            for period in (3, 4, 5)
-            for length in [round(part * 32) - period]
-            for start in range(32 - round(part * 32) + 1)
-        )
-    # Every word has its successors, and no others, in both.
-    assert len(pairs["prose"] | pairs["repeating"]) == section.words * section.successors
-    assert repeats["repeating"] > 900
-    assert repeats["prose"] < 20
-
-
-def test_prose_whose_words_never_lead_back_cannot_repeat(default):
-    """With one successor a word, a motif of two words is closed only in a circle of two."""
-    kinds = [{"label": "repeating", "kind": "repeating", "share": 1.0, "motif": [2, 2]}]
-    small = {**default["corpus"]["synthetic"], "successors": 1, "sources": kinds}
-    with pytest.raises(UserError, match="no stretch of 2 words leads back to its beginning; raise succ"):
-        list(synthetic.documents(sources.Synthetic.model_validate(small)))
 
 
 @pytest.fixture

@@ -172,5 +172,9 @@ def test_readers_see_every_finding_with_its_interval():
     unit, known = report_page.findings(found)
     assert unit["verdicts"][findings.REPRODUCED] == 4
     removal = next(line for line in unit["lines"] if line["finding"] == "removal")
-    assert removal["here"] == {"value": "20 [18, 22]", "unit": "steps", "more": "4 seeds would find 3"}
+    assert removal["here"] == {
+        "value": "20 [18, 22]",
+        "unit": "steps",
+        "more": "p 0.001, of all the table's cells 0.001; 4 seeds would find 3",
+    }
     assert {line["here"]["value"] for line in known["lines"]} == {""}

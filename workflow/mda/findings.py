@@ -125,7 +125,8 @@ def _shift(kind: str, outcome: str, sign: int, unit: str) -> Measure:
         if not np.isnan(line["to_random_q"]):
             right = sign * line["to_random"] > 0
             holds = bool(right and line["to_random_q"] < 1 - settings.confidence)
-        return _measured(line, "to_random", holds, line["seeds"], unit, line["to_random_detectable"])
+        detectable = line["to_random_detectable"]
+        return _measured(line, "to_random", holds, line["seeds"], unit, detectable, _p(line, "to_random"))
 
     return measure
 
@@ -233,7 +234,8 @@ def _beats(control: str) -> Measure:
             return None
         line = mine.iloc[0]
         holds = bool(line["stronger"] and line["beyond_q"] < 1 - settings.confidence)
-        return _measured(line, "beyond", holds, line["seeds"], "steps beyond", line["beyond_detectable"])
+        detectable, note = line["beyond_detectable"], _p(line, "beyond")
+        return _measured(line, "beyond", holds, line["seeds"], "steps beyond", detectable, note)
 
     return measure
 
@@ -274,6 +276,13 @@ def _measured(
     return Measured(
         line[name], line[f"{name}_low"], line[f"{name}_high"], holds, int(seeds), unit, detectable, note
     )
+
+
+def _p(line: pd.Series, name: str) -> str:
+    """A p-value before and after the correction, which the verdict rests on."""
+    if np.isnan(line[f"{name}_q"]):
+        return ""
+    return f"p {line[f'{name}_p']:.2g}, of all the table's cells {line[f'{name}_q']:.2g}"
 
 
 def _line(tables: Tables, table_of: str, **where: str) -> pd.Series | None:

@@ -19,17 +19,14 @@ class SyntheticSource(Section):
     """One kind of document of the controlled corpus and its share of all documents."""
 
     label: str
-    kind: Literal["markov", "tiled", "repeating"]
+    kind: Literal["markov", "tiled"]
     share: Share
     motif: tuple[Positive, Positive] | None
-    part: Share = 1.0
 
     @model_validator(mode="after")
     def _motif(self) -> SyntheticSource:
-        if self.kind != "markov" and (self.motif is None or self.motif[0] > self.motif[1]):
-            raise ValueError(f"a '{self.kind}' source needs motif: [shortest, longest]")
-        if self.kind != "repeating" and self.part != 1:
-            raise ValueError(f"'part' is of a 'repeating' source, not of a '{self.kind}' one")
+        if self.kind == "tiled" and (self.motif is None or self.motif[0] > self.motif[1]):
+            raise ValueError("a 'tiled' source needs motif: [shortest, longest]")
         return self
 
 

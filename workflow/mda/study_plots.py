@@ -291,16 +291,16 @@ def _recovery(table: pd.DataFrame, palette: Palette) -> Figure:
     ):
         for style, share in zip(styles, shares, strict=False):
             for method, mine in table[table["share"] == share].groupby("method", sort=False):
-                mine, color = mine.sort_values("part"), palette[str(method)]
+                mine, color = mine.sort_values("repeats"), palette[str(method)]
                 axis.plot(
-                    100 * mine["part"], mine[value], f"o{style}", color=color, markersize=3,
+                    mine["repeats"], mine[value], f"o{style}", color=color, markersize=3,
                     label=f"{method}, {100 * share:g} % catalysts",
                 )  # fmt: skip
                 axis.vlines(
-                    100 * mine["part"], mine[f"{value}_low"], mine[f"{value}_high"], color=color, linewidth=1
+                    mine["repeats"], mine[f"{value}_low"], mine[f"{value}_high"], color=color, linewidth=1
                 )
         axis.set_title(words)
-        axis.set_xlabel("part of a catalyst that repeats (%)")
+        axis.set_xlabel("times that a motif fits into a catalyst")
         axis.set_ylim(-0.03, 1.03)
     axes[0][0].axhline(0.5, color="0.6", linewidth=0.6)
     # Long enough to tell dashes.

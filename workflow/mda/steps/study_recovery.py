@@ -24,7 +24,8 @@ def table(
     """Write `out`: `mda.recovery.recovery`, a line a corpus, target and method.
 
     `scores`, `stores` (training rows) and `configurations` are those of the experiments `corpora`, whose
-    catalysts have the `label`; `share` is how many samples they are, `part` how much of each repeats.
+    catalysts have the `label`; `share` is how many samples they are, `repeats` how often a motif of
+    middle length fits into one.
     """
     lines = []
     for name, path, store, configuration in zip(corpora, scores, stores, configurations, strict=True):
@@ -44,13 +45,14 @@ def table(
 
 
 def _catalysts(configuration: Path, label: str) -> dict[str, float]:
-    """Share and part of the source with this label."""
-    corpus = yaml.safe_load(configuration.read_text(encoding="utf-8"))["corpus"]
-    for source in (corpus["synthetic"] or {}).get("sources", []):
-        if source["label"] == label:
-            return {"share": source["share"], "part": source["part"]}
+    """Share of the source with this label, and how often its motif fits into a sample."""
+    synthetic = yaml.safe_load(configuration.read_text(encoding="utf-8"))["corpus"]["synthetic"] or {}
+    for source in synthetic.get("sources", []):
+        if source["label"] == label and source["motif"] is not None:
+            repeats = synthetic["words_per_document"] / np.mean(source["motif"])
+            return {"share": source["share"], "repeats": float(repeats)}
     raise UserError(
-        f"{configuration}: corpus.synthetic has no source '{label}'; name the catalysts in "
+        f"{configuration}: corpus.synthetic has no tiled source '{label}'; name the catalysts in "
         "studies.validity.label"
     )
 
