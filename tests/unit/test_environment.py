@@ -1,7 +1,9 @@
 """The pins: one place, exact, and the conda environment agrees."""
 
+import ast
 import importlib.metadata
 import re
+import sys
 
 import yaml
 from project import ROOT
@@ -42,3 +44,22 @@ def test_the_conda_environment_has_the_same_versions():
     for name, version in versions.items():
         assert wanted[canonical(CONDA_NAMES.get(name, name))] == version, name
     assert {"pytorch", "transformers", "kronfluence", "pandas"} <= set(versions)
+
+
+def test_the_conda_environment_has_all_that_the_steps_import():
+    listed = yaml.safe_load((ROOT / "envs" / "mda.yaml").read_text())["dependencies"]
+    lines = [line for line in listed if isinstance(line, str)] + listed[-1]["pip"]
+    names = {re.split(r"\s*=", line)[0] for line in lines}
+    modules = {
+        {"pytorch": "torch", "matplotlib-base": "matplotlib", "pyyaml": "yaml"}.get(n, n) for n in names
+    }
+    # What comes with those: with matplotlib, jinja2, accelerate, huggingface_hub.
+    modules |= {"PIL", "markupsafe", "psutil", "httpx2"}
+    imported = set()
+    for path in (ROOT / "workflow" / "mda").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                imported.add(str(node.module).split(".")[0])
+    assert imported - set(sys.stdlib_module_names) - {"mda"} <= modules
