@@ -193,7 +193,8 @@ def _contrast(tables: Tables, target: str, settings: Settings) -> Measured | Non
     if line is None or np.isnan(line["ratio_low"]):
         return None
     holds = bool(line["ratio_low"] > 1 and line["ratio_high"] >= 10)
-    return _measured(line, "ratio", holds, line["seeds"], "ratio of effects")
+    note = "on prefix matching, of which heads that are none have little to lose"
+    return _measured(line, "ratio", holds, line["seeds"], "ratio of effects", note=note)
 
 
 def _spread(tables: Tables, target: str, settings: Settings) -> Measured | None:
