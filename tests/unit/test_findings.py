@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mda import findings, report_page
+from mda import findings, measures, report_page
 
-SETTINGS = findings.Settings(fraction=0.1, confidence=0.95, start=60, scope="evidence")
+SETTINGS = measures.Settings(fraction=0.1, confidence=0.95, start=60, scope="evidence")
 CELL = {"target": "unit", "outcome": "formation_step", "fraction": 0.1, "seeds": 4, "formed": 1.0}
 
 
@@ -144,6 +144,19 @@ def test_every_finding_names_its_file_and_rule():
     assert set(found.loc[found["finding"] == "lds", "file"]) == {""}
 
 
+@pytest.mark.parametrize(("formed", "verdict"), [(1.0, findings.REPRODUCED), (0.0, findings.NOT_TESTED)])
+def test_transfer_asks_for_a_unit_that_forms_in_the_larger_model(formed, verdict):
+    """And reads its lines, not this experiment's, which say the opposite here."""
+    cell = CELL | {"outcome": "score_area", "intervention": "augment", "selection": "influence-unit"}
+    lines = [
+        cell | {"experiment": "this"} | difference("to_random", -0.1, 0.02),
+        cell | {"experiment": "larger"} | difference("to_random", 0.1, 0.02),
+        CELL | {"experiment": "larger", "intervention": "base", "selection": "none", "fraction": 0.0,
+                "formed": formed, "mean": 140.0},
+    ]  # fmt: skip
+    assert verdicts(effects=effects(), augmentation=pd.DataFrame(lines))["transfer"] == verdict
+
+
 @pytest.mark.parametrize(
     ("found", "low", "corrected", "verdict"),
     [(0, 0.0, 0, findings.YES), (4, 0.2, 0, findings.NO), (1, 0.01, 1, findings.NO)],
@@ -152,7 +165,7 @@ def test_without_catalysts_nothing_may_be_found(found, low, corrected, verdict):
     line = {"comparison": "to_random", "outcomes": "unit", "tests": 8, "found": found, "rate": found / 8,
             "rate_low": low, "rate_high": 0.9, "nominal": 0.05, "corrected": corrected}  # fmt: skip
     judged = findings.judge({"null": pd.DataFrame([line])}, ["unit"], SETTINGS).set_index("finding")
-    assert judged.loc["null", "verdict"] == verdict
+    assert judged.loc["no-catalysts", "verdict"] == verdict
     # The experiment itself has no effects, so it tests nothing.
     assert set(judged.loc[judged["target"] == "unit", "verdict"]) == {findings.NOT_TESTED}
 

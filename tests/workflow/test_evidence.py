@@ -41,7 +41,7 @@ def test_findings_are_of_every_target_and_name_files_that_exist(evidence):
     assert set(found["verdict"]) == {"not tested here"}
     # Of what is not configured there is no file.
     unknown = found["file"].isna()
-    assert set(found.loc[unknown, "finding"]) == {"recovery", "null"}
+    assert set(found.loc[unknown, "finding"]) == {"recovery", "no-catalysts"}
     assert all((evidence.results / name).is_file() for name in found.loc[~unknown, "file"])
 
 

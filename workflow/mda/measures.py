@@ -1,0 +1,279 @@
+"""How the tables of an experiment bear on a finding: a measure of a target, with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+Tables = Mapping[str, pd.DataFrame]
+Measure = Callable[[Tables, str, "Settings"], "Measured | None"]
+# Of normally distributed scores, the top 10 % have this share of the positive sum: density(1.2816) /
+# density(0).
+NORMAL_TAIL = 0.4399
+
+
+class Measured(NamedTuple):
+    """What one target's tables say of a finding.
+
+    Attributes:
+        value, low, high: the measure with its interval.
+        holds: whether the interval lies on the side that the finding claims; None if it cannot be said.
+        seeds: runs, or samples, behind it.
+        detectable: the smallest effect that would have been found four times out of five.
+        unit: of the value.
+        note: what else the reader needs.
+    """
+
+    value: float
+    low: float
+    high: float
+    holds: bool | None
+    seeds: int
+    unit: str
+    detectable: float = np.nan
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the measures need of the configuration.
+
+    Attributes:
+        start: the step at which branches begin.
+        scope: folder of the effects: `tables` (the configured interventions) or `evidence` (the studies).
+    """
+
+    fraction: float
+    confidence: float
+    start: int
+    scope: str
+
+
+def _cell(
+    tables: Tables, target: str, outcome: str, kind: str, selection: str, fraction: float
+) -> pd.Series | None:
+    table = tables.get("effects")
+    if table is None:
+        return None
+    mine = table[
+        (table["target"] == target)
+        & (table["outcome"] == outcome)
+        & (table["intervention"] == kind)
+        & (table["selection"] == selection)
+        & np.isclose(table["fraction"], fraction)
+    ]
+    return mine.iloc[0] if len(mine) else None
+
+
+def forms(tables: Tables, target: str, start: int) -> bool:
+    """Whether the unit forms in most base runs, and has not formed before them."""
+    base = _cell(tables, target, "formation_step", "base", "none", 0.0)
+    return base is not None and bool(base["formed"] >= 0.5 and base["mean"] > start)
+
+
+def shift(kind: str, outcome: str, sign: int, unit: str) -> Measure:
+    """An intervention moves an outcome against the same at random, in the direction of `sign`."""
+
+    def measure(tables: Tables, target: str, settings: Settings) -> Measured | None:
+        line = _cell(tables, target, outcome, kind, f"influence-{target}", settings.fraction)
+        if line is None or np.isnan(line["to_random"]):
+            return None
+        holds = None
+        if not np.isnan(line["to_random_q"]):
+            right = sign * line["to_random"] > 0
+            holds = bool(right and line["to_random_q"] < 1 - settings.confidence)
+        detectable = line["to_random_detectable"]
+        return _measured(line, "to_random", holds, line["seeds"], unit, detectable, _p(line, "to_random"))
+
+    return measure
+
+
+def as_the_base(kind: str, selection: str) -> Measure:
+    """Equivalence: the unit forms when the base's does, to within half of the effect of its removal.
+
+    Args:
+        selection: with `{target}` in the place of the target.
+    """
+
+    def measure(tables: Tables, target: str, settings: Settings) -> Measured | None:
+        chosen = selection.format(target=target)
+        line = _cell(tables, target, "formation_step", kind, chosen, settings.fraction)
+        own = _cell(tables, target, "formation_step", "replace", f"influence-{target}", settings.fraction)
+        if line is None or own is None or np.isnan(line["to_base_low"]):
+            return None
+        margin = abs(own["to_base"]) / 2
+        holds = bool(-margin < line["to_base_low"] and line["to_base_high"] < margin)
+        note = f"within half of the effect of removal by influence, {margin:.3g} steps"
+        return _measured(line, "to_base", holds, line["seeds"], "steps", line["to_base_detectable"], note)
+
+    return measure
+
+
+def tail(tables: Tables, target: str, settings: Settings) -> Measured | None:
+    """The share of the positive influence that the top 10 % of the samples have."""
+    line = _line(tables, "tail", target=target)
+    if line is None:
+        return None
+    note = f"of normally distributed scores it is {100 * NORMAL_TAIL:.0f} %"
+    holds = bool(line["share_low"] > NORMAL_TAIL)
+    return Measured(
+        100 * line["share"], 100 * line["share_low"], 100 * line["share_high"], holds,
+        int(line["samples"]), "% of positive influence", note=note,
+    )  # fmt: skip
+
+
+def repetitive(tables: Tables, target: str, settings: Settings) -> Measured | None:
+    """Whether proponents have more repeated bigrams than samples at random."""
+    line = _line(tables, "enrichment", target=target, side="proponents", name="repeated bigrams")
+    if line is None:
+        return None
+    holds = bool(line["auroc_low"] > 0.5 and line["q"] < 1 - settings.confidence)
+    return _measured(line, "auroc", holds, 0, "AUROC of repeated bigrams")
+
+
+def overlap(tables: Tables, target: str, settings: Settings) -> Measured | None:
+    """With another unit of the same kind, against chance; of several, with the one least alike."""
+    table = tables.get("overlap")
+    if table is None:
+        return None
+    mine = table[((table["one"] == target) | (table["other"] == target)) & table["same_kind"]]
+    if mine.empty:
+        return None
+    line = mine.loc[mine["jaccard"].idxmin()]
+    holds = bool(line["jaccard_low"] > line["chance"] and line["q"] < 1 - settings.confidence)
+    other = line["other"] if line["one"] == target else line["one"]
+    note = f"with {other}; chance {line['chance']:.2f}"
+    return _measured(line, "jaccard", holds, 0, "Jaccard index", note=note)
+
+
+def contrast(tables: Tables, target: str, settings: Settings) -> Measured | None:
+    """The other induction heads move more, and ten times as much is inside the interval."""
+    line = _line(tables, "crossed", removed=target)
+    if line is None or np.isnan(line["ratio_low"]):
+        return None
+    holds = bool(line["ratio_low"] > 1 and line["ratio_high"] >= 10)
+    note = "on prefix matching, of which heads that are none have little to lose"
+    return _measured(line, "ratio", holds, line["seeds"], "ratio of effects", note=note)
+
+
+def spread(tables: Tables, target: str, settings: Settings) -> Measured | None:
+    """Equivalence: the steps of the steepest rise have their share of the influence, to a factor of two."""
+    table = tables.get("stream")
+    if table is None or table[table["target"] == target].empty:
+        return None
+    mine = table[table["target"] == target]
+    line = mine.loc[mine["gain"].idxmax()]
+    share = line["samples"] / mine["samples"].sum()
+    gain = line["gain"] / mine["gain"].clip(lower=0).sum()
+    ratio, low, high = (line[f"positive_share{end}"] / share for end in ("", "_low", "_high"))
+    note = f"steps {line['start']:.0f} to {line['stop']:.0f} have {100 * gain:.0f} % of the rise"
+    holds = bool(low > 0.5 and high < 2)
+    return Measured(ratio, low, high, holds, int(line["samples"]), "x its share of the samples", note=note)
+
+
+def coupling(tables: Tables, target: str, settings: Settings) -> Measured | None:
+    """The correlation of the unit's metric with the ICL score over all runs."""
+    line = _line(tables, "coupling", target=target, runs_of="all")
+    if line is None or np.isnan(line["r"]):
+        return None
+    words = "Pearson's r with the ICL score, lower is better"
+    return _measured(line, "r", bool(line["r_high"] < 0), line["runs"], words)
+
+
+def transfer(tables: Tables, target: str, settings: Settings) -> Measured | None:
+    """In the other experiment of the table, whose samples have this one's motifs."""
+    table = tables.get("augmentation")
+    if table is None:
+        return None
+    other = table[(table["experiment"] != table["experiment"].iloc[0]) & (table["target"] == target)]
+    effects = {"effects": other}
+    line = _cell(effects, target, "score_area", "augment", f"influence-{target}", settings.fraction)
+    if line is None or np.isnan(line["to_random_q"]) or not forms(effects, target, settings.start):
+        return None
+    holds = bool(line["to_random"] > 0 and line["to_random_q"] < 1 - settings.confidence)
+    note = f"in {line['experiment']}; {_p(line, 'to_random')}"
+    detectable = line["to_random_detectable"]
+    return _measured(line, "to_random", holds, line["seeds"], "mean metric", detectable, note)
+
+
+def beyond(control: str) -> Measure:
+    """What selecting by influence does beyond a control."""
+
+    def measure(tables: Tables, target: str, settings: Settings) -> Measured | None:
+        table = tables.get("controls")
+        if table is None:
+            return None
+        names = (control, f"{control}-{target}")
+        mine = table[
+            (table["target"] == target)
+            & (table["outcome"] == "formation_step")
+            & table["control"].isin(names)
+        ]
+        if mine.empty or np.isnan(mine.iloc[0]["beyond_low"]):
+            return None
+        line = mine.iloc[0]
+        holds = bool(line["stronger"] and line["beyond_q"] < 1 - settings.confidence)
+        detectable, note = line["beyond_detectable"], _p(line, "beyond")
+        return _measured(line, "beyond", holds, line["seeds"], "steps beyond", detectable, note)
+
+    return measure
+
+
+def lds(tables: Tables, target: str, settings: Settings) -> Measured | None:
+    """The linear datamodelling score of influence."""
+    line = _line(tables, "datamodel", target=target, method="influence", outcome="score_area")
+    if line is None or np.isnan(line["lds"]):
+        return None
+    return _measured(line, "lds", bool(line["lds_low"] > 0), line["subsets"], "LDS")
+
+
+def recovered(tables: Tables, target: str, settings: Settings) -> Measured | None:
+    """Of the corpora of known catalysts, the one where they are found worst."""
+    table = tables.get("recovery")
+    if table is None:
+        return None
+    mine = table[table["method"] == "influence"]
+    line = mine.loc[mine["auroc"].idxmin()]
+    note = f"lowest of {mine['experiment'].nunique()} corpora: {line['experiment']}"
+    return _measured(line, "auroc", bool(line["auroc_low"] > 0.5), int(line["samples"]), "AUROC", note=note)
+
+
+def no_false_effects(tables: Tables, target: str, settings: Settings) -> Measured | None:
+    """How often the unit seems to move where there is nothing to move it."""
+    line = _line(tables, "null", comparison="to_random", outcomes="unit")
+    if line is None:
+        return None
+    note = f"{line['tests']} tests, of which {line['corrected']} stay after correction"
+    holds = bool(line["rate_low"] <= line["nominal"] and line["corrected"] == 0)
+    words = f"of tests have p < {line['nominal']:.2g}"
+    return _measured(line, "rate", holds, int(line["tests"]), words, note=note)
+
+
+def _measured(
+    line: pd.Series, name: str, holds: bool | None, seeds: float, unit: str,
+    detectable: float = np.nan, note: str = "",
+) -> Measured:  # fmt: skip
+    """What a line says of the measure `name` and its interval."""
+    return Measured(
+        line[name], line[f"{name}_low"], line[f"{name}_high"], holds, int(seeds), unit, detectable, note
+    )
+
+
+def _p(line: pd.Series, name: str) -> str:
+    """A p-value before and after the correction, which the verdict rests on."""
+    if np.isnan(line[f"{name}_q"]):
+        return ""
+    return f"p {line[f'{name}_p']:.2g}, of all the table's cells {line[f'{name}_q']:.2g}"
+
+
+def _line(tables: Tables, table_of: str, **where: str) -> pd.Series | None:
+    table = tables.get(table_of)
+    if table is None:
+        return None
+    for column, value in where.items():
+        table = table[table[column] == value]
+    return table.iloc[0] if len(table) else None
