@@ -188,6 +188,6 @@ def test_readers_see_every_finding_with_its_interval():
     assert removal["here"] == {
         "value": "20 [18, 22]",
         "unit": "steps",
-        "more": "p 0.001, of all the table's cells 0.001; 4 seeds would find 3",
+        "more": "p 0.001, corrected 0.001; 4 seeds would find 3",
     }
     assert {line["here"]["value"] for line in known["lines"]} == {""}

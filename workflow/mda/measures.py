@@ -267,7 +267,7 @@ def _p(line: pd.Series, name: str) -> str:
     """A p-value before and after the correction, which the verdict rests on."""
     if np.isnan(line[f"{name}_q"]):
         return ""
-    return f"p {line[f'{name}_p']:.2g}, of all the table's cells {line[f'{name}_q']:.2g}"
+    return f"p {line[f'{name}_p']:.2g}, corrected {line[f'{name}_q']:.2g}"
 
 
 def _line(tables: Tables, table_of: str, **where: str) -> pd.Series | None:
