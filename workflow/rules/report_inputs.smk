@@ -46,15 +46,15 @@ def marked_for_report(paths):
     """What `report(...)` says, in the rules, of each of these files."""
     found = []
     for path in paths:
-        for rule in workflow.rules:
-            for output in rule.output:
+        for maker in workflow.rules:
+            for output in maker.output:
                 mark, match = get_flag_value(output, "report"), output.match(path)
                 if mark is not None and match:
                     named = match.groupdict()
                     found.append(
                         {
                             "path": path,
-                            "rule": rule.name,
+                            "rule": maker.name,
                             "category": mark.category,
                             "labels": {key: text.format(**named) for key, text in mark.labels.items()},
                             "caption": os.path.relpath(mark.caption.get_path_or_uri(secret_free=True)),
