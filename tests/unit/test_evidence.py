@@ -76,17 +76,21 @@ def test_a_target_of_two_heads_is_their_mean():
     assert found["score"].tolist() == [-2.0]
 
 
-def test_the_smallest_fraction_with_an_effect():
+@pytest.mark.parametrize(("kind", "smallest"), [("replace", 0.05), ("duplicate", 0.2)])
+def test_the_smallest_fraction_with_an_effect(kind, smallest):
+    """It is told by the corrected p-value, and pushes as the intervention does."""
     cells = pd.DataFrame(
         {
             "selection": "influence-unit",
-            "fraction": [0.01, 0.05, 0.2],
-            "to_random_low": [-1.0, 0.5, 1.0],
-            "to_random_high": [1.0, 2.0, 3.0],
+            "intervention": kind,
+            "better": "lower",
+            "fraction": [0.01, 0.02, 0.05, 0.2],
+            "to_random": [2.0, 2.0, 2.0, -3.0],
+            "to_random_q": [0.06, 0.5, 0.01, 0.01],
         }
     )
-    assert evidence.smallest_fraction(cells) == 0.05
-    assert np.isnan(evidence.smallest_fraction(cells.iloc[:1]))
+    assert evidence.smallest_fraction(cells, 0.95) == smallest
+    assert np.isnan(evidence.smallest_fraction(cells.iloc[:2], 0.95))
 
 
 def test_influence_against_its_controls_knows_the_direction():
@@ -105,18 +109,36 @@ def test_influence_against_its_controls_knows_the_direction():
     assert not found.loc[("random", "formation_step"), "stronger"]
 
 
-def test_coupling_is_a_correlation_over_runs():
-    table = pd.DataFrame(
-        {
-            "target": "unit",
-            "intervention": ["base", "base", "replace", "replace", "replace"],
-            "score_area": [0.1, 0.2, 0.3, 0.4, 0.5],
-            "icl_area": [0.0, -0.1, -0.2, -0.3, -0.4],
-            "held_out_area": [1.0, 3.0, 2.0, 1.5, 2.2],
-        }
-    )
-    found = evidence.coupling(table, 0.95).set_index("runs_of")
-    assert found.loc["all", "r"] == pytest.approx(-1)
-    assert found.loc["all", "runs"] == 5
-    # Two runs are no correlation.
-    assert np.isnan(found.loc["base", "r"])
+def coupled(shared, own, seeds=4, runs=12):
+    """Outcomes of seeds that differ much; the loss follows the metric, the ICL score both of them."""
+    generator = np.random.default_rng(0)
+    lines = []
+    for seed in range(seeds):
+        level = 10 * generator.normal()
+        for run in range(runs + 1):
+            score = generator.normal() if run else 0.0
+            loss = -score + 0.5 * generator.normal() * bool(run)
+            icl = shared * loss - own * score + 0.3 * generator.normal() * bool(run)
+            lines.append(
+                {"target": "unit", "intervention": "replace" if run else "base", "seed": seed,
+                 "score_area": level + score, "icl_area": -level + icl, "held_out_area": loss}
+            )  # fmt: skip
+    return pd.DataFrame(lines)
+
+
+def test_coupling_is_within_orders_and_beyond_the_loss():
+    found = evidence.coupling(coupled(shared=1.0, own=1.0), 0.95).set_index("runs_of")
+    assert found.loc["all", "r_high"] < -0.8
+    assert found.loc["all", "partial_r_high"] < -0.5
+    assert found.loc["all", ["runs", "seeds"]].tolist() == [48, 4]
+    # The ICL score that follows the loss alone is coupled by it alone.
+    alone = evidence.coupling(coupled(shared=1.0, own=0.0), 0.95).set_index("runs_of")
+    assert alone.loc["all", "r_high"] < -0.5
+    assert alone.loc["all", "partial_r_low"] < 0 < alone.loc["all", "partial_r_high"]
+
+
+def test_levels_of_orders_are_no_coupling():
+    found = evidence.coupling(coupled(shared=0.0, own=0.0), 0.95).set_index("runs_of")
+    assert found.loc["all", "r_low"] < 0 < found.loc["all", "r_high"]
+    # Three runs of an order are no correlation.
+    assert evidence.coupling(coupled(1.0, 1.0, runs=3), 0.95).empty

@@ -1,12 +1,14 @@
 """Verdicts follow from tables: what reproduces, what does not, and what tests nothing."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from mda import findings, measures, report_page
 
-SETTINGS = measures.Settings(fraction=0.1, confidence=0.95, start=60, scope="evidence")
+SETTINGS = measures.Settings(fraction=0.1, confidence=0.95, start=60, scope="evidence", shuffled=True)
 CELL = {"target": "unit", "outcome": "formation_step", "fraction": 0.1, "seeds": 4, "formed": 1.0}
 
 
@@ -75,19 +77,19 @@ def test_a_unit_that_does_not_form_reproduces_nothing():
         assert set(found.loc[found["target"] == "unit", "note"]) == {"the unit does not form in the window"}
 
 
-@pytest.mark.parametrize(("r", "verdict"), [(-0.8, findings.REPRODUCED), (0.8, findings.NOT_REPRODUCED)])
-def test_coupling(r, verdict):
-    coupling = pd.DataFrame(
-        {
-            "target": ["unit"],
-            "runs_of": ["all"],
-            "runs": [40],
-            "r": [r],
-            "r_low": [r - 0.1],
-            "r_high": [r + 0.1],
-        }
-    )
-    assert verdicts(effects=effects(), coupling=coupling)["coupling"] == verdict
+@pytest.mark.parametrize(
+    ("r", "given", "verdict"),
+    [
+        (-0.8, -0.5, findings.REPRODUCED),
+        (-0.8, 0.0, findings.NOT_REPRODUCED),
+        (0.8, -0.5, findings.NOT_REPRODUCED),
+    ],
+)
+def test_coupling_is_judged_given_the_loss(r, given, verdict):
+    line = {"target": "unit", "runs_of": "all", "runs": 40, "seeds": 4}
+    for name, value in (("r", r), ("partial_r", given)):
+        line |= {name: value, f"{name}_low": value - 0.1, f"{name}_high": value + 0.1}
+    assert verdicts(effects=effects(), coupling=pd.DataFrame([line]))["coupling"] == verdict
 
 
 @pytest.mark.parametrize(
@@ -105,43 +107,60 @@ def test_influence_against_a_control(stronger, q, verdict):
     assert verdicts(effects=effects(), controls=controls)["beyond-loss"] == verdict
 
 
-def test_overlap_is_with_units_of_the_same_kind():
-    line = {
-        "one": "unit",
-        "jaccard": 0.6,
-        "jaccard_low": 0.5,
-        "jaccard_high": 0.7,
-        "chance": 0.05,
-        "q": 0.001,
-    }
-    other = {**line, "jaccard": 0.0, "jaccard_low": 0.0, "jaccard_high": 0.1, "q": 1.0}
+@pytest.mark.parametrize(
+    ("elsewhere", "verdict"), [(0.1, findings.REPRODUCED), (0.55, findings.NOT_REPRODUCED)]
+)
+def test_overlap_is_more_than_with_units_of_other_kinds(elsewhere, verdict):
+    line = {"one": "unit", "jaccard_low": 0.5, "jaccard_high": 0.7, "chance": 0.05, "q": 0.001}
     table = pd.DataFrame(
-        [line | {"other": "b", "same_kind": True}, other | {"other": "c", "same_kind": False}]
+        [
+            line | {"other": "b", "same_kind": True, "jaccard": 0.6},
+            line | {"other": "c", "same_kind": False, "jaccard": elsewhere},
+        ]
     )
-    assert verdicts(effects=effects(), overlap=table)["overlap"] == findings.REPRODUCED
+    assert verdicts(effects=effects(), overlap=table)["overlap"] == verdict
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "verdict"),
+    ("induction", "rest", "error", "verdict"),
     [
-        (3.0, 20.0, findings.REPRODUCED),
-        (1.5, 4.0, findings.NOT_REPRODUCED),
-        (0.5, 20.0, findings.NOT_REPRODUCED),
+        (-0.4, -0.02, 0.1, findings.REPRODUCED),
+        (-0.4, -0.1, 0.1, findings.NOT_REPRODUCED),
+        (-0.4, -0.02, 0.5, findings.NOT_REPRODUCED),
+        (0.4, 0.02, 0.1, findings.NOT_REPRODUCED),
     ],
 )
-def test_an_order_of_magnitude_is_inside_the_interval(low, high, verdict):
-    line = {"removed": "unit", "ratio": 3.5, "ratio_low": low, "ratio_high": high, "seeds": 4}
+def test_specificity_asks_for_an_order_of_magnitude(induction, rest, error, verdict):
+    line = {"removed": "unit", "seeds": 4, "induction_change": induction, "rest_change": rest}
+    line |= difference("contrast", induction - rest, error)
     assert verdicts(effects=effects(), crossed=pd.DataFrame([line]))["specificity"] == verdict
 
 
-def test_every_finding_names_its_file_and_rule():
-    found = findings.judge({"effects": effects()}, ["unit"], SETTINGS)
-    assert not found.duplicated(["target", "finding"]).any()
-    known = found[found["value"].notna()]
-    assert set(known["file"]) == {"evidence/effects.csv"}
-    assert set(known["rule"]) == {"effects"}
-    # What has no table names none.
-    assert set(found.loc[found["finding"] == "lds", "file"]) == {""}
+def test_without_an_effect_of_removal_nothing_is_equivalent():
+    for removal in (-20.0, 1.0):
+        found = verdicts(effects=effects(removal=removal))
+        assert found["random"] == found["swap"] == findings.NOT_TESTED, removal
+
+
+def test_where_no_run_forms_there_is_no_verdict():
+    """All of both sides end with the last step: their difference is 0 [0, 0], which says nothing."""
+    found = verdicts(
+        effects=effects(removal=0.0).replace({"to_random_low": {-2.0: 0.0}, "to_random_high": {2.0: 0.0}})
+    )
+    assert found["removal"] == findings.NOT_TESTED
+
+
+@pytest.mark.parametrize(("shuffled", "verdict"), [(True, findings.NOT_TESTED), (False, findings.REPRODUCED)])
+def test_samples_in_random_order_are_spread_evenly_whatever_they_do(shuffled, verdict):
+    lines = [
+        {"target": "unit", "start": start, "stop": start + 10, "samples": 100, "gain": gain,
+         "positive_share": 0.5, "positive_share_low": 0.4, "positive_share_high": 0.6}
+        for start, gain in ((0, 0.1), (10, 0.5))
+    ]  # fmt: skip
+    settings = dataclasses.replace(SETTINGS, shuffled=shuffled)
+    tables = {"effects": effects(), "stream": pd.DataFrame(lines)}
+    judged = findings.judge(tables, ["unit"], settings).set_index("finding")
+    assert judged.loc["time", "verdict"] == verdict
 
 
 @pytest.mark.parametrize(("formed", "verdict"), [(1.0, findings.REPRODUCED), (0.0, findings.NOT_TESTED)])
@@ -159,7 +178,7 @@ def test_transfer_asks_for_a_unit_that_forms_in_the_larger_model(formed, verdict
 
 @pytest.mark.parametrize(
     ("found", "low", "corrected", "verdict"),
-    [(0, 0.0, 0, findings.YES), (4, 0.2, 0, findings.NO), (1, 0.01, 1, findings.NO)],
+    [(0, 0.0, 0, findings.NOT_TESTED), (4, 0.2, 0, findings.NO), (1, 0.01, 1, findings.NO)],
 )
 def test_without_catalysts_nothing_may_be_found(found, low, corrected, verdict):
     line = {"comparison": "to_random", "outcomes": "unit", "tests": 8, "found": found, "rate": found / 8,

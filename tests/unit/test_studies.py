@@ -7,6 +7,7 @@ from conftest import Store
 
 from mda import crossed, datamodel, enrichment, recovery, selection
 from mda.cell import Cell
+from mda.steps import study_tail
 
 GENERATOR = np.random.default_rng(0)
 
@@ -50,14 +51,55 @@ def test_effects_on_every_head_are_against_random():
 
 def test_the_contrast_leaves_the_units_own_heads_out():
     final = {"L0H0": 1.0, "L0H1": 0.9, "L0H2": 0.0}
-    found = crossed.effects(removal_runs(), {"a": ["L0H0"]}, final, 0.5, 0.95)
+    runs = removal_runs()
+    found = crossed.effects(runs, {"a": ["L0H0"]}, final, 0.5, 0.95)
+    assert found["contrast"].nunique() == 1
     line = found.iloc[0]
-    assert found["ratio"].nunique() == 1
-    assert line["ratio"] == pytest.approx(0.4 / (0.002 * (1 * 2 * 3 * 4) ** 0.25))
-    assert line["ratio_low"] < line["ratio"] < line["ratio_high"]
+    [base] = (
+        runs[(runs["head"] == "L0H1") & (runs["metric"] == "prefix_matching")]
+        .groupby("intervention")["area"]
+        .mean()[["base"]]
+    )
+    assert line["induction_change"] == pytest.approx(-0.4 / base)
     # Without heads of both sorts there is nothing to hold against each other.
     alike = crossed.effects(removal_runs(), {"a": ["L0H0"]}, {**final, "L0H2": 1.0}, 0.5, 0.95)
-    assert alike["ratio"].isna().all()
+    assert alike["contrast"].isna().all()
+
+
+def test_a_head_without_prefix_matching_is_judged_by_what_it_has():
+    """Here it loses as much of its previous-token score as the induction head of its own."""
+
+    def table(induction, previous):
+        return pd.DataFrame(
+            [
+                {"step": step, "layer": 0, "head": head, "prefix_matching": prefix, "previous_token": token}
+                for step in (0, 1)
+                for head, prefix, token in ((0, 0.5, 0.1), (1, induction, 0.1), (2, 0.001, previous))
+            ]
+        )
+
+    parts = []
+    for seed in range(3):
+        wobble = 0.001 * (seed - 1)
+        parts += [
+            crossed.areas(Cell("base", "none", 0.0, seed), table(0.5, 0.8)),
+            crossed.areas(Cell("replace", "random", 0.1, seed), table(0.5, 0.8)),
+            crossed.areas(Cell("replace", "influence-a", 0.1, seed), table(0.4 + wobble, 0.64)),
+        ]
+    final = {"L0H0": 1.0, "L0H1": 0.9, "L0H2": 0.0}
+    line = crossed.effects(pd.concat(parts), {"a": ["L0H0"]}, final, 0.5, 0.95).iloc[0]
+    assert line["induction_change"] == pytest.approx(-0.2, abs=1e-6)
+    assert line["rest_change"] == pytest.approx(-0.2, abs=1e-6)
+    assert line["contrast_low"] < 0 < line["contrast_high"]
+
+
+def test_the_tail_of_normal_scores_is_that_of_a_normal_distribution():
+    for mean in (-0.5, 0.0, 0.5):
+        found, normal, excess = study_tail.shares(GENERATOR.normal(mean, 1, 200_000), 0.1)
+        assert abs(excess) < 0.01, mean
+        assert excess == found - normal
+    assert study_tail.normal_share(0.0, 1.0, 0.1) == pytest.approx(0.4399, abs=1e-4)
+    assert study_tail.shares(GENERATOR.standard_t(3, 200_000), 0.1)[2] > 0.05
 
 
 def test_the_datamodelling_score_finds_the_truth_and_not_noise():

@@ -69,13 +69,14 @@ def overlaps(
     """A line a pair of targets: the Jaccard index of their top samples, against chance.
 
     Args:
-        scores: of all targets, over the same samples.
+        scores: of all targets, over the same samples, with their labels.
         units: the units of each target, as they are written.
         metrics: the metric that watches each; targets of one metric are of one kind.
 
     Returns:
         one, other (targets), one_units, other_units, same_kind, jaccard and its interval (from that of
-        the common share), chance (the index of unrelated scores), p (hypergeometric), q, spearman.
+        the common share), chance (the index of scores that are unrelated but for the labels of their tops),
+        p (of as many common samples by chance: a hypergeometric a label, their sum as a normal), q, spearman.
     """
     names = list(scores)
     lines = []
@@ -83,9 +84,11 @@ def overlaps(
         for other in names[place + 1 :]:
             left, right = (scores[name]["influence"].to_numpy() for name in (one, other))
             number = selection.count(len(left), fraction)
-            common = len(np.intersect1d(top(left, number), top(right, number)))
+            tops = top(left, number), top(right, number)
+            common = len(np.intersect1d(*tops))
             share = statistics.proportion(common, number, confidence)
-            chance = number / len(left)
+            expected, spread = _common_by_chance(scores[one]["label"], *tops)
+            chance = expected / number
             lines.append(
                 {
                     "one": one,
@@ -95,13 +98,24 @@ def overlaps(
                     "same_kind": metrics[one] == metrics[other],
                     **_columns("jaccard", statistics.Estimate(*(value / (2 - value) for value in share))),
                     "chance": chance / (2 - chance),
-                    "p": float(stats.hypergeom.sf(common - 1, len(left), number, number)),
+                    "p": float(stats.norm.sf((common - 0.5 - expected) / max(spread, 1e-9))),
                     **_columns("spearman", statistics.rank_correlation(left, right, confidence)),
                 }
             )
     for line, q in zip(lines, statistics.adjusted(np.array([line["p"] for line in lines])), strict=True):
         line["q"] = float(q)
     return lines
+
+
+def _common_by_chance(labels: pd.Series, one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+    """Mean and spread of how many samples two sets have in common, drawn with the labels they have."""
+    parts = (labels, labels.iloc[one], labels.iloc[other])
+    numbers = pd.concat([part.value_counts() for part in parts], axis=1).fillna(0).to_numpy(float)
+    every, left, right = numbers.T
+    mean = left * right / every
+    # Of a hypergeometric.
+    variance = mean * (every - left) * (every - right) / (every * np.maximum(every - 1, 1))
+    return float(mean.sum()), float(np.sqrt(variance.sum()))
 
 
 def stream(scores: pd.DataFrame, curve: pd.DataFrame, bins: int, confidence: float) -> list[dict[str, Any]]:

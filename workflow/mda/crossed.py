@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from mda import evidence, files, statistics
@@ -93,29 +92,44 @@ def effects(
 def contrast(
     table: pd.DataFrame, units: Mapping[str, Sequence[str]], induction_heads: Set[str], confidence: float
 ) -> pd.DataFrame:
-    """For each removed target: how much further other induction heads move than heads that are none.
+    """For each removed target: how much more other induction heads lose than heads that are none.
+
+    Every head is judged by its own metric, prefix matching of induction heads and of the others that of which
+    they have most, as a share of what the base runs have: a head without prefix matching has none to lose.
 
     Args:
         table: `areas` of all runs.
 
     Returns:
-        A line a target with heads of both sorts beside its own: removed, ratio of the mean absolute effects
-        on the prefix-matching score (geometric mean over seeds), with its t interval, of logarithms. Noise
-        alone moves every head, so the ratio is a lower bound.
+        A line a target with heads of both sorts beside its own: removed, induction_change and rest_change
+        (mean relative change against removal at random), and contrast, their difference paired by seed, with
+        the interval, p-value and detectable difference of `statistics.Difference`.
     """
-    wide = table[table["metric"] == "prefix_matching"].pivot_table(
-        index=["selection", "seed"], columns="head", values="area"
-    )
-    random, lines = wide.loc["random"], []
-    for target, own in units.items():
-        others = [head for head in wide.columns if head not in own]
-        induction = [head for head in others if head in induction_heads]
-        rest = [head for head in others if head not in induction_heads]
+    wide = table.pivot_table(index=["selection", "seed"], columns=["head", "metric"], values="area")
+    base = table[table["intervention"] == "base"].groupby(["head", "metric"])["area"].mean()
+    heads = sorted(set(table["head"]))
+    own = {
+        head: (head, "prefix_matching" if head in induction_heads else max(METRICS, key=base[head].get))
+        for head in heads
+    }
+    lines = []
+    for target, members in units.items():
+        others = [head for head in heads if head not in members]
+        induction = [own[head] for head in others if head in induction_heads]
+        rest = [own[head] for head in others if head not in induction_heads]
         if f"influence-{target}" not in wide.index or not induction or not rest:
             continue
-        moved = (wide.loc[f"influence-{target}"] - random).abs().dropna()
-        logs = np.log(moved[induction].mean(axis=1) / moved[rest].mean(axis=1))
-        found = statistics.paired_difference(logs.to_numpy(), np.zeros(len(logs)), confidence)
-        ratio = dict(zip(("ratio", "ratio_low", "ratio_high"), np.exp(found[:3]), strict=True))
-        lines.append({"removed": target, **ratio})
-    return pd.DataFrame(lines, columns=["removed", "ratio", "ratio_low", "ratio_high"])
+        change = ((wide.loc[f"influence-{target}"] - wide.loc["random"]) / base).dropna()
+        one, two = (change[columns].mean(axis=1).to_numpy() for columns in (induction, rest))
+        found = statistics.paired_difference(one, two, confidence)
+        ends = ("", "_low", "_high", "_p", "_detectable")
+        lines.append(
+            {
+                "removed": target,
+                "induction_change": one.mean(),
+                "rest_change": two.mean(),
+                **{f"contrast{end}": value for end, value in zip(ends, found, strict=True)},
+            }
+        )
+    columns = ["removed", "induction_change", "rest_change", "contrast", "contrast_low", "contrast_high"]
+    return pd.DataFrame(lines, columns=[*columns, "contrast_p", "contrast_detectable"])

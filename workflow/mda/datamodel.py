@@ -31,7 +31,8 @@ def scores(
         values: method -> score of every candidate.
 
     Returns:
-        method, outcome, subsets, lds (Spearman) and its interval over subsets.
+        method, outcome, subsets, lds (Spearman) and its interval over subsets, detectable (the score that so
+        many subsets would find four times out of five).
     """
     kept = np.array([~np.isin(candidates, rows) for rows in left_out])
     lines = []
@@ -47,6 +48,7 @@ def scores(
                     "lds": found.value,
                     "lds_low": found.low,
                     "lds_high": found.high,
+                    "detectable": statistics.detectable_correlation(len(kept), confidence),
                 }
             )
     return lines

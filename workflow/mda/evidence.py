@@ -131,13 +131,18 @@ def compare(
     }
 
 
-def smallest_fraction(cells: pd.DataFrame) -> float:
-    """The smallest fraction whose effect excludes zero, of one selection's lines of `effects`; nan if none.
+def smallest_fraction(cells: pd.DataFrame, confidence: float) -> float:
+    """The smallest fraction that has an effect, of one selection's lines of `effects`; nan if none.
 
-    The effect is the difference to random; of random itself, that to the base.
+    An effect is a difference to random whose corrected p-value tells it, in the direction in which the
+    intervention pushes; of random itself, a difference to the base in any direction.
     """
-    name = "to_base" if (cells["selection"] == "random").all() else "to_random"
-    seen = cells[(cells[f"{name}_low"] > 0) | (cells[f"{name}_high"] < 0)]
+    if (cells["selection"] == "random").all():
+        seen = cells[cells["to_base_q"] < 1 - confidence]
+    else:
+        pushed = np.where(cells["better"] == "higher", 1, -1)
+        pushed = pushed * np.where(cells["intervention"].isin(["mask", "replace"]), -1, 1)
+        seen = cells[(cells["to_random_q"] < 1 - confidence) & (pushed * cells["to_random"] > 0)]
     return float(seen["fraction"].min()) if len(seen) else np.nan
 
 
@@ -183,25 +188,51 @@ def against_controls(table: pd.DataFrame, kind: str, fraction: float, confidence
 
 
 def coupling(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
-    """How the unit's metric and the ICL score go together over runs, each a mean over the window.
+    """How interventions move the unit's metric and the ICL score together, each a mean over the window.
+
+    A run counts as its difference to the base run of its seed, for runs of one order are alike.
 
     Args:
         table: from `outcomes`.
 
     Returns:
-        A line a target and group of runs ('all', or an intervention): runs, r (Pearson) with its interval,
-        and the same of the metric with the held-out loss, as `held_out_r`. Runs of one seed share an
-        order and all share a base model, so the intervals are narrower than those of independent models.
+        A line a target and group of runs ('all', or an intervention of four runs a seed or more): runs,
+        seeds, and three correlations (Pearson) of the metric, each with its interval: `r` with the ICL score,
+        `held_out_r` with the held-out loss, `partial_r` with the ICL score given the held-out loss. Intervals
+        are Student's t over the seeds' Fisher transforms; all share a base model and the selections.
     """
+    columns = ["score_area", "icl_area", "held_out_area"]
     lines = []
     for target, mine in table.groupby("target", sort=False):
-        groups = [("all", mine), *mine.groupby("intervention", sort=True)]
-        for name, runs in groups:
-            line: dict[str, Any] = {"target": target, "runs_of": name, "runs": len(runs)}
-            for column, other in (("r", "icl_area"), ("held_out_r", "held_out_area")):
-                found = statistics.correlation(
-                    runs["score_area"].to_numpy(), runs[other].to_numpy(), confidence
+        base = mine[mine["intervention"] == BASE].set_index("seed")[columns]
+        treated = mine[mine["intervention"] != BASE]
+        moved = treated[columns] - base.loc[treated["seed"]].to_numpy()
+        for name in ("all", *sorted(set(treated["intervention"]))):
+            chosen = np.ones(len(treated), bool) if name == "all" else treated["intervention"] == name
+            seeds = [part.to_numpy() for _, part in moved[chosen].groupby(treated["seed"][chosen])]
+            if not seeds or min(map(len, seeds)) < 4:
+                continue
+            line: dict[str, Any] = {"target": target, "runs_of": name, "runs": int(np.sum(chosen))}
+            found = np.array([_correlations(part) for part in seeds])
+            for column, values in zip(("r", "held_out_r", "partial_r"), found.T, strict=True):
+                mean, low, high, *_ = statistics.paired_difference(
+                    np.arctanh(values), np.zeros(len(values)), confidence
                 )
-                line |= {column: found.value, f"{column}_low": found.low, f"{column}_high": found.high}
-            lines.append(line)
-    return pd.DataFrame(lines)
+                ends = dict(zip(("", "_low", "_high"), np.tanh([mean, low, high]), strict=True))
+                line |= {f"{column}{end}": value for end, value in ends.items()}
+            lines.append({**line, "seeds": len(seeds)})
+    return pd.DataFrame(lines, columns=COUPLING)
+
+
+COUPLING = [
+    "target", "runs_of", "runs", "seeds",
+    *(f"{name}{end}" for name in ("r", "held_out_r", "partial_r") for end in ("", "_low", "_high")),
+]  # fmt: skip
+
+
+def _correlations(moved: np.ndarray) -> tuple[float, float, float]:
+    """Of the metric with the ICL score, with the held-out loss, and with the first given the second."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        score_icl, score_loss, icl_loss = np.corrcoef(moved.T)[np.triu_indices(3, 1)]
+        rest = np.sqrt((1 - score_loss**2) * (1 - icl_loss**2))
+        return score_icl, score_loss, (score_icl - score_loss * icl_loss) / rest

@@ -19,6 +19,10 @@ from mda.influence import Query, sampled_labels
 from mda.progress import Progress
 from mda.tokens import TokenStore
 
+# The first seed of the draws: none of them has the labels that approximations are fitted on, whose seeds are
+# small.
+SEEDS = 2**32
+
 
 def matrices(
     model: nn.Module,
@@ -39,7 +43,9 @@ def matrices(
     for draw in range(draws):
         half = halves[draw % 2]
         share = 1 / (len(rows) * len(range(draw % 2, draws, 2)))
-        for seen in tap_gradients.of_losses(model, names, store, rows, batch, _drawn(seed * draws + draw)):
+        for seen in tap_gradients.of_losses(
+            model, names, store, rows, batch, _drawn(SEEDS + seed * draws + draw)
+        ):
             for name, pair in seen.items():
                 gradients = tap_gradients.gradients(*pair)
                 if name not in half:

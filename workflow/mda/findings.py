@@ -75,11 +75,12 @@ FINDINGS = (
         "LaTeX, markup, code, records, tables, repeated strings", "enrichment", "study", measures.repetitive,
     ),
     Finding(
-        "overlap", "Different induction heads share top samples beyond chance", "strong overlap", "overlap",
+        "overlap", "Induction heads share top samples, beyond chance and more than with other heads",
+        "strong overlap, low with others", "overlap",
         "study", measures.overlap,
     ),
     Finding(
-        "specificity", "Removing them moves other induction heads more than heads that are none",
+        "specificity", "Removing them weakens other induction heads more than heads that are none",
         "by an order of magnitude", "crossed", "study", measures.contrast,
     ),
     Finding(

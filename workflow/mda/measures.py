@@ -11,9 +11,6 @@ import pandas as pd
 
 Tables = Mapping[str, pd.DataFrame]
 Measure = Callable[[Tables, str, "Settings"], "Measured | None"]
-# Of normally distributed scores, the top 10 % have this share of the positive sum: density(1.2816) /
-# density(0).
-NORMAL_TAIL = 0.4399
 
 
 class Measured(NamedTuple):
@@ -45,12 +42,14 @@ class Settings:
     Attributes:
         start: the step at which branches begin.
         scope: folder of the effects: `tables` (the configured interventions) or `evidence` (the studies).
+        shuffled: whether the base run reads the samples in random order.
     """
 
     fraction: float
     confidence: float
     start: int
     scope: str
+    shuffled: bool
 
 
 def _cell(
@@ -83,7 +82,7 @@ def shift(kind: str, outcome: str, sign: int, unit: str) -> Measure:
         if line is None or np.isnan(line["to_random"]):
             return None
         holds = None
-        if not np.isnan(line["to_random_q"]):
+        if not (np.isnan(line["to_random_q"]) or _all_the_same(line, "to_random")):
             right = sign * line["to_random"] > 0
             holds = bool(right and line["to_random_q"] < 1 - settings.confidence)
         detectable = line["to_random_detectable"]
@@ -93,7 +92,9 @@ def shift(kind: str, outcome: str, sign: int, unit: str) -> Measure:
 
 
 def as_the_base(kind: str, selection: str) -> Measure:
-    """Equivalence: the unit forms when the base's does, to within half of the effect of its removal.
+    """Equivalence: the unit forms when the base's does, to within half of the least effect of its removal.
+
+    Where removal is not known to have an effect there is nothing to be equivalent to.
 
     Args:
         selection: with `{target}` in the place of the target.
@@ -105,9 +106,13 @@ def as_the_base(kind: str, selection: str) -> Measure:
         own = _cell(tables, target, "formation_step", "replace", f"influence-{target}", settings.fraction)
         if line is None or own is None or np.isnan(line["to_base_low"]):
             return None
-        margin = abs(own["to_base"]) / 2
-        holds = bool(-margin < line["to_base_low"] and line["to_base_high"] < margin)
-        note = f"within half of the effect of removal by influence, {margin:.3g} steps"
+        margin = own["to_base_low"] / 2
+        removal = shift("replace", "formation_step", 1, "steps")(tables, target, settings)
+        if removal is None or not removal.holds or margin <= 0:
+            holds, note = None, "asks for an effect of removal to hold it against"
+        else:
+            holds = bool(-margin < line["to_base_low"] and line["to_base_high"] < margin)
+            note = f"to within {margin:.3g} steps, half of the least effect of removal"
         return _measured(line, "to_base", holds, line["seeds"], "steps", line["to_base_detectable"], note)
 
     return measure
@@ -118,8 +123,8 @@ def tail(tables: Tables, target: str, settings: Settings) -> Measured | None:
     line = _line(tables, "tail", target=target)
     if line is None:
         return None
-    note = f"of normally distributed scores it is {100 * NORMAL_TAIL:.0f} %"
-    holds = bool(line["share_low"] > NORMAL_TAIL)
+    note = f"of normally distributed scores of this mean and spread it is {100 * line['normal']:.3g} %"
+    holds = bool(line["excess_low"] > 0)
     return Measured(
         100 * line["share"], 100 * line["share_low"], 100 * line["share_high"], holds,
         int(line["samples"]), "% of positive influence", note=note,
@@ -136,28 +141,37 @@ def repetitive(tables: Tables, target: str, settings: Settings) -> Measured | No
 
 
 def overlap(tables: Tables, target: str, settings: Settings) -> Measured | None:
-    """With another unit of the same kind, against chance; of several, with the one least alike."""
+    """With the unit of the same kind that is least alike, against chance and units of other kinds."""
     table = tables.get("overlap")
     if table is None:
         return None
-    mine = table[((table["one"] == target) | (table["other"] == target)) & table["same_kind"]]
-    if mine.empty:
+    mine = table[(table["one"] == target) | (table["other"] == target)]
+    kin, rest = mine[mine["same_kind"]], mine[~mine["same_kind"]]
+    if kin.empty:
         return None
-    line = mine.loc[mine["jaccard"].idxmin()]
+    line = kin.loc[kin["jaccard"].idxmin()]
     holds = bool(line["jaccard_low"] > line["chance"] and line["q"] < 1 - settings.confidence)
     other = line["other"] if line["one"] == target else line["one"]
-    note = f"with {other}; chance {line['chance']:.2f}"
+    note = f"with {other}; chance, given the labels, {line['chance']:.2f}"
+    if len(rest):
+        most = rest["jaccard"].max()
+        holds &= bool(line["jaccard_low"] > most)
+        note += f"; with units of other kinds up to {most:.2f}"
     return _measured(line, "jaccard", holds, 0, "Jaccard index", note=note)
 
 
 def contrast(tables: Tables, target: str, settings: Settings) -> Measured | None:
-    """The other induction heads move more, and ten times as much is inside the interval."""
+    """The other induction heads lose more of their own metric than heads that are none: ten times as much."""
     line = _line(tables, "crossed", removed=target)
-    if line is None or np.isnan(line["ratio_low"]):
+    if line is None or np.isnan(line["contrast_low"]):
         return None
-    holds = bool(line["ratio_low"] > 1 and line["ratio_high"] >= 10)
-    note = "on prefix matching, of which heads that are none have little to lose"
-    return _measured(line, "ratio", holds, line["seeds"], "ratio of effects", note=note)
+    induction, rest = line["induction_change"], line["rest_change"]
+    holds = bool(line["contrast_high"] < 0 and abs(induction) >= 10 * abs(rest))
+    note = f"induction heads {100 * induction:+.0f} %, others {100 * rest:+.0f} % of their own metric"
+    value, low, high, detectable = (
+        100 * line[f"contrast{end}"] for end in ("", "_low", "_high", "_detectable")
+    )
+    return Measured(value, low, high, holds, int(line["seeds"]), "percentage points", detectable, note)
 
 
 def spread(tables: Tables, target: str, settings: Settings) -> Measured | None:
@@ -171,17 +185,21 @@ def spread(tables: Tables, target: str, settings: Settings) -> Measured | None:
     gain = line["gain"] / mine["gain"].clip(lower=0).sum()
     ratio, low, high = (line[f"positive_share{end}"] / share for end in ("", "_low", "_high"))
     note = f"steps {line['start']:.0f} to {line['stop']:.0f} have {100 * gain:.0f} % of the rise"
-    holds = bool(low > 0.5 and high < 2)
+    holds: bool | None = bool(low > 0.5 and high < 2)
+    if settings.shuffled:
+        holds, note = None, f"{note}; of samples in random order it could not be otherwise"
     return Measured(ratio, low, high, holds, int(line["samples"]), "x its share of the samples", note=note)
 
 
 def coupling(tables: Tables, target: str, settings: Settings) -> Measured | None:
-    """The correlation of the unit's metric with the ICL score over all runs."""
+    """The correlation of the unit's metric with the ICL score, also given the held-out loss."""
     line = _line(tables, "coupling", target=target, runs_of="all")
-    if line is None or np.isnan(line["r"]):
+    if line is None or np.isnan(line["r_low"]):
         return None
     words = "Pearson's r with the ICL score, lower is better"
-    return _measured(line, "r", bool(line["r_high"] < 0), line["runs"], words)
+    given = "{:.2f} [{:.2f}, {:.2f}]".format(*(line[f"partial_r{end}"] for end in ("", "_low", "_high")))
+    holds = bool(line["r_high"] < 0 and line["partial_r_high"] < 0)
+    return _measured(line, "r", holds, line["seeds"], words, note=f"given the held-out loss {given}")
 
 
 def transfer(tables: Tables, target: str, settings: Settings) -> Measured | None:
@@ -213,7 +231,7 @@ def beyond(control: str) -> Measure:
             & (table["outcome"] == "formation_step")
             & table["control"].isin(names)
         ]
-        if mine.empty or np.isnan(mine.iloc[0]["beyond_low"]):
+        if mine.empty or np.isnan(mine.iloc[0]["beyond_low"]) or _all_the_same(mine.iloc[0], "beyond"):
             return None
         line = mine.iloc[0]
         holds = bool(line["stronger"] and line["beyond_q"] < 1 - settings.confidence)
@@ -228,7 +246,8 @@ def lds(tables: Tables, target: str, settings: Settings) -> Measured | None:
     line = _line(tables, "datamodel", target=target, method="influence", outcome="score_area")
     if line is None or np.isnan(line["lds"]):
         return None
-    return _measured(line, "lds", bool(line["lds_low"] > 0), line["subsets"], "LDS")
+    holds, detectable = bool(line["lds_low"] > 0), line["detectable"]
+    return _measured(line, "lds", holds, line["subsets"], "LDS", detectable, "one run a subset")
 
 
 def recovered(tables: Tables, target: str, settings: Settings) -> Measured | None:
@@ -248,7 +267,9 @@ def no_false_effects(tables: Tables, target: str, settings: Settings) -> Measure
     if line is None:
         return None
     note = f"{line['tests']} tests, of which {line['corrected']} stay after correction"
-    holds = bool(line["rate_low"] <= line["nominal"] and line["corrected"] == 0)
+    holds: bool | None = bool(line["rate_low"] <= line["nominal"] and line["corrected"] == 0)
+    if holds and line["rate_high"] > 2 * line["nominal"]:
+        holds, note = None, f"{note}; too few to tell from twice the nominal rate"
     words = f"of tests have p < {line['nominal']:.2g}"
     return _measured(line, "rate", holds, int(line["tests"]), words, note=note)
 
@@ -261,6 +282,11 @@ def _measured(
     return Measured(
         line[name], line[f"{name}_low"], line[f"{name}_high"], holds, int(seeds), unit, detectable, note
     )
+
+
+def _all_the_same(line: pd.Series, name: str) -> bool:
+    """Whether every run came out as its pair did: the unit formed in none of them."""
+    return bool(line[f"{name}_low"] == 0 and line[f"{name}_high"] == 0)
 
 
 def _p(line: pd.Series, name: str) -> str:

@@ -101,6 +101,15 @@ def detectable_shift(number: int, confidence: float) -> float:
     return float(optimize.brentq(missing, 0.0, 60 * critical))
 
 
+def detectable_correlation(number: int, confidence: float) -> float:
+    """The correlation that a two-sided test of so many pairs finds with a power of `POWER` (Fisher's z)."""
+    if number < 4:
+        return np.nan
+    return float(
+        np.tanh((stats.norm.ppf((1 + confidence) / 2) + stats.norm.ppf(POWER)) / np.sqrt(number - 3))
+    )
+
+
 def adjusted(p_values: np.ndarray) -> np.ndarray:
     """p-values corrected for their number (Benjamini & Hochberg 1995); nan stays and does not count."""
     values = np.asarray(p_values, dtype=float)

@@ -207,19 +207,24 @@ def _stream(table: pd.DataFrame, palette: Palette) -> Figure:
 def _coupling(table: pd.DataFrame, palette: Palette) -> Figure:
     del palette
     targets = list(dict.fromkeys(table["target"]))
-    figure, axes = _grid(len(targets), 2, 0.5 + 0.2 * len(table) / len(targets), sharey="row")
+    columns = {
+        "r": "with the ICL score",
+        "held_out_r": "with the held-out loss",
+        "partial_r": "with the ICL score,\ngiven the held-out loss",
+    }
+    figure, axes = _grid(len(targets), len(columns), 0.6 + 0.2 * len(table) / len(targets), sharey="row")
     for row, target in zip(axes, targets, strict=True):
         mine = table[table["target"] == target]
         names = [
             f"{INTERVENTION_NAMES.get(of, of)} ({runs} runs)"
             for of, runs in zip(mine["runs_of"], mine["runs"], strict=True)
         ]
-        for axis, column, words in zip(row, ("r", "held_out_r"), ("ICL score", "held-out loss"), strict=True):
+        for axis, column in zip(row, columns, strict=True):
             forest(axis, mine, column, names, [COMMON] * len(mine))
             axis.set_xlim(-1.05, 1.05)
-            axis.set_title(f"{target}: with the {words}")
-    for axis in axes[-1]:
-        axis.set_xlabel("correlation over runs (Pearson)")
+        row[0].set_title(target, loc="left")
+    for axis, words in zip(axes[-1], columns.values(), strict=True):
+        axis.set_xlabel(f"correlation {words}")
     return figure
 
 

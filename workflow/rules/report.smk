@@ -31,6 +31,7 @@ rule findings:
         fraction=MAIN_FRACTION,
         confidence=CONFIG.evidence.confidence,
         start=CONFIG.run.window.origin,
+        shuffled=as_json(CONFIG.run.order_seed is not None),
         code=code.fingerprint("findings"),
     shell:
         r"""
@@ -41,6 +42,7 @@ rule findings:
             --confidence {params.confidence} \
             --start {params.start} \
             --scope {wildcards.scope:q} \
+            --shuffled {params.shuffled} \
             --out {output.findings:q} \
             >{log:q} 2>&1
         """

@@ -84,7 +84,7 @@ def study_tables():
         dose = STUDIES.dose
         found["dose"] = (
             {"effects": "<results>/evidence/effects.csv"},
-            {"kinds": dose.kinds, "selections": dose.selections},
+            {"kinds": dose.kinds, "selections": dose.selections, **confidence},
         )
     names = variants.names(CONFIG)
     if names:

@@ -14,11 +14,12 @@ def judge(
     confidence: float,
     start: int,
     scope: str,
+    shuffled: bool,
     out: Path,
 ) -> None:
     """Write `out`, the columns of `mda.findings.judge`; the names of `tables` say which is which."""
     read = {path.stem: pd.read_csv(path, keep_default_na=True) for path in tables}
-    found = findings.judge(read, targets, measures.Settings(fraction, confidence, start, scope))
+    found = findings.judge(read, targets, measures.Settings(fraction, confidence, start, scope, shuffled))
     files.write_text(out, found.to_csv(index=False, float_format="%.6g"))
 
 

@@ -7,18 +7,17 @@ import pandas as pd
 from mda import cli, evidence, files
 
 
-def table(effects: Path, kinds: list[str], selections: list[str], out: Path) -> None:
+def table(effects: Path, kinds: list[str], selections: list[str], confidence: float, out: Path) -> None:
     """Write `out`: the lines of `effects` of these kinds and methods, and `smallest`.
 
-    `smallest` is the smallest fraction of the line's selection whose difference to random (for random
-    itself: to the base) has an interval without zero; empty where none has.
+    `smallest` is `mda.evidence.smallest_fraction` of the line's selection; empty where none has an effect.
     """
     found = pd.read_csv(effects)
     method = found["selection"].str.partition("-")[0]
     own = (method != "influence") | (found["selection"] == "influence-" + found["target"])
     found = found[found["intervention"].isin(kinds) & method.isin(selections) & own]
     keys = ["target", "outcome", "intervention", "selection"]
-    smallest = {key: evidence.smallest_fraction(part) for key, part in found.groupby(keys)}
+    smallest = {key: evidence.smallest_fraction(part, confidence) for key, part in found.groupby(keys)}
     found = found.assign(smallest=[smallest[key] for key in found[keys].itertuples(index=False, name=None)])
     files.write_text(out, found.to_csv(index=False, float_format="%.6g"))
 

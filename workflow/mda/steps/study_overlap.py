@@ -21,7 +21,7 @@ def table(
     inside = {
         name: part[part["step"].between(window.start, window.stop - 1)]
         for path in scores
-        for name, part in agreement.read(path).items()
+        for name, part in agreement.read(path, ("influence", "label")).items()
     }
     lines = agreement.overlaps(inside, members, metrics, fraction, confidence)
     files.write_text(out, pd.DataFrame(lines).to_csv(index=False, float_format="%.6g"))
