@@ -163,6 +163,16 @@ def test_samples_in_random_order_are_spread_evenly_whatever_they_do(shuffled, ve
     assert judged.loc["time", "verdict"] == verdict
 
 
+def test_every_finding_names_its_file_and_rule():
+    found = findings.judge({"effects": effects()}, ["unit"], SETTINGS)
+    assert not found.duplicated(["target", "finding"]).any()
+    known = found[found["value"].notna()]
+    assert set(known["file"]) == {"evidence/effects.csv"}
+    assert set(known["rule"]) == {"effects"}
+    # What has no table names none.
+    assert set(found.loc[found["finding"] == "lds", "file"]) == {""}
+
+
 @pytest.mark.parametrize(("formed", "verdict"), [(1.0, findings.REPRODUCED), (0.0, findings.NOT_TESTED)])
 def test_transfer_asks_for_a_unit_that_forms_in_the_larger_model(formed, verdict):
     """And reads its lines, not this experiment's, which say the opposite here."""
