@@ -196,8 +196,8 @@ def coupling(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
         table: from `outcomes`.
 
     Returns:
-        A line a target and group of runs ('all', or an intervention of four runs a seed or more): runs,
-        seeds, and three correlations (Pearson) of the metric, each with its interval: `r` with the ICL score,
+        A line a target and group of runs ('all', or an intervention; of four runs a seed or more, else nan
+        or no line): runs, seeds, and three correlations (Pearson) of the metric, each with its interval: `r` with the ICL score,
         `held_out_r` with the held-out loss, `partial_r` with the ICL score given the held-out loss. Intervals
         are Student's t over the seeds' Fisher transforms; all share a base model and the selections.
     """
@@ -210,10 +210,11 @@ def coupling(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
         for name in ("all", *sorted(set(treated["intervention"]))):
             chosen = np.ones(len(treated), bool) if name == "all" else treated["intervention"] == name
             seeds = [part.to_numpy() for _, part in moved[chosen].groupby(treated["seed"][chosen])]
-            if not seeds or min(map(len, seeds)) < 4:
+            few = min(map(len, seeds), default=0) < 4
+            if few and name != "all":
                 continue
             line: dict[str, Any] = {"target": target, "runs_of": name, "runs": int(np.sum(chosen))}
-            found = np.array([_correlations(part) for part in seeds])
+            found = np.full((1, 3), np.nan) if few else np.array([_correlations(part) for part in seeds])
             for column, values in zip(("r", "held_out_r", "partial_r"), found.T, strict=True):
                 mean, low, high, *_ = statistics.paired_difference(
                     np.arctanh(values), np.zeros(len(values)), confidence
