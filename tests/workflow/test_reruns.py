@@ -57,7 +57,8 @@ def test_comments_in_the_code(project):
 
 def test_the_colour_of_a_figure(project):
     project.configure("figures.palette", {"random": "#000000"})
-    assert project.planned() == Counter({**PLOTS_OF_RUNS, "plot_base_run": 2, **ALWAYS})
+    plots = {**PLOTS_OF_RUNS, "plot_base_run": 2, "plot_study": 2}
+    assert project.planned() == Counter({**plots, **ALWAYS})
 
 
 def test_a_fraction_added(project):
@@ -112,5 +113,5 @@ def test_a_change_is_carried_out_and_done(project):
     """The plan above is what runs, and afterwards nothing is left to do."""
     project.configure("figures.palette", {"random": "#000000"})
     output = project.snakemake().stdout
-    assert output.count("Finished jobid") == 12
+    assert output.count("Finished jobid") == 14
     assert project.planned() == Counter()
