@@ -24,6 +24,7 @@ evidence: $(VENV)/installed ## every published finding on the embedded default, 
 	@$(RUN) --no-summary --configfile experiments/no-catalysts.yaml
 	@$(RUN) --no-summary
 	@$(RUN) --no-summary --configfile experiments/larger.yaml
+	@for model in experiments/replications/*.yaml; do $(RUN) --no-summary compared --configfile $$model || exit; done
 	@$(RUN) evidence --configfile experiments/evidence.yaml
 
 stdlib: $(VENV)/installed ## the same on the standard library of this Python (half an hour)

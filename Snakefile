@@ -67,8 +67,15 @@ rule scored:
         "<results>/scores/scores.parquet",
 
 
+rule compared:
+    """The effects of the interventions without figures, of experiments that only the studies of others read."""
+    input:
+        "<results>/config.yaml",
+        "<results>/tables/effects.csv",
+
+
 rule evidence:
-    """The same and the studies, with a verdict on each published finding."""
+    """Everything and the studies, with a verdict on each published finding."""
     input:
         rules.all.input,
         # First, so that one that has not been run is named.

@@ -53,18 +53,30 @@ def test_every_overlay_is_valid(default, path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     # Of another experiment, which is run first.
     for motifs in overlay.get("experiments", {}).get("augmentation", {}).get("motifs", {}).values():
-        (tmp_path / motifs).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / motifs).touch()
+        for seed in overlay["experiments"].get("seeds", default["experiments"]["seeds"]):
+            file = tmp_path / motifs.replace("{seed}", str(seed))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
     checked = config.check(default)
     assert checked.experiment == overlay.get("experiment")
     if path.parent == ROOT / "experiments" and path.stem != "evidence":
         assert checked.results == f"results/{path.stem}"
 
 
-def test_the_experiments_of_known_answers_are_those_that_evidence_reads(default):
-    overlays = [yaml.safe_load(path.read_text()) for path in (ROOT / "experiments" / "catalysts").iterdir()]
+def test_the_experiments_of_a_folder_are_those_that_evidence_reads():
     studies = yaml.safe_load((ROOT / "experiments" / "evidence.yaml").read_text())["studies"]
-    assert {overlay["experiment"] for overlay in overlays} == set(studies["validity"]["corpora"])
+    named = {"catalysts": studies["validity"]["corpora"], "replications": studies["replications"]}
+    for folder, read in named.items():
+        overlays = [yaml.safe_load(path.read_text()) for path in (ROOT / "experiments" / folder).iterdir()]
+        assert {overlay["experiment"] for overlay in overlays} == set(read)
+
+
+def test_replications_share_no_seed_with_the_default_or_each_other(default):
+    paths = sorted((ROOT / "experiments" / "replications").iterdir())
+    seeds = [yaml.safe_load(path.read_text()) for path in paths]
+    for one, where in (("model", "seed"), ("run", "order_seed")):
+        used = [overlay[one][where] for overlay in seeds] + [default[one][where]]
+        assert len(set(used)) == len(used)
 
 
 @pytest.mark.parametrize(
@@ -187,12 +199,34 @@ def test_missing_files_are_found_before_any_job(default):
 def test_the_design_has_every_cell_and_its_twin(default):
     checked = config.check(default)
     cells = design.cells(checked)
-    assert len(set(cells)) == len(cells) == 3 * (1 + 4 + 4 + 2 + 2)
+    assert len(set(cells)) == len(cells) == 4 * (1 + 4 + 4 + 2 + 2)
     assert {design.branch(cell) for cell in cells} >= {"base", "replace/influence-induction-1/top-10"}
     for cell in cells:
         if cell.intervention != BASE:
             assert cell._replace(selection="random") in cells
             assert Cell(BASE, "none", 0.0, cell.seed) in cells
+
+
+def test_every_seed_has_draws_of_its_own():
+    """Samples at random are drawn anew for every order; what is chosen by a score is one for all."""
+    draws = {design.place_of_selection("replace/random/top-10", seed) for seed in range(3)}
+    assert draws == {f"random/draw-{seed}/top-10" for seed in range(3)}
+    assert design.place_of_selection("mask/matched-a-b/top-2.5", 7) == "matched-a-b/draw-7/top-2.5"
+    for branch in ("replace/influence-a/top-10", "replace/subset/draw-5/top-50"):
+        assert {design.place_of_selection(branch, seed) for seed in range(3)} == {branch.partition("/")[2]}
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("loss", ("loss", None, None)),
+        ("gradient_norm-a-b", ("gradient_norm", "a-b", None)),
+        ("random/draw-3", ("random", None, 3)),
+        ("matched-a-b/draw-0", ("matched", "a-b", 0)),
+    ],
+)
+def test_names_of_selections(name, parts):
+    assert design.Selection.parse(name) == parts
 
 
 @pytest.mark.parametrize(("fraction", "text"), [(0.1, "10"), (0.025, "2.5"), (0.07, "7"), (0.001, "0.1")])

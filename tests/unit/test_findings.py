@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mda import findings, measures, report_page
+from mda import findings, measures, report_page, statistics
 
 SETTINGS = measures.Settings(fraction=0.1, confidence=0.95, start=60, scope="evidence", shuffled=True)
 CELL = {"target": "unit", "outcome": "formation_step", "fraction": 0.1, "seeds": 4, "formed": 1.0}
@@ -59,6 +59,34 @@ def test_effects_in_the_other_direction_do_not():
 def test_an_interval_with_zero_does_not():
     found = verdicts(effects=effects(removal=1.0, duplication=-1.0))
     assert found["removal"] == found["duplication"] == findings.NOT_REPRODUCED
+
+
+@pytest.mark.parametrize(("p", "verdict"), [(0.02, findings.REPRODUCED), (0.03, findings.NOT_REPRODUCED)])
+def test_planned_tests_are_corrected_for_their_own_number_alone(p, verdict):
+    """Two are here: 2 x 0.02 < 0.05 < 2 x 0.03; how many cells the table has else makes nothing of it."""
+    table = effects(duplication=-1.0)
+    removed = (table["intervention"] == "replace") & (table["selection"] == "influence-unit")
+    table.loc[removed, ["to_random_p", "to_random_q"]] = [p, 0.9]
+    assert verdicts(effects=table)["removal"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("shift", "p", "verdict"),
+    [(9.0, 0.01, findings.YES), (9.0, 0.04, findings.NO), (-9.0, 0.01, findings.NO)],
+)
+def test_effects_across_models(shift, p, verdict):
+    line = {"target": "unit", "experiment": "all", "runs": 6}
+    table = pd.DataFrame(
+        [
+            line | {"test": "removal"} | difference("to_random", shift, 2.0, p),
+            line | {"test": "duplication"} | difference("to_random", 0.0, 2.0, 0.5),
+            line | {"test": "removal", "experiment": "seed-1"} | difference("to_random", -50.0, 2.0),
+        ]
+    )
+    found = verdicts(effects=effects(), replication=table)
+    assert found["removal-replicated"] == verdict
+    assert found["duplication-replicated"] == findings.NO
+    assert found["augmentation-replicated"] == findings.NOT_TESTED
 
 
 def test_random_removal_that_does_as_much_is_no_control():
@@ -199,14 +227,31 @@ def test_without_catalysts_nothing_may_be_found(found, low, corrected, verdict):
     assert set(judged.loc[judged["target"] == "unit", "verdict"]) == {findings.NOT_TESTED}
 
 
-def test_catalysts_are_found_where_the_worst_corpus_says_so():
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.03, 0.08, findings.YES), (0.03, 0.2, findings.NOT_TESTED), (0.06, 0.09, findings.NO)],
+)
+def test_runs_treated_at_random_differ_at_the_nominal_rate(low, high, verdict):
+    line = {"target": "unit", "outcome": "formation_step", "subsets": 24, "pairs": 4, "comparisons": 4000,
+            "rate": (low + high) / 2, "rate_low": low, "rate_high": high, "nominal": 0.05}  # fmt: skip
+    assert verdicts(effects=effects(), placebo=pd.DataFrame([line]))["placebo"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("worst", "other_top", "verdict"),
+    [(0.7, 0.4, findings.YES), (0.55, 0.4, findings.NO), (0.7, 0.12, findings.NO)],
+)
+def test_catalysts_are_found_where_the_worst_corpus_says_so(worst, other_top, verdict):
     lines = [
-        {"experiment": name, "method": method, "samples": 100, "auroc": value,
-         "auroc_low": value - 0.1, "auroc_high": value + 0.1}
-        for name, method, value in (("a", "influence", 0.9), ("b", "influence", 0.55), ("b", "loss", 0.1))
+        {"experiment": name, "method": method, "samples": 100, "rate": 0.1, "auroc": value,
+         "auroc_low": value - 0.1, "auroc_high": value + 0.1,
+         "precision": top, "precision_low": top - 0.05, "precision_high": top + 0.05}
+        for name, method, value, top in (
+            ("a", "influence", 0.9, other_top), ("b", "influence", worst, 0.3), ("b", "loss", 0.1, 0.0)
+        )
     ]  # fmt: skip
     judged = findings.judge({"recovery": pd.DataFrame(lines)}, ["unit"], SETTINGS).set_index("finding")
-    assert judged.loc["recovery", ["verdict", "value"]].tolist() == [findings.NO, 0.55]
+    assert judged.loc["recovery", ["verdict", "value"]].tolist() == [verdict, worst]
 
 
 def test_readers_see_every_finding_with_its_interval():
@@ -214,9 +259,11 @@ def test_readers_see_every_finding_with_its_interval():
     unit, known = report_page.findings(found)
     assert unit["verdicts"][findings.REPRODUCED] == 4
     removal = next(line for line in unit["lines"] if line["finding"] == "removal")
+    # The detectable effect is that of the stricter level.
+    shifts = [statistics.detectable_shift(4, confidence) for confidence in (0.975, 0.95)]
     assert removal["here"] == {
         "value": "20 [18, 22]",
         "unit": "steps",
-        "more": "p 0.001, corrected 0.001; 4 seeds would find 3",
+        "more": f"p 0.001, of 2 planned tests 0.002; detectable {3 * shifts[0] / shifts[1]:.3g} (n = 4)",
     }
     assert {line["here"]["value"] for line in known["lines"]} == {""}

@@ -35,7 +35,7 @@ def arguments(tmp_path):
     }
     files.write_table(tmp_path / "scores", table)
 
-    def build(method, target=None, matched=()):
+    def build(method, target=None, matched=(), draw=None):
         given = {
             "method": method,
             "fraction": "0.1",
@@ -45,6 +45,7 @@ def arguments(tmp_path):
             "tokenizer": str(tmp_path / "tokenizer"),
             "window": WINDOW,
             "target": json.dumps(target),
+            "draw": json.dumps(draw),
             "seed": "0",
             "characters": "20",
             "out": str(tmp_path / "out"),
@@ -90,23 +91,24 @@ def test_repetition_finds_the_row_that_repeats(tmp_path, arguments, window):
 
 
 def test_random_is_from_the_window_and_seeded(tmp_path, arguments, window):
-    first, again = (selected(tmp_path, arguments("random")) for _ in range(2))
+    first, again, other = (selected(tmp_path, arguments("random", draw=draw)) for draw in (3, 3, 4))
     assert first.equals(again)
     assert set(first["row"]) <= set(window)
+    assert set(first["row"]) != set(other["row"])
 
 
 def test_matched_has_the_labels_of_the_selection_it_is_held_against(tmp_path, arguments, window):
     cli.run(select.select, arguments("influence", "first"))
     (tmp_path / "out").rename(tmp_path / "before")
     before = files.read_table(tmp_path / "before").to_pandas()
-    found = selected(tmp_path, arguments("matched", "first", [str(tmp_path / "before")]))
+    found = selected(tmp_path, arguments("matched", "first", [str(tmp_path / "before")], 0))
     assert sorted(found["label"]) == sorted(before["label"])
     assert set(found["row"]) <= set(window)
     assert set(found["row"]) != set(before["row"])
 
 
 def test_subsets_are_drawn_apart(tmp_path, arguments, window):
-    draws = [frozenset(selected(tmp_path, arguments("subset", str(number)))["row"]) for number in range(3)]
+    draws = [frozenset(selected(tmp_path, arguments("subset", draw=number))["row"]) for number in range(3)]
     assert len(set(draws)) == 3
     assert all(draw <= set(window) for draw in draws)
 

@@ -52,6 +52,20 @@ def test_runs_that_did_the_same_show_nothing():
     assert np.isnan(statistics.paired_difference(np.full(4, 3.0), np.full(4, 1.0), 0.95).p_value)
 
 
+def test_a_family_of_tests_keeps_the_chance_of_any_false_one():
+    """Whether the others are null or not."""
+    generator = np.random.default_rng(0)
+    any_false = {0: 0, 2: 0}
+    for real in any_false:
+        for _ in range(RUNS):
+            values = [*generator.beta(0.02, 1, real), *generator.random(4)]
+            any_false[real] += min(statistics.family_adjusted(values)[real:]) < 0.1
+    assert near(any_false[0] / RUNS, 0.1)
+    assert any_false[2] / RUNS < 0.1 + 4 * np.sqrt(0.09 / RUNS)
+    # Holm's own example of steps: 4 x the least, 3 x the next, never below the one before.
+    assert statistics.family_adjusted([0.04, 0.01, 0.011, 0.5]) == pytest.approx([0.08, 0.04, 0.04, 0.5])
+
+
 def test_corrected_p_values_keep_the_false_discovery_rate():
     generator = np.random.default_rng(0)
     wrong = []

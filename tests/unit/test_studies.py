@@ -109,7 +109,7 @@ def test_the_datamodelling_score_finds_the_truth_and_not_noise():
     actual = [
         sum(effect[row] for row in candidates.tolist() if row not in set(rows.tolist())) for rows in left_out
     ]
-    outcomes = pd.DataFrame({"score_area": actual, "score_final": actual})
+    outcomes = dict.fromkeys(datamodel.OUTCOMES, np.array([actual, actual]).T)
     truth = np.array([effect[row] for row in candidates.tolist()])
     values = {"truth": truth, "opposite": -truth, "noise": GENERATOR.normal(size=500)}
     found = {
@@ -118,7 +118,17 @@ def test_the_datamodelling_score_finds_the_truth_and_not_noise():
     assert found["truth"]["lds"] == pytest.approx(1)
     assert found["opposite"]["lds"] == pytest.approx(-1)
     assert found["noise"]["lds_low"] < 0 < found["noise"]["lds_high"]
-    assert found["truth"]["subsets"] == 40
+    assert (found["truth"]["subsets"], found["truth"]["orders"]) == (40, 2)
+    assert found["truth"]["ceiling"] == pytest.approx(1)
+
+
+def test_a_ceiling_is_the_correlation_that_knowing_the_truth_would_have():
+    truth = GENERATOR.normal(size=4000)
+    runs = truth[:, None] + GENERATOR.normal(size=(4000, 3))
+    ceiling = np.sqrt(datamodel.reliability(runs))
+    assert ceiling == pytest.approx(np.corrcoef(truth, runs.mean(axis=1))[0, 1], abs=0.02)
+    assert np.isnan(datamodel.reliability(runs[:, :1]))
+    assert abs(datamodel.reliability(GENERATOR.normal(size=(4000, 2)))) < 0.1
 
 
 def test_known_catalysts_are_recovered():
@@ -173,10 +183,11 @@ def test_features_of_the_same_samples_show_nothing():
 def test_a_matched_selection_has_the_labels_of_the_other():
     labels = np.array(["a"] * 60 + ["b"] * 40)
     chosen = np.array([0, 1, 2, 60, 61, 62, 63])
-    found = selection.matched(labels, chosen, 0)
+    first, second = (selection.random_scores(100, "matched", 0, draw) for draw in (0, 1))
+    found = selection.matched(labels, chosen, first)
     assert len(set(found.tolist())) == 7
     assert sorted(labels[found]) == sorted(labels[chosen])
-    assert not np.array_equal(np.sort(found), np.sort(selection.matched(labels, chosen, 1)))
+    assert not np.array_equal(np.sort(found), np.sort(selection.matched(labels, chosen, second)))
 
 
 def test_bm25_prefers_rows_with_the_terms_of_the_query():

@@ -127,7 +127,11 @@ def test_replacing_changes_just_the_selected_places(finished):
     schedules = finished.results / "schedules" / "branches"
     base = pd.read_parquet(schedules / "base" / "seed-1.parquet")
     changed = pd.read_parquet(schedules / "replace" / "random" / "top-10" / "seed-1.parquet")
-    selected = set(pd.read_parquet(finished.results / "selections" / "random" / "top-10.parquet")["row"])
+    folder = finished.results / "selections" / "random"
+    other, selected = (
+        set(pd.read_parquet(folder / f"draw-{seed}" / "top-10.parquet")["row"]) for seed in (0, 1)
+    )
+    assert other != selected
     assert (changed["role"] == "replacement").tolist() == base["row"].isin(selected).tolist()
     assert not changed["row"].isin(selected).any()
 
@@ -147,7 +151,9 @@ def test_a_branch_begins_where_the_base_run_was(finished):
 
 
 def test_selections_have_score_rank_label_and_excerpt(finished):
-    for path in finished.results.glob("selections/*/*.parquet"):
+    paths = list(finished.results.glob("selections/**/*.parquet"))
+    assert len(paths) == 4
+    for path in paths:
         table = pd.read_parquet(path)
         assert list(table.columns) == ["rank", "score", "row", "step", "label", "excerpt"]
         assert table["rank"].tolist() == list(range(1, 11))

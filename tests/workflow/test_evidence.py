@@ -1,5 +1,7 @@
 """`snakemake evidence` on the tiny project: every study's table and figure, and what they rest on."""
 
+import shutil
+
 import pandas as pd
 import pytest
 
@@ -7,13 +9,17 @@ pytestmark = pytest.mark.slow
 
 STUDIES = {
     "agreement", "augmentation", "controls", "coupling", "crossed", "datamodel", "dose",
-    "enrichment", "exact", "overlap", "stream", "tail",
+    "enrichment", "exact", "overlap", "placebo", "replication", "stream", "tail",
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def evidence(finished, tmp_path_factory):
     project = finished.copy(tmp_path_factory.mktemp("evidence") / "project")
+    # Another experiment, which has been run before.
+    for name in ("twin", "brother"):
+        shutil.copytree(project.results / "tables", project.results / name / "tables")
+    project.configure("studies.replications", ["twin", "brother"])
     project.snakemake("evidence")
     return project
 
@@ -85,24 +91,37 @@ def test_variants_differ_from_the_configured_attribution_as_they_should(evidence
 
 def test_the_matched_control_has_the_labels_of_influence(evidence):
     folder = evidence.results / "selections"
-    matched, own = (
-        pd.read_parquet(folder / f"{name}-pair" / "top-10.parquet") for name in ("matched", "influence")
-    )
+    names = ("matched-pair/draw-1", "influence-pair")
+    matched, own = (pd.read_parquet(folder / name / "top-10.parquet") for name in names)
     assert sorted(matched["label"]) == sorted(own["label"])
 
 
 def test_subsets_leave_out_the_configured_share(evidence):
     window = 6 * 16
     for number in range(4):
-        rows = pd.read_parquet(evidence.results / "selections" / f"subset-{number}" / "top-50.parquet")["row"]
+        folder = evidence.results / "selections" / "subset" / f"draw-{number}"
+        rows = pd.read_parquet(folder / "top-50.parquet")["row"]
         assert len(rows) == len(set(rows)) == window // 2
-    assert set(table(evidence, "datamodel")["subsets"]) == {4}
+    found = table(evidence, "datamodel")
+    assert set(found["subsets"]) == {4}
+    assert set(found["orders"]) == {2}
 
 
 def test_nothing_is_left_to_do_and_the_rest_is_as_it_was(evidence, finished):
     assert sum(evidence.planned("evidence").values()) == 0
     for name in ("tables/effects.csv", "scores/scores.parquet"):
         assert (evidence.results / name).read_bytes() == (finished.results / name).read_bytes()
+
+
+def test_other_experiments_are_read(evidence):
+    found = table(evidence, "replication")
+    assert set(found["experiment"]) == {"twin", "brother", "all"}
+    effects = pd.read_csv(evidence.results / "tables" / "effects.csv")
+    removed = effects.query("intervention == 'replace' and outcome == 'formation_step'")
+    for target in ("induction-1", "pair"):
+        there = found.query(f"test == 'removal' and experiment == 'twin' and target == '{target}'")
+        here = removed.query(f"selection == 'influence-{target}' and target == '{target}'")
+        assert there["to_random"].item() == pytest.approx(here["to_random"].item(), rel=1e-4)
 
 
 def test_a_change_of_a_study_remakes_that_study_alone(evidence):

@@ -63,15 +63,17 @@ def test_the_colour_of_a_figure(project):
 
 def test_a_fraction_added(project):
     project.configure("selection.fractions", [0.1, 0.2])
-    # Three selections at the new fraction, of which two are removed and one makes samples too.
+    # By influence on two targets and two draws at random, which make samples too.
     assert project.planned() == Counter(
-        {"select": 3, "motifs": 1, "synthesize": 1, "intervene": 8, "retrain": 8, **EVIDENCE, **ALWAYS}
+        {"select": 4, "motifs": 2, "synthesize": 2, "intervene": 8, "retrain": 8, **EVIDENCE, **ALWAYS}
     )
 
 
 def test_a_seed_added(project):
     project.configure("experiments.seeds", [0, 1, 2])
-    assert project.planned() == Counter({"intervene": 5, "retrain": 5, **EVIDENCE, **ALWAYS})
+    # With a draw at random of its own.
+    drawn = {"select": 1, "motifs": 1, "synthesize": 1}
+    assert project.planned() == Counter({**drawn, "intervene": 5, "retrain": 5, **EVIDENCE, **ALWAYS})
 
 
 def test_the_code_of_the_probes(project):

@@ -263,11 +263,13 @@ def _check_augmentation(config: Config) -> None:
                 f"experiments.augmentation.motifs names '{name}', but the selections that 'augment' uses "
                 f"are {', '.join(known) or 'none'}"
             )
-        if not Path(path).is_file():
-            raise ValueError(
-                f"experiments.augmentation.motifs.{name} names the file {path}, which does not exist; "
-                "run the experiment that makes it first"
-            )
+        for seed in config.experiments.seeds:
+            file = path.replace("{seed}", str(seed))
+            if not Path(file).is_file():
+                raise ValueError(
+                    f"experiments.augmentation.motifs.{name} names the file {file}, which does not exist; "
+                    "run the experiment that makes it first"
+                )
 
 
 def _check_sizes(config: Config) -> None:

@@ -122,13 +122,12 @@ def contrast(
         change = ((wide.loc[f"influence-{target}"] - wide.loc["random"]) / base).dropna()
         one, two = (change[columns].mean(axis=1).to_numpy() for columns in (induction, rest))
         found = statistics.paired_difference(one, two, confidence)
-        ends = ("", "_low", "_high", "_p", "_detectable")
         lines.append(
             {
                 "removed": target,
                 "induction_change": one.mean(),
                 "rest_change": two.mean(),
-                **{f"contrast{end}": value for end, value in zip(ends, found, strict=True)},
+                **evidence.columns(found, "contrast"),
             }
         )
     columns = ["removed", "induction_change", "rest_change", "contrast", "contrast_low", "contrast_high"]

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mda import statistics
 
@@ -14,7 +13,7 @@ OUTCOMES = ("score_area", "score_final")
 
 
 def scores(
-    outcomes: pd.DataFrame,
+    outcomes: Mapping[str, np.ndarray],
     left_out: Sequence[np.ndarray],
     candidates: np.ndarray,
     values: Mapping[str, np.ndarray],
@@ -25,30 +24,52 @@ def scores(
     A subset is predicted by the sum of its samples' scores.
 
     Args:
-        outcomes: a line a subset, in order, with the columns `OUTCOMES`.
+        outcomes: those of `OUTCOMES`, each of shape (subsets, orders): subsets as in `left_out`.
         left_out: the rows that each run did not see.
         candidates: the rows of the window.
         values: method -> score of every candidate.
 
     Returns:
-        method, outcome, subsets, lds (Spearman) and its interval over subsets, detectable (the score that so
-        many subsets would find four times out of five).
+        method, outcome, subsets, orders, lds (Spearman, with the mean over orders) and its interval over
+        subsets, detectable (the score that so many subsets would find four times out of five), reliability
+        and ceiling of what came out (see `reliability`).
     """
     kept = np.array([~np.isin(candidates, rows) for rows in left_out])
     lines = []
     for method, score in values.items():
         predicted = kept @ score.astype(np.float64)
         for outcome in OUTCOMES:
-            found = statistics.rank_correlation(predicted, outcomes[outcome].to_numpy(), confidence)
+            runs = outcomes[outcome]
+            found = statistics.rank_correlation(predicted, runs.mean(axis=1), confidence)
+            reliable = reliability(runs)
             lines.append(
                 {
                     "method": method,
                     "outcome": outcome,
-                    "subsets": len(kept),
+                    "subsets": runs.shape[0],
+                    "orders": runs.shape[1],
                     "lds": found.value,
                     "lds_low": found.low,
                     "lds_high": found.high,
                     "detectable": statistics.detectable_correlation(len(kept), confidence),
+                    "reliability": reliable,
+                    "ceiling": np.sqrt(max(reliable, 0.0)),
                 }
             )
     return lines
+
+
+def reliability(runs: np.ndarray) -> float:
+    """How far the mean over orders depends on the subset alone: 1 is without noise.
+
+    Spearman and Brown's (1910), from the mean correlation of two orders. Its root is the correlation with
+    the subsets' true values, which no prediction can exceed.
+
+    Args:
+        runs: shape (subsets, orders); nan for one order.
+    """
+    orders = runs.shape[1]
+    if orders < 2 or (np.ptp(runs, axis=0) == 0).any():
+        return np.nan
+    mean = np.corrcoef(runs.T)[np.triu_indices(orders, 1)].mean()
+    return float(orders * mean / (1 + (orders - 1) * mean))

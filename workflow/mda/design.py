@@ -6,6 +6,7 @@ Plain names and numbers, for the rules to make paths of; no file is read here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from mda import config, sections, variants
 from mda.cell import BASE, Cell
@@ -54,16 +55,17 @@ def study_cells(settings: config.Config) -> list[Cell]:
 
 
 def subset_cells(settings: config.Config) -> list[Cell]:
-    """The runs on random subsets of the window, all in the order of the first seed.
+    """The runs on random subsets of the window, subset by subset, each in the orders of the first seeds.
 
     What is left out is replaced by what is kept: with batches of half the size no unit may form.
     """
     study = settings.studies.datamodel
     if study is None:
         return []
-    seed = (settings.studies.seeds or settings.experiments.seeds)[0]
+    seeds = (settings.studies.seeds or settings.experiments.seeds)[: study.orders]
     left_out = round(1 - study.share, 6)
-    return [Cell("replace", f"subset-{number}", left_out, seed) for number in range(study.subsets)]
+    subsets = [f"subset{DRAW}{number}" for number in range(study.subsets)]
+    return [Cell("replace", subset, left_out, seed) for subset in subsets for seed in seeds]
 
 
 def _interventions(
@@ -85,10 +87,42 @@ def branch(cell: Cell) -> str:
     return f"{cell.intervention}/{cell.selection}/top-{percent(cell.fraction)}"
 
 
-def method_and_target(selection: str) -> tuple[str, str | None]:
-    """A selection's method, and the target whose influence it reads, if it does."""
-    method, _, target = selection.partition("-")
-    return method, target or None
+DRAW = "/draw-"
+
+
+class Selection(NamedTuple):
+    """What the name of a selection says: 'loss', 'influence-pair', 'random/draw-3', 'matched-pair/draw-3'.
+
+    Attributes:
+        target: whose influence, or probe, it reads, if it does.
+        draw: which of the draws at random it is, if it is one.
+    """
+
+    method: str
+    target: str | None
+    draw: int | None
+
+    @classmethod
+    def parse(cls, name: str) -> Selection:
+        """Read a name."""
+        rest, _, draw = name.partition(DRAW)
+        method, _, target = rest.partition("-")
+        return cls(method, target or None, int(draw) if draw else None)
+
+
+def drawn(selection: str, seed: int) -> str:
+    """The selection that a run of this seed has: of those at random, each seed has a draw of its own.
+
+    Else the intervals over seeds would leave out by how much one draw differs from another.
+    """
+    at_random = Selection.parse(selection).method in ("random", "matched")
+    return f"{selection}{DRAW}{seed}" if at_random else selection
+
+
+def place_of_selection(branch: str, seed: int) -> str:
+    """The selection of a branch's run as a path: 'random/draw-3/top-10' of 'replace/random/top-10'."""
+    selection, _, top = branch.partition("/")[2].rpartition("/")
+    return f"{drawn(selection, seed)}/{top}"
 
 
 def variant_of(settings: config.Config, method: str, target: str | None) -> str | None:
@@ -114,6 +148,11 @@ def insertion_step(settings: config.Config, folder: str) -> int | None:
 def main_fraction(settings: config.Config) -> float:
     """The fraction that single figures show: the one nearest to the paper's 10 %."""
     return min(settings.selection.fractions, key=lambda fraction: abs(fraction - 0.1))
+
+
+def first_draws(settings: config.Config, selections: Sequence[str]) -> list[str]:
+    """The selections themselves, those at random by the draw of the first seed."""
+    return [drawn(selection, settings.experiments.seeds[0]) for selection in selections]
 
 
 def shown_selections(settings: config.Config, target: str) -> list[str]:

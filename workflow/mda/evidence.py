@@ -78,15 +78,14 @@ def effects(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
         formed), and against the base (`to_base`) and the random control of the same
         intervention and fraction (`to_random`): mean difference paired by seed, `_low`, `_high`
         of its interval, `_p`, `_q` (corrected for the number of cells of the target and outcome), and
-        `_detectable`; see `statistics.Difference`. A cell has nan against itself.
+        `_detectable`; see `statistics.Difference`. A cell has nan against itself, and where there is no
+        such control.
     """
     lines = []
     for (target, *cell), runs in table.groupby(["target", *CELL], sort=True):
         mine = table[table["target"] == target]
         base = mine[mine["intervention"] == BASE]
-        # What is put in by a swap takes the place of what a replacement at random would.
-        kind = "replace" if cell[0] == "swap" else cell[0]
-        same = (mine["intervention"] == kind) & (mine["fraction"] == cell[2])
+        same = (mine["intervention"] == cell[0]) & (mine["fraction"] == cell[2])
         control = mine[same & (mine["selection"] == "random")]
         for outcome, better in OUTCOMES.items():
             line: dict[str, Any] = {"target": target, "outcome": outcome, "better": better}
@@ -122,13 +121,13 @@ def compare(
             difference = statistics.paired_difference(
                 one.loc[seeds].to_numpy(), two.loc[seeds].to_numpy(), confidence
             )
-    return {
-        name: difference.mean,
-        f"{name}_low": difference.low,
-        f"{name}_high": difference.high,
-        f"{name}_p": difference.p_value,
-        f"{name}_detectable": difference.detectable,
-    }
+    return columns(difference, name)
+
+
+def columns(difference: statistics.Difference, name: str) -> dict[str, float]:
+    """A difference as columns of a table: `name`, and `name` with `_low`, `_high`, `_p`, `_detectable`."""
+    ends = ("", "_low", "_high", "_p", "_detectable")
+    return {f"{name}{end}": value for end, value in zip(ends, difference, strict=True)}
 
 
 def smallest_fraction(cells: pd.DataFrame, confidence: float) -> float:

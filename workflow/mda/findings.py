@@ -56,11 +56,11 @@ FINDINGS = (
     Finding(
         "removal", "Removing the top samples by influence delays the unit, against removal at random",
         "delays or suppresses the head, at 10 % of the window or less", "effects", "effects",
-        measures.shift("replace", "formation_step", 1, "steps"),
+        measures.effect("removal"),
     ),
     Finding(
         "duplication", "Duplicating them hastens it, against duplication at random",
-        "accelerates", "effects", "effects", measures.shift("duplicate", "formation_step", -1, "steps"),
+        "accelerates", "effects", "effects", measures.effect("duplication"),
     ),
     Finding(
         "random", "Removing samples at random does neither", "no effect", "effects", "effects",
@@ -97,8 +97,18 @@ FINDINGS = (
     ),
     Finding(
         "augmentation", "New samples with their structure raise the unit's metric, against random structure",
-        "0.432 to 0.485 (14M)", "effects", "effects",
-        measures.shift("augment", "score_area", 1, "mean metric"),
+        "0.432 to 0.485 (14M)", "effects", "effects", measures.effect("augmentation"),
+    ),
+    *(
+        Finding(
+            f"{name}-replicated", f"{words}, in models from other initial weights as well", "",
+            "replication", "study", measures.replicated(name),
+        )
+        for name, words in (
+            ("removal", "Removing the top samples delays the unit"),
+            ("duplication", "Duplicating them hastens it"),
+            ("augmentation", "New samples with their structure raise its metric"),
+        )
     ),
     Finding(
         "transfer", "They do so in a larger model as well",
@@ -115,6 +125,10 @@ FINDINGS = (
             ("gradient_norm", "the norm of the unit's gradient"), ("bm25", "BM25 similarity to the probe"),
             ("matched", "random samples of the same labels"), ("identity", "influence without curvature"),
         )
+    ),
+    Finding(
+        "placebo", "Runs that were treated at random seem to differ no more often than chance gives", "",
+        "placebo", "study", measures.placebo,
     ),
     Finding(
         "lds", "Influence predicts runs on random halves of the window (linear datamodelling score)", "",

@@ -30,7 +30,6 @@ from kronfluence.score.pairwise import compute_pairwise_scores_with_loaders
 from kronfluence.task import Task
 from kronfluence.utils.state import State
 from torch import nn
-from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from mda import model as models
@@ -127,7 +126,7 @@ class UnitTask(Task):
         tokens = batch["tokens"]
         logits = model(tokens[:, :-1], use_cache=False).logits.float()
         labels = sampled_labels(logits, batch["row"], self.label_seed) if sample else tokens[:, 1:]
-        losses = functional.cross_entropy(logits.transpose(1, 2), labels, reduction="none").sum(dim=1)
+        losses = models.cross_entropies(logits, labels).sum(dim=1)
         if not sample:
             self.losses.append(losses.detach().cpu())
         if self.progress is not None:

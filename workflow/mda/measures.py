@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from mda import planned, statistics
+
 Tables = Mapping[str, pd.DataFrame]
 Measure = Callable[[Tables, str, "Settings"], "Measured | None"]
 
@@ -74,21 +76,53 @@ def forms(tables: Tables, target: str, start: int) -> bool:
     return base is not None and bool(base["formed"] >= 0.5 and base["mean"] > start)
 
 
-def shift(kind: str, outcome: str, sign: int, unit: str) -> Measure:
-    """An intervention moves an outcome against the same at random, in the direction of `sign`."""
+def effect(name: str) -> Measure:
+    """A planned test: the intervention moves its outcome against the same at random, as is claimed."""
 
     def measure(tables: Tables, target: str, settings: Settings) -> Measured | None:
-        line = _cell(tables, target, outcome, kind, f"influence-{target}", settings.fraction)
-        if line is None or np.isnan(line["to_random"]):
-            return None
-        holds = None
-        if not (np.isnan(line["to_random_q"]) or _all_the_same(line, "to_random")):
-            right = sign * line["to_random"] > 0
-            holds = bool(right and line["to_random_q"] < 1 - settings.confidence)
-        detectable = line["to_random_detectable"]
-        return _measured(line, "to_random", holds, line["seeds"], unit, detectable, _p(line, "to_random"))
+        lines = {}
+        for other, (kind, outcome, *_) in planned.TESTS.items():
+            line = _cell(tables, target, outcome, kind, f"influence-{target}", settings.fraction)
+            if line is not None and not np.isnan(line["to_random"]):
+                lines[other] = line
+        return _planned(name, lines, "seeds", settings) if name in lines else None
 
     return measure
+
+
+def replicated(name: str) -> Measure:
+    """The same test across experiments from other initial weights."""
+
+    def measure(tables: Tables, target: str, settings: Settings) -> Measured | None:
+        table = tables.get("replication")
+        if table is None:
+            return None
+        mine = table[(table["target"] == target) & (table["experiment"] == "all")].set_index("test")
+        lines = {test: line for test, line in mine.iterrows() if not np.isnan(line["to_random"])}
+        return _planned(name, lines, "runs", settings) if name in lines else None
+
+    return measure
+
+
+def _planned(name: str, lines: Mapping[str, pd.Series], number: str, settings: Settings) -> Measured:
+    """A planned test among those of its table, each with its p-value; the column `number` has its size."""
+    line, test = lines[name], planned.TESTS[name]
+    tests = {
+        key: np.nan if _all_the_same(other, "to_random") else other["to_random_p"]
+        for key, other in lines.items()
+    }
+    corrected = planned.corrected(tests)
+    if name not in corrected:
+        return _measured(line, "to_random", None, line[number], test.unit)
+    alpha = 1 - settings.confidence
+    holds = bool(test.sign * line["to_random"] > 0 and corrected[name] < alpha)
+    # What the strictest of the corrected tests can see.
+    shifts = [
+        statistics.detectable_shift(int(line[number]), 1 - level) for level in (alpha / len(corrected), alpha)
+    ]
+    detectable = line["to_random_detectable"] * shifts[0] / shifts[1]
+    note = f"p {tests[name]:.2g}, of {len(corrected)} planned tests {corrected[name]:.2g}"
+    return _measured(line, "to_random", holds, line[number], test.unit, detectable, note)
 
 
 def as_the_base(kind: str, selection: str) -> Measure:
@@ -107,7 +141,7 @@ def as_the_base(kind: str, selection: str) -> Measure:
         if line is None or own is None or np.isnan(line["to_base_low"]):
             return None
         margin = own["to_base_low"] / 2
-        removal = shift("replace", "formation_step", 1, "steps")(tables, target, settings)
+        removal = effect("removal")(tables, target, settings)
         if removal is None or not removal.holds or margin <= 0:
             holds, note = None, "asks for an effect of removal to hold it against"
         else:
@@ -247,18 +281,39 @@ def lds(tables: Tables, target: str, settings: Settings) -> Measured | None:
     if line is None or np.isnan(line["lds"]):
         return None
     holds, detectable = bool(line["lds_low"] > 0), line["detectable"]
-    return _measured(line, "lds", holds, line["subsets"], "LDS", detectable, "one run a subset")
+    note = f"{line['orders']:.0f} runs a subset"
+    if not np.isnan(line["ceiling"]):
+        note += f", whose mean no prediction could meet better than {line['ceiling']:.2f}"
+    return _measured(line, "lds", holds, line["subsets"], "LDS", detectable, note)
 
 
 def recovered(tables: Tables, target: str, settings: Settings) -> Measured | None:
-    """Of the corpora of known catalysts, the one where they are found worst."""
+    """Of the corpora of known catalysts the one where they are found worst; the top has more in all."""
     table = tables.get("recovery")
     if table is None:
         return None
     mine = table[table["method"] == "influence"]
     line = mine.loc[mine["auroc"].idxmin()]
-    note = f"lowest of {mine['experiment'].nunique()} corpora: {line['experiment']}"
-    return _measured(line, "auroc", bool(line["auroc_low"] > 0.5), int(line["samples"]), "AUROC", note=note)
+    top = mine.loc[(mine["precision"] / mine["rate"]).idxmin()]
+    note = (
+        f"lowest of {mine['experiment'].nunique()} corpora: {line['experiment']}; fewest in the top, "
+        "{:.0f} % [{:.0f}, {:.0f}] where {:.0f} % of all are catalysts: {}".format(
+            *(100 * top[name] for name in ("precision", "precision_low", "precision_high", "rate")),
+            top["experiment"],
+        )
+    )
+    holds = bool((mine["auroc_low"] > 0.5).all() and (mine["precision_low"] > mine["rate"]).all())
+    return _measured(line, "auroc", holds, int(line["samples"]), "AUROC", note=note)
+
+
+def placebo(tables: Tables, target: str, settings: Settings) -> Measured | None:
+    """How often formation steps of runs that were treated at random seem to differ."""
+    line = _line(tables, "placebo", target=target, outcome="formation_step")
+    if line is None:
+        return None
+    holds, note = _at_nominal_rate(line, f"{line['subsets']} subsets in pairs of {line['pairs']}")
+    words = f"of comparisons have p < {line['nominal']:.2g}"
+    return _measured(line, "rate", holds, int(line["comparisons"]), words, note=note)
 
 
 def no_false_effects(tables: Tables, target: str, settings: Settings) -> Measured | None:
@@ -267,11 +322,20 @@ def no_false_effects(tables: Tables, target: str, settings: Settings) -> Measure
     if line is None:
         return None
     note = f"{line['tests']} tests, of which {line['corrected']} stay after correction"
-    holds: bool | None = bool(line["rate_low"] <= line["nominal"] and line["corrected"] == 0)
-    if holds and line["rate_high"] > 2 * line["nominal"]:
-        holds, note = None, f"{note}; too few to tell from twice the nominal rate"
+    holds, note = _at_nominal_rate(line, note)
+    if line["corrected"] > 0:
+        holds = False
     words = f"of tests have p < {line['nominal']:.2g}"
     return _measured(line, "rate", holds, int(line["tests"]), words, note=note)
+
+
+def _at_nominal_rate(line: pd.Series, note: str) -> tuple[bool | None, str]:
+    """Whether a rate of false findings is the nominal one; None where it cannot be told from twice that."""
+    if line["rate_low"] > line["nominal"]:
+        return False, note
+    if line["rate_high"] > 2 * line["nominal"]:
+        return None, f"{note}; too few to tell from twice the nominal rate"
+    return True, note
 
 
 def _measured(

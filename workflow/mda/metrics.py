@@ -130,8 +130,7 @@ def token_losses(model: PreTrainedModel, rows: torch.Tensor) -> torch.Tensor:
     losses = []
     for batch in rows.split(min(BATCH, memory.rows_at_once(model, rows.shape[1] - 1))):
         logits = model(batch[:, :-1], use_cache=False).logits
-        loss = functional.cross_entropy(logits.transpose(1, 2), batch[:, 1:], reduction="none")
-        losses.append(loss.cpu())
+        losses.append(models.cross_entropies(logits, batch[:, 1:]).cpu())
     return torch.cat(losses)
 
 

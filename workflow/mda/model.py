@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
@@ -25,6 +26,19 @@ log = logging.getLogger(__name__)
 def precision(place: torch.device, name: sections.Precision) -> AbstractContextManager:
     """Within, matrix products are computed in this precision; parameters stay in float32."""
     return torch.autocast(place.type, torch.bfloat16) if name == "bf16" else nullcontext()
+
+
+def cross_entropies(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of every prediction, in nats.
+
+    With the vocabulary as the last dimension, which on a CPU is several times faster than as the second.
+
+    Args:
+        logits: shape (batch, context, vocabulary).
+        labels: shape (batch, context), which the result has too.
+    """
+    found = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
+    return found.view(labels.shape)
 
 
 def create(

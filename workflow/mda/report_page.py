@@ -119,7 +119,7 @@ def measured(line: pd.Series) -> dict[str, str]:
         value += f" [{number(line['low'])}, {number(line['high'])}]"
     more = [line["note"]] if line["note"] else []
     if not np.isnan(line["detectable"]):
-        more.append(f"{line['runs']} seeds would find {number(line['detectable'])}")
+        more.append(f"detectable {number(line['detectable'])} (n = {line['runs']})")
     return {"value": value, "unit": line["unit"], "more": "; ".join(more)}
 
 

@@ -23,9 +23,13 @@ def top(scores: np.ndarray, number: int, seed: int) -> np.ndarray:
     return np.lexsort((ties, -scores))[:number]
 
 
-def random_scores(number: int, seed: int, draw: int | None = None) -> np.ndarray:
+# Methods that select at random, each with a stream of its own.
+STREAMS = {"random": 4, "matched": 5, "subset": 6}
+
+
+def random_scores(number: int, method: str, seed: int, draw: int) -> np.ndarray:
     """Scores that select at random; of one seed there are many draws."""
-    return np.random.default_rng([seed, 4] if draw is None else [seed, 6, draw]).random(number)
+    return np.random.default_rng([seed, STREAMS[method], draw]).random(number)
 
 
 def repetition_scores(store: TokenStore, rows: np.ndarray) -> np.ndarray:
@@ -54,14 +58,14 @@ def bm25_scores(store: TokenStore, rows: np.ndarray, queries: np.ndarray) -> np.
     return np.sum([index.get_scores([str(token) for token in query]) for query in queries.tolist()], axis=0)
 
 
-def matched(labels: np.ndarray, chosen: np.ndarray, seed: int) -> np.ndarray:
+def matched(labels: np.ndarray, chosen: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """Positions drawn at random with as many of each label as the chosen ones have.
 
     Args:
         labels: of all candidates.
         chosen: positions of the selection to match.
+        draws: of all candidates, from `random_scores`.
     """
-    draws = np.random.default_rng([seed, 5]).random(len(labels))
     found = []
     for label in np.unique(labels[chosen]):
         mine = np.flatnonzero(labels == label)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -83,6 +84,18 @@ def paired_difference(treated: np.ndarray, control: np.ndarray, confidence: floa
     )
 
 
+def paired_p_values(differences: np.ndarray) -> np.ndarray:
+    """The p-values of `paired_difference`, of many at once; 1 where there is no spread to judge by.
+
+    Args:
+        differences: shape (tests, seeds).
+    """
+    flat = np.ptp(differences, axis=1) <= 1e-9 * np.maximum(1.0, np.abs(differences.mean(axis=1)))
+    found = np.ones(len(differences))
+    found[~flat] = stats.ttest_1samp(differences[~flat], 0.0, axis=1).pvalue
+    return found
+
+
 @cache
 def detectable_shift(number: int, confidence: float) -> float:
     """The shift, in standard errors, that a two-sided paired t test finds with a power of `POWER`.
@@ -118,6 +131,15 @@ def adjusted(p_values: np.ndarray) -> np.ndarray:
         values = values.copy()
         values[known] = stats.false_discovery_control(values[known])
     return values
+
+
+def family_adjusted(p_values: Sequence[float]) -> list[float]:
+    """p-values of a few tests planned together: the chance of any false one is kept (Holm 1979)."""
+    order = np.argsort(p_values)
+    factors = len(order) - np.arange(len(order))
+    found = np.empty(len(order))
+    found[order] = np.minimum(1.0, np.maximum.accumulate(np.asarray(p_values)[order] * factors))
+    return found.tolist()
 
 
 class Estimate(NamedTuple):

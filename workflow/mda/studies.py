@@ -74,6 +74,7 @@ class Datamodel(Section):
 
     subsets: Annotated[int, Field(ge=4)]
     share: Fraction
+    orders: Positive
 
 
 class Validity(Section):
@@ -96,3 +97,4 @@ class Studies(Section):
     datamodel: Datamodel | None
     validity: Validity | None
     larger: Name | None
+    replications: Annotated[list[Name], Unique]

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mda import planned
 from mda.plots import INTERVENTION_NAMES, OUTCOME_NAMES, WIDTH, label_of, method_of
 
 Palette = Mapping[str, str]
@@ -331,6 +332,37 @@ def _null(table: pd.DataFrame, palette: Palette) -> Figure:
     return figure
 
 
+def _replication(table: pd.DataFrame, palette: Palette) -> Figure:
+    targets, tests = list(dict.fromkeys(table["target"])), list(dict.fromkeys(table["test"]))
+    figure, axes = _grid(len(targets), len(tests), 0.7 + 0.2 * table["experiment"].nunique(), sharey="row")
+    for row, target in zip(axes, targets, strict=True):
+        for axis, test in zip(row, tests, strict=True):
+            mine = table[(table["target"] == target) & (table["test"] == test)]
+            names = [
+                f"{name} ({runs} {'models' if name == 'all' else 'orders'})"
+                for name, runs in zip(mine["experiment"], mine["runs"], strict=True)
+            ]
+            colors = [COMMON if name == "all" else palette["influence"] for name in mine["experiment"]]
+            forest(axis, mine, "to_random", names, colors)
+            axis.set_title(f"{target}: {test}")
+            axis.set_xlabel(f"{OUTCOME_NAMES[planned.TESTS[test].outcome]},\ndifference to random")
+    return figure
+
+
+def _placebo(table: pd.DataFrame, palette: Palette) -> Figure:
+    del palette
+    targets, nominal = list(dict.fromkeys(table["target"])), float(table["nominal"].iloc[0])
+    figure, axes = _grid(1, len(targets), 0.5 + 0.2 * table["outcome"].nunique(), sharey=True)
+    for axis, target in zip(axes[0], targets, strict=True):
+        mine = table[table["target"] == target]
+        names = [OUTCOME_NAMES[outcome] for outcome in mine["outcome"]]
+        forest(axis, mine, "rate", names, [COMMON] * len(mine), zero=nominal)
+        axis.set_title(target)
+        axis.set_xlabel(f"share of comparisons with p < {nominal:.2g}, of runs treated at random")
+        axis.set_xlim(-0.02, max(0.3, 1.05 * mine["rate_high"].max()))
+    return figure
+
+
 FIGURES: dict[str, Callable[[pd.DataFrame, Palette], Figure]] = {
     "dose": _dose,
     "agreement": _agreement,
@@ -345,4 +377,6 @@ FIGURES: dict[str, Callable[[pd.DataFrame, Palette], Figure]] = {
     "datamodel": _datamodel,
     "recovery": _recovery,
     "null": _null,
+    "placebo": _placebo,
+    "replication": _replication,
 }

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
+from mda import model as models
 from mda.parallel import device
 from mda.tokens import TokenStore
 
@@ -62,7 +62,7 @@ def of_losses(
         with seen(model, names) as found:
             logits = model(tokens[:, :-1], use_cache=False).logits.float()
             wanted = tokens[:, 1:] if labels is None else labels(logits, torch.from_numpy(part))
-            functional.cross_entropy(logits.transpose(1, 2), wanted, reduction="sum").backward()
+            models.cross_entropies(logits, wanted).sum().backward()
             model.zero_grad(set_to_none=True)
             yield found
 

@@ -52,8 +52,8 @@ shell.prefix(f"set -euo pipefail; {STEP_ENVIRONMENT}")
 
 
 wildcard_constraints:
-    selection="random|loss|repetition|subset-[0-9]+"
-    "|(influence|identity|diagonal|kfac|matched|gradient_norm|bm25|outside)-.+",
+    selection="(random|subset|matched-.+)/draw-[0-9]+|loss|repetition"
+    "|(influence|identity|diagonal|kfac|gradient_norm|bm25|outside)-[^/]+",
     percent=r"[\d.]+",
     seed=r"\d+",
     shard=r"\d+",
@@ -139,15 +139,15 @@ def scores_of(method, target):
 
 def scores_of_selection(wildcards):
     """The table of scores that a selection reads; nothing for one at random."""
-    method, target = design.method_and_target(wildcards.selection)
-    return [] if method in ("random", "subset", "matched") else [scores_of(method, target)]
+    method, target, draw = design.Selection.parse(wildcards.selection)
+    return [scores_of(method, target)] if draw is None else []
 
 
 def matched_selection(wildcards):
     """The selection whose labels a selection at random has."""
-    method, target = design.method_and_target(wildcards.selection)
-    path = f"<results>/selections/influence-{target}/top-{wildcards.percent}.parquet"
-    return [path] if method == "matched" else []
+    asked = design.Selection.parse(wildcards.selection)
+    path = f"<results>/selections/influence-{asked.target}/top-{wildcards.percent}.parquet"
+    return [path] if asked.method == "matched" else []
 
 
 def samples_outside(wildcards):
@@ -205,15 +205,17 @@ def published_metrics(name):
 def motifs_of_selection(wildcards):
     """The motifs of a selection: this run's, or those that the configuration names."""
     own = "<results>/motifs/{selection}/top-{percent}.json"
-    return CONFIG.experiments.augmentation.motifs.get(wildcards.selection, own)
+    name, _, draw = wildcards.selection.partition(design.DRAW)
+    return CONFIG.experiments.augmentation.motifs.get(name, own).replace("{seed}", draw)
 
 
 def part_of_branch(kinds, path):
     """An input function: `path` with the branch's selection, for branches of these kinds."""
 
     def paths(wildcards):
-        kind, _, rest = wildcards.branch.partition("/")
-        return [path.format(place=rest)] if kind in kinds else []
+        kind = wildcards.branch.partition("/")[0]
+        place = design.place_of_selection(wildcards.branch, wildcards.seed)
+        return [path.format(place=place)] if kind in kinds else []
 
     return paths
 
@@ -242,7 +244,7 @@ def selections_of_target(wildcards):
     """The main fraction of the selections that a target's figures compare."""
     return expand(
         "<results>/selections/{selection}/top-{percent}.parquet",
-        selection=design.shown_selections(CONFIG, wildcards.target),
+        selection=design.first_draws(CONFIG, design.shown_selections(CONFIG, wildcards.target)),
         percent=design.percent(design.main_fraction(CONFIG)),
     )
 

@@ -51,11 +51,11 @@ def attributed_units(wildcards):
 
 def target_of_selection(wildcards):
     """The target that a selection is made for."""
-    _, name = design.method_and_target(wildcards.selection)
+    name = design.Selection.parse(wildcards.selection).target
     return next(target for target in CONFIG.targets if target.name == name)
 
 
 def probe_of_selection(wildcards):
     """The probe of that target, for the methods that read it."""
-    method, _ = design.method_and_target(wildcards.selection)
+    method = design.Selection.parse(wildcards.selection).method
     return as_json(CONFIG.probes[target_of_selection(wildcards).probe] if method == "bm25" else None)

@@ -2,7 +2,8 @@
 # In:  the scores (for influence and loss), the token store, the checkpoint (for the norm of
 #      gradients), the order.
 # Out: scores/controls/{selection}.parquet (step, row, score), by methods that know no influence;
-#      selections/{selection}/top-{percent}.parquet (rank, score, row, step, label, excerpt).
+#      selections/{selection}/top-{percent}.parquet (rank, score, row, step, label, excerpt); of those at
+#      random, random/draw-{seed}, every order of the window has its own.
 
 
 rule control_scores:
@@ -25,7 +26,7 @@ rule control_scores:
         mem_mb=table_memory,
         runtime=minutes(60),
     params:
-        method=lambda wildcards: design.method_and_target(wildcards.selection)[0],
+        method=lambda wildcards: design.Selection.parse(wildcards.selection).method,
         probe=probe_of_selection,
         steps=as_json(CONFIG.scored),
         code=code.fingerprint("control_scores"),
@@ -109,8 +110,9 @@ rule select:
         mem_mb=table_memory,
         runtime=minutes(30),
     params:
-        method=lambda wildcards: design.method_and_target(wildcards.selection)[0],
-        target=lambda wildcards: as_json(design.method_and_target(wildcards.selection)[1]),
+        method=lambda wildcards: design.Selection.parse(wildcards.selection).method,
+        target=lambda wildcards: as_json(design.Selection.parse(wildcards.selection).target),
+        draw=lambda wildcards: as_json(design.Selection.parse(wildcards.selection).draw),
         fraction=lambda wildcards: design.fraction_of(wildcards.percent),
         window=as_json(CONFIG.run.window),
         seed=CONFIG.selection.seed,
@@ -121,6 +123,7 @@ rule select:
         python -m mda.steps.select \
             --method {params.method:q} \
             --target {params.target:q} \
+            --draw {params.draw} \
             --fraction {params.fraction} \
             --schedule {input.schedule:q} \
             --train {input.train:q} \

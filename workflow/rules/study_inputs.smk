@@ -21,8 +21,7 @@ def scored_methods():
     pairs = []
     for method in methods:
         for name in selections_of(CONFIG, method):
-            _, target = design.method_and_target(name)
-            pairs.append((method, target))
+            pairs.append((method, design.Selection.parse(name).target))
     return pairs
 
 
@@ -55,10 +54,10 @@ def study_tables():
     found = {
         "augmentation": (
             {
-                "effects": ["<results>/evidence/effects.csv"]
-                + [f"results/{name}/tables/effects.csv" for name in larger]
+                of: [f"<results>/evidence/{of}.csv"] + [f"results/{name}/tables/{of}.csv" for name in larger]
+                for of in ("effects", "outcomes")
             },
-            {"experiments": [EXPERIMENT, *larger], "fraction": MAIN_FRACTION},
+            {"experiments": [EXPERIMENT, *larger], **main},
         ),
         "coupling": ({"outcomes": "<results>/evidence/outcomes.csv"}, confidence),
         "enrichment": (
@@ -127,13 +126,24 @@ def study_tables():
             {
                 "curves": "<results>/evidence/subsets/curves.parquet",
                 "subsets": [
-                    f"<results>/selections/{cell.selection}/top-{design.percent(cell.fraction)}.parquet"
-                    for cell in SUBSETS
+                    f"<results>/selections/{place}.parquet"
+                    for place in dict.fromkeys(
+                        f"{cell.selection}/top-{design.percent(cell.fraction)}" for cell in SUBSETS
+                    )
                 ],
                 "schedule": "<results>/schedules/order.parquet",
                 "scores": [scores_of(*method) for method in methods],
             },
             {"methods": methods, "threshold": CONFIG.evidence.threshold, **window, **confidence},
+        )
+        found["placebo"] = (
+            {"curves": "<results>/evidence/subsets/curves.parquet"},
+            {
+                "pairs": len(STUDIES.seeds or CONFIG.experiments.seeds),
+                "threshold": CONFIG.evidence.threshold,
+                "seed": CONFIG.selection.seed,
+                **confidence,
+            },
         )
     if STUDIES.validity is not None:
         corpora = STUDIES.validity.corpora
@@ -148,6 +158,11 @@ def study_tables():
         if STUDIES.validity.none is not None:
             null = {"effects": f"results/{STUDIES.validity.none}/tables/effects.csv"}
             found["null"] = (null, confidence)
+    if STUDIES.replications:
+        found["replication"] = (
+            {"outcomes": [f"results/{name}/tables/outcomes.csv" for name in STUDIES.replications]},
+            {"experiments": STUDIES.replications, "start": CONFIG.run.window.origin, **main},
+        )
     return found
 
 

@@ -21,6 +21,7 @@ def select(
     tokenizer: Path,
     window: sections.Window,
     target: str | None,
+    draw: int | None,
     scores: list[Path],
     matched: list[Path],
     seed: int,
@@ -30,9 +31,9 @@ def select(
     """Write `out`: rank, score, row, step, label, excerpt of the selected samples.
 
     Methods: influence by some curvature on `target`, 'loss' (highest first) and the controls read
-    the one table in `scores`; 'random' and 'subset' read none, nor does 'matched', which has the
-    labels of the selection `matched`. All select the same number among the samples that the base
-    run reads inside the window; 'outside' as many among those it reads outside.
+    the one table in `scores`; the draws `draw` of 'random' and 'subset' read none, nor does 'matched',
+    which has the labels of the selection `matched`. All select the same number among the samples that the
+    base run reads inside the window; 'outside' as many among those it reads outside.
     """
     order = schedules.Schedule.read(schedule)
     stream = order.between(window.start, window.stop)
@@ -45,10 +46,13 @@ def select(
                 f"{len(stream.row)} there; set it to false, or shorten run.window"
             )
     labels = np.array(files.read_table(train_rows, columns=["label"]).column("label").to_pylist())
-    values = _values(method, target, scores, stream, seed)
+    if draw is None:
+        values = _values(method, target, scores, stream)
+    else:
+        values = selection.random_scores(len(stream.row), method, seed, draw)
     if method == "matched":
         before = files.read_table(matched[0], columns=["row"]).column("row").to_numpy()
-        chosen = selection.matched(labels[stream.row], np.flatnonzero(np.isin(stream.row, before)), seed)
+        chosen = selection.matched(labels[stream.row], np.flatnonzero(np.isin(stream.row, before)), values)
     else:
         chosen = selection.top(values, number, seed)
     rows = stream.row[chosen]
@@ -63,15 +67,7 @@ def select(
     files.write_table(out, table)
 
 
-def _values(
-    method: str, target: str | None, scores: list[Path], stream: schedules.Schedule, seed: int
-) -> np.ndarray:
-    if method == "subset":
-        # Named as a target is: its number.
-        assert target is not None
-        return selection.random_scores(len(stream.row), seed, int(target))
-    if method in ("random", "matched"):
-        return selection.random_scores(len(stream.row), seed)
+def _values(method: str, target: str | None, scores: list[Path], stream: schedules.Schedule) -> np.ndarray:
     if method in selection.CONTROLS:
         return _aligned(files.read_table(scores[0], columns=["row", "score"]), "score", stream)
     return _from_scores(scores[0], target, "loss" if method == "loss" else "influence", stream)

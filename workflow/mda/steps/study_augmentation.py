@@ -4,22 +4,44 @@ from pathlib import Path
 
 import pandas as pd
 
-from mda import cli, files
+from mda import cli, evidence, files
 
 CELLS = ("augment", "duplicate")
 
 
-def table(effects: list[Path], experiments: list[str], fraction: float, out: Path) -> None:
-    """Write `out`: the effects of the insertions at one fraction, with `experiment` before them."""
+def table(
+    effects: list[Path],
+    outcomes: list[Path],
+    experiments: list[str],
+    fraction: float,
+    confidence: float,
+    out: Path,
+) -> None:
+    """Write `out`: the effects of the insertions at one fraction, with `experiment` before them.
+
+    The columns `to_duplicates`... are the difference, paired by seed, of new samples to as many duplicates
+    of the same selection; see `evidence.compare`.
+    """
     parts = []
-    for name, path in zip(experiments, effects, strict=True):
-        found = pd.read_csv(path)
+    for name, path, runs in zip(experiments, effects, outcomes, strict=True):
+        found = _against_duplicates(pd.read_csv(path), pd.read_csv(runs), confidence)
         own = found["selection"].isin(["random"]) | (found["selection"] == "influence-" + found["target"])
         inserted = found["intervention"].isin(CELLS) & (found["fraction"] == fraction) & own
         wanted = found[inserted | (found["intervention"] == "base")]
         wanted.insert(0, "experiment", name)
         parts.append(wanted)
     files.write_text(out, pd.concat(parts).to_csv(index=False, float_format="%.6g"))
+
+
+def _against_duplicates(effects: pd.DataFrame, outcomes: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    runs = outcomes.set_index(["target", *evidence.CELL]).sort_index()
+    lines = []
+    for line in effects.itertuples():
+        new, same = ((line.target, kind, line.selection, line.fraction) for kind in ("augment", "duplicate"))
+        known = line.intervention == "augment" and same in runs.index
+        one, two = (runs.loc[[new]], runs.loc[[same]]) if known else (runs, None)
+        lines.append(evidence.compare(one, two, line.outcome, "to_duplicates", confidence))
+    return pd.concat([effects, pd.DataFrame(lines, index=effects.index)], axis=1)
 
 
 if __name__ == "__main__":

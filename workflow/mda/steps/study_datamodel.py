@@ -21,23 +21,24 @@ def table(
 ) -> None:
     """Write `out`: `mda.datamodel.scores`, a line a target, method and outcome.
 
-    `curves` are those of the runs on subsets, `subsets` the selections that they left out; `scores` has a
-    table for each of `methods`: its name, and the target it scores for (null: every target).
+    `curves` are those of the runs on subsets, `subsets` the selections that they left out, by number;
+    `scores` has a table for each of `methods`: its name, and the target it scores for (null: every target).
     """
     table = evidence.outcomes(files.read_table(curves).to_pandas(), threshold)
     left_out = [files.read_table(path, columns=["row"]).column("row").to_numpy() for path in subsets]
     candidates = schedules.Schedule.read(schedule).between(window.start, window.stop).row
     lines = []
     for target, mine in table.groupby("target", sort=False):
-        number = mine["selection"].str.removeprefix("subset-").astype(int)
-        mine = mine.assign(number=number).sort_values("number")
+        number = mine["selection"].str.rpartition("-")[2].astype(int)
+        runs = mine.assign(number=number).pivot(index="number", columns="seed", values=[*datamodel.OUTCOMES])
+        outcomes = {name: runs[name].to_numpy() for name in datamodel.OUTCOMES}
         values = {}
         for (method, scored), path in zip(methods, scores, strict=True):
             if scored in (None, target):
                 values[method] = _scores(path, str(target), method).loc[candidates].to_numpy()
         lines += [
             {"target": target, **line}
-            for line in datamodel.scores(mine, left_out, candidates, values, confidence)
+            for line in datamodel.scores(outcomes, left_out, candidates, values, confidence)
         ]
     files.write_text(out, pd.DataFrame(lines).to_csv(index=False, float_format="%.6g"))
 

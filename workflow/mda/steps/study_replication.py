@@ -1,0 +1,20 @@
+"""Do the main effects hold in models from other initial weights?"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from mda import cli, files, planned
+
+
+def table(
+    outcomes: list[Path], experiments: list[str], fraction: float, start: int, confidence: float, out: Path
+) -> None:
+    """Write `out`: `mda.planned.replications` of the experiments, whose tables are `outcomes`."""
+    tables = {name: pd.read_csv(path) for name, path in zip(experiments, outcomes, strict=True)}
+    found = planned.replications(tables, fraction, start, confidence)
+    files.write_text(out, found.to_csv(index=False, float_format="%.6g"))
+
+
+if __name__ == "__main__":
+    cli.run(table)
