@@ -8,16 +8,16 @@ mean of draws, whose error is measured by doing the same with each half of the d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
-from torch import nn
+from transformers import PreTrainedModel
 
-from mda import surgery, tap_gradients
-from mda.influence import Query, sampled_labels
-from mda.progress import Progress
-from mda.tokens import TokenStore
+from mda import passes, watching
+from mda.passes import Rows
+from mda.watching import Block, Seen
 
 # The first seed of the draws: none of them has the labels that approximations are fitted on, whose seeds are
 # small.
@@ -25,47 +25,41 @@ SEEDS = 2**32
 
 
 def matrices(
-    model: nn.Module,
-    names: Sequence[str],
-    store: TokenStore,
-    rows: np.ndarray,
-    draws: int,
-    seed: int,
-    batch: int,
+    model: PreTrainedModel, blocks: Sequence[Block], rows: Rows, draws: int, seed: int, batch: int
 ) -> list[dict[str, torch.Tensor]]:
     """The matrices of the blocks, one set from the even draws and one from the odd.
 
     Returns:
-        Two times tap's name -> shape (weights, weights), float32, the mean over samples and draws.
+        Two times block's name -> shape (weights, weights), float32, the mean over samples and draws.
     """
     halves: list[dict[str, torch.Tensor]] = [{}, {}]
-    progress = Progress("Gauss-Newton: fitted", draws * len(rows))
+
+    def squares(seen: Seen, losses: torch.Tensor) -> dict[str, torch.Tensor]:
+        del losses
+        found = {}
+        for block in blocks:
+            gradients = _gradients(seen, block)
+            found[block.name] = gradients.T @ gradients
+        return found
+
     for draw in range(draws):
         half = halves[draw % 2]
         share = 1 / (len(rows) * len(range(draw % 2, draws, 2)))
-        for seen in tap_gradients.of_losses(
-            model, names, store, rows, batch, _drawn(SEEDS + seed * draws + draw)
-        ):
-            for name, pair in seen.items():
-                gradients = tap_gradients.gradients(*pair)
-                if name not in half:
-                    half[name] = gradients.new_zeros(gradients.shape[1], gradients.shape[1])
-                half[name].addmm_(gradients.T, gradients, alpha=share)
-            progress.advance(len(gradients))
+        # Labels by a seed that no other draw has.
+        labels = partial(passes.sampled_labels, seed=SEEDS + seed * draws + draw)
+        about = f"Gauss-Newton, draw {draw + 1} of {draws}: fitted"
+        for found in passes.over(model, blocks, rows, batch, squares, about, labels=labels):
+            for name, square in found.items():
+                half[name] = half[name].add_(square, alpha=share) if name in half else square.mul_(share)
     return halves
 
 
-def _drawn(seed: int) -> tap_gradients.Labels:
-    """Labels from the model's predictions, by a seed that no other draw has."""
-    return lambda logits, numbers: sampled_labels(logits, numbers, seed)
-
-
-def probe_gradients(model: nn.Module, names: Sequence[str], query: Query) -> dict[str, torch.Tensor]:
-    """The gradient of the probe in each block, flat."""
-    with surgery.grouped(model, len(query.tokens)), tap_gradients.seen(model, names) as seen:
-        query.probe(model, query.tokens, query.units).backward()
-        model.zero_grad(set_to_none=True)
-        return {name: tap_gradients.gradients(*pair)[0] for name, pair in seen.items()}
+def _gradients(seen: Seen, block: Block) -> torch.Tensor:
+    """Each sample's gradient in a block, flat: shape (samples, weights)."""
+    written = seen.written(block)
+    # The loss depends on every block.
+    assert written is not None
+    return watching.sample_gradients(seen.read(block), written).flatten(1)
 
 
 def directions(
@@ -76,33 +70,29 @@ def directions(
     for name, gradient in probe.items():
         block = matrix[name].double()
         block.diagonal().add_(damping * block.trace() / len(block))
-        found[name] = torch.linalg.solve(block, gradient.double())
+        found[name] = torch.linalg.solve(block, gradient.flatten().double())
     return found
 
 
 def influences(
-    model: nn.Module,
-    names: Sequence[str],
-    store: TokenStore,
-    rows: np.ndarray,
+    model: PreTrainedModel,
+    blocks: Sequence[Block],
+    rows: Rows,
     sets: Sequence[dict[str, torch.Tensor]],
     batch: int,
 ) -> list[dict[str, np.ndarray]]:
-    """Influence of each row by each set of directions: tap's name -> shape (rows,), float64."""
-    found: list[dict[str, list[torch.Tensor]]] = [{name: [] for name in names} for _ in sets]
-    for seen in tap_gradients.of_losses(model, names, store, rows, batch):
-        for name, pair in seen.items():
-            gradients = tap_gradients.gradients(*pair).double()
-            for parts, directions in zip(found, sets, strict=True):
-                # A probe that does not reach a block has no gradient there.
-                if name in directions:
-                    parts[name].append(-gradients @ directions[name])
+    """Influence of each row by each set of directions: block's name -> shape (rows,), float64."""
+
+    def products(seen: Seen, losses: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+        del losses
+        gradients = {block.name: _gradients(seen, block).double() for block in blocks}
+        return [
+            {name: (-gradients[name] @ direction).cpu() for name, direction in directions.items()}
+            for directions in sets
+        ]
+
+    batches = list(passes.over(model, blocks, rows, batch, products, "exact: scored"))
     return [
-        {name: torch.cat(values).cpu().numpy() for name, values in parts.items() if values} for parts in found
+        {name: torch.cat([found[number][name] for found in batches]).numpy() for name in directions}
+        for number, directions in enumerate(sets)
     ]
-
-
-def sizes(model: nn.Module, names: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """Number of weights of each block."""
-    for name in names:
-        yield name, model.get_parameter(f"{name}.weight").numel()

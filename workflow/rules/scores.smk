@@ -54,8 +54,6 @@ rule covariance_part:
 rule eigendecomposition:
     """Join the parts of the covariances and find their eigenvectors."""
     input:
-        checkpoints="<results>/base/checkpoints",
-        targets=attributed_units,
         parts=parts("covariance"),
     output:
         covariance="<results>/{place}factors/covariance.safetensors",
@@ -72,18 +70,11 @@ rule eigendecomposition:
         mem_mb=torch_memory,
         runtime=minutes(60),
     params:
-        checkpoint=attributed_checkpoint,
-        fit=as_fit,
-        numerics=as_json(CONFIG.numerics.of_attribution()),
         code=code.fingerprint("eigendecomposition"),
     shell:
         r"""
         python -m mda.launch {resources.gpu} mda.steps.eigendecomposition \
-            --checkpoint {params.checkpoint:q} \
-            --targets {input.targets:q} \
             --parts {input.parts:q} \
-            --fit {params.fit:q} \
-            --numerics {params.numerics:q} \
             --out {output.eigen:q} \
             --out-covariance {output.covariance:q} \
             >{log:q} 2>&1

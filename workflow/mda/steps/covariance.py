@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mda import cli, fitting, influence, sections, units
+from mda import cli, curvature, fitting, influence, sections, units
 from mda import model as models
 from mda.tokens import TokenStore
 
@@ -17,13 +17,13 @@ def sum_covariances(
     part: int,
     out: Path,
 ) -> None:
-    """Write `out`: for each block the sums of x xᵀ and g gᵀ over tokens, and how many they were."""
+    """Write `out`: sums of x xᵀ and g gᵀ over tokens of what blocks read and write, and how many they were."""
     rows = influence.Rows(TokenStore(train), fitting.rows(schedule, fit, part))
     wanted = units.all_units(units.read_targets(targets))
     model = models.load(checkpoint, numerics.attention)
     tracker = influence.Tracker(model, wanted, fit.seed, precision=numerics.attribution)
-    sums = tracker.covariances(rows, fit.strategy, fit.batch_size)
-    fitting.write(out, fitting.to_arrays(influence.flatten(sums)))
+    sums = tracker.covariances(rows, fit.batch_size)
+    fitting.write(out, fitting.to_arrays(curvature.flatten(sums)))
 
 
 if __name__ == "__main__":

@@ -11,13 +11,15 @@ from mda import (
     exact,
     files,
     fitting,
+    influence,
+    passes,
     queries,
     sections,
     sequences,
     statistics,
-    surgery,
     tokens,
     units,
+    watching,
 )
 from mda import model as models
 from mda import schedule as schedules
@@ -59,24 +61,27 @@ def compare(
     model = models.load(checkpoint, numerics.attention)
     members = units.read_targets(targets)
     vocabulary = sequences.ordinary_tokens(tokens.load_tokenizer(tokenizer))
-    names = surgery.split(model, units.all_units(members))
-    every = [name for blocks in names.values() for name in blocks.values()]
-    for name, size in exact.sizes(model, every):
+    blocks = watching.blocks_of(model, units.all_units(members))
+    every = watching.all_blocks(blocks)
+    for block in every:
+        size = watching.weights(model, block).numel()
         if size > settings.largest_block:
             raise UserError(
-                f"studies.curvature.exact: block {name} has {size} weights, more than largest_block "
+                f"studies.curvature.exact: block {block.name} has {size} weights, more than largest_block "
                 f"{settings.largest_block}; raise it, or set exact to null"
             )
     fitted = np.concatenate([fitting.rows(schedule, fit, part) for part in range(fit.parts)])
-    even, odd = exact.matrices(model, every, store, fitted, settings.draws, fit.seed, fit.batch_size)
+    even, odd = exact.matrices(
+        model, every, passes.Rows(store, fitted), settings.draws, fit.seed, fit.batch_size
+    )
     both = {name: (even[name] + odd[name]) / 2 for name in even}
     lines = []
     for target in target_settings:
         query = queries.of_target(target.name, members[target.name], probe_settings[target.probe], vocabulary)
-        mine = [names[unit][block] for unit in members[target.name] for block in target.blocks]
-        probe = exact.probe_gradients(model, mine, query)
+        mine = [blocks[unit][kind] for unit in members[target.name] for kind in target.blocks]
+        probe = influence.probe_gradients(model, query, mine)
         sets = [exact.directions(matrix, probe, damping) for matrix in (both, even, odd)]
-        by_block = exact.influences(model, mine, store, rows, sets, fit.batch_size)
+        by_block = exact.influences(model, mine, passes.Rows(store, rows), sets, fit.batch_size)
         found = [np.sum(list(parts.values()), axis=0) for parts in by_block]
         pairs = {"half of the draws": (found[1], found[2])}
         for name, table in tables.items():

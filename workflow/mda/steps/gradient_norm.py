@@ -4,11 +4,11 @@ from pathlib import Path
 
 import torch
 
-from mda import cli, files, sections, surgery, tap_gradients, units
+from mda import cli, files, passes, sections, units, watching
 from mda import model as models
 from mda import schedule as schedules
-from mda.progress import Progress
 from mda.tokens import TokenStore
+from mda.watching import Seen
 
 
 def score(
@@ -28,14 +28,22 @@ def score(
     """
     stream = schedules.Schedule.read(schedule).between(*steps)
     model = models.load(checkpoint, numerics.attention)
-    blocks = surgery.split(model, units.read_targets(targets)[target.name])
-    names = [name for mine in blocks.values() for block, name in mine.items() if block in target.blocks]
-    progress, norms = Progress("gradient norms", len(stream.row)), []
-    for seen in tap_gradients.of_losses(model, names, TokenStore(train), stream.row, batch_size):
-        squares = [tap_gradients.squared_norms(*pair) for pair in seen.values()]
-        norms.append(torch.stack(squares).sum(dim=0).sqrt().double().cpu())
-        progress.advance(len(norms[-1]))
-    files.write_table(out, {"step": stream.step, "row": stream.row, "score": torch.cat(norms).numpy()})
+    found = watching.blocks_of(model, units.read_targets(targets)[target.name])
+    blocks = [block for own in found.values() for kind, block in own.items() if kind in target.blocks]
+
+    def norms(seen: Seen, losses: torch.Tensor) -> torch.Tensor:
+        squares = torch.zeros_like(losses)
+        for block in blocks:
+            written = seen.written(block)
+            # The loss depends on every block.
+            assert written is not None
+            squares += watching.squared_norms(seen.read(block), written)
+        return squares.sqrt().double().cpu()
+
+    rows = passes.Rows(TokenStore(train), stream.row)
+    about = "gradient norms"
+    parts = passes.over(model, blocks, rows, batch_size, norms, about, numerics.attribution)
+    files.write_table(out, {"step": stream.step, "row": stream.row, "score": torch.cat(list(parts)).numpy()})
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mda import cli, fitting, influence, sections, units
+from mda import cli, curvature, fitting, influence, sections, units
 from mda import model as models
 from mda.tokens import TokenStore
 
@@ -26,9 +26,9 @@ def sum_lambdas(
     wanted = units.all_units(units.read_targets(targets))
     model = models.load(checkpoint, numerics.attention)
     tracker = influence.Tracker(model, wanted, fit.seed, precision=numerics.attribution)
-    bases = influence.unflatten(fitting.tensors(eigen))
-    sums = tracker.lambdas(rows, bases, fit.strategy, fit.batch_size)
-    fitting.write(out, fitting.to_arrays(influence.flatten(sums)))
+    bases = curvature.unflatten(fitting.tensors(eigen))
+    sums = tracker.lambdas(rows, bases, fit.batch_size)
+    fitting.write(out, fitting.to_arrays(curvature.flatten(sums)))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mda import cli, files, fitting, influence, queries, sections, sequences, tokens, units
+from mda import cli, curvature, files, fitting, influence, queries, sections, sequences, tokens, units
 from mda import model as models
 from mda import schedule as schedules
 from mda.tokens import TokenStore
@@ -52,7 +52,7 @@ def score(
     tracker = influence.Tracker(
         model, units.all_units(found), fit.seed, asked, precision=numerics.attribution
     )
-    fitted = influence.unflatten(fitting.tensors(factors))
+    fitted = curvature.unflatten(fitting.tensors(factors))
     tables = []
     blocks = {target.name: target.blocks for target in target_settings}
     results = tracker.score(

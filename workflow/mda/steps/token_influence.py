@@ -8,7 +8,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mda import cli, files, fitting, influence, queries, repetition, sections, sequences, tokens, units
+from mda import (
+    cli,
+    curvature,
+    files,
+    fitting,
+    influence,
+    queries,
+    repetition,
+    sections,
+    sequences,
+    tokens,
+    units,
+)
 from mda import model as models
 from mda.tokens import TokenStore
 
@@ -61,7 +73,7 @@ def score(
     found = units.read_targets(targets)
     reader, store = tokens.load_tokenizer(tokenizer), TokenStore(train)
     vocabulary = sequences.ordinary_tokens(reader)
-    fitted = influence.unflatten(fitting.tensors(factors))
+    fitted = curvature.unflatten(fitting.tensors(factors))
     scored = files.read_table(scores)
 
     def tables() -> Iterator[pa.Table]:

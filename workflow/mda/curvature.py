@@ -1,0 +1,200 @@
+"""The curvature of units' blocks: identity, diagonal, K-FAC and EK-FAC (George et al. 2018, arXiv 1806.03884).
+
+The factors are kronfluence's, by its names, and its code applies their inverse. Its passes over the samples
+are not used: they see every block alone, and of a layer with n heads compute, keep and decompose the same
+covariance of inputs 2 n times. Here what blocks share is computed once (`mda.watching`); that the numbers are
+those of kronfluence's own passes is tested (tests/unit/test_kronfluence.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+import torch
+from kronfluence.arguments import ScoreArguments
+from kronfluence.factor import config as factor_config
+from kronfluence.factor.config import FactorConfig
+from transformers import PreTrainedModel
+
+from mda import passes, sections, watching
+from mda.watching import Block, Seen
+
+# Name of a factor -> what it is of -> the factor.
+Factors = dict[str, dict[str, torch.Tensor]]
+# The two sides of a block, as kronfluence calls them.
+SIDES = ("activation", "gradient")
+
+
+def covariances(
+    model: PreTrainedModel,
+    blocks: Sequence[Block],
+    rows: passes.Rows,
+    seed: int,
+    at_once: int,
+    precision: sections.Precision,
+) -> Factors:
+    """Sums over tokens of x x^T of what is read and g g^T of what is written, and the number of tokens.
+
+    On labels sampled from the model, by `seed`.
+    """
+    read = {block.read: block for block in blocks}
+    written = {block.written: block for block in blocks}
+
+    def products(seen: Seen, losses: torch.Tensor) -> Factors:
+        del losses
+        found: Factors = {}
+        for side, by_name, of in (("activation", read, seen.read), ("gradient", written, _written(seen))):
+            flat = {name: of(block).flatten(0, 1) for name, block in by_name.items()}
+            found[f"{side}_covariance"] = {name: part.T @ part for name, part in flat.items()}
+            found[f"num_{side}_covariance_processed"] = {
+                name: torch.tensor([len(part)]) for name, part in flat.items()
+            }
+        return found
+
+    labels = partial(passes.sampled_labels, seed=seed)
+    about = "covariances: fitted"
+    return _sum(passes.over(model, blocks, rows, at_once, products, about, precision, labels))
+
+
+def eigendecomposition(covariance: Factors) -> Factors:
+    """Eigenvectors of the mean covariances and their eigenvalues, computed in float64."""
+    found: Factors = {}
+    for side in SIDES:
+        vectors, values = (found.setdefault(f"{side}_{what}", {}) for what in ("eigenvectors", "eigenvalues"))
+        for name, total in covariance[f"{side}_covariance"].items():
+            mean = total.double() / covariance[f"num_{side}_covariance_processed"][name]
+            eigenvalues, eigenvectors = torch.linalg.eigh((mean + mean.T) / 2)
+            values[name] = eigenvalues.to(total.dtype).contiguous()
+            vectors[name] = eigenvectors.to(total.dtype).contiguous()
+    return found
+
+
+def lambdas(
+    model: PreTrainedModel,
+    blocks: Sequence[Block],
+    rows: passes.Rows,
+    eigen: Factors,
+    seed: int,
+    at_once: int,
+    precision: sections.Precision,
+) -> Factors:
+    """Sums over samples of (Q_S^T grad W Q_A)^2, without bases of grad W^2, and the number of samples.
+
+    On labels sampled from the model, by `seed`.
+    """
+    place = next(model.parameters()).device
+    bases = {
+        side: {name: basis.to(place) for name, basis in eigen.get(f"{side}_eigenvectors", {}).items()}
+        for side in SIDES
+    }
+
+    def squares(seen: Seen, losses: torch.Tensor) -> Factors:
+        # Blocks that share a side share its rotation.
+        rotated: dict[str, dict[str, torch.Tensor]] = {side: {} for side in SIDES}
+
+        def side_of(block: Block, side: str, name: str, of: Callable[[Block], torch.Tensor]) -> torch.Tensor:
+            if name not in rotated[side]:
+                values = of(block)
+                rotated[side][name] = values @ bases[side][name] if bases[side] else values
+            return rotated[side][name]
+
+        found: Factors = {"lambda_matrix": {}, "num_lambda_processed": {}}
+        for block in blocks:
+            read = side_of(block, "activation", block.read, seen.read)
+            written = side_of(block, "gradient", block.written, _written(seen))
+            gradients = watching.sample_gradients(read, written)
+            found["lambda_matrix"][block.name] = gradients.square_().sum(dim=0)
+            found["num_lambda_processed"][block.name] = torch.tensor([len(losses)])
+        return found
+
+    labels = partial(passes.sampled_labels, seed=seed)
+    return _sum(passes.over(model, blocks, rows, at_once, squares, "lambda: fitted", precision, labels))
+
+
+def fit(
+    model: PreTrainedModel,
+    blocks: Sequence[Block],
+    rows: passes.Rows,
+    strategy: str,
+    seed: int,
+    at_once: int,
+    precision: sections.Precision,
+) -> Factors:
+    """All that a strategy needs, in one go; the identity needs nothing."""
+    needs, found = FactorConfig.CONFIGS[strategy], Factors()
+    if needs.requires_covariance_matrices:
+        found |= covariances(model, blocks, rows, seed, at_once, precision)
+    eigen = eigendecomposition(found) if needs.requires_eigendecomposition else {}
+    if needs.requires_lambda_matrices:
+        found |= lambdas(model, blocks, rows, eigen, seed, at_once, precision)
+    return found | eigen
+
+
+def preconditioned(
+    block: Block, gradient: torch.Tensor, factors: Factors, strategy: str, damping: float
+) -> torch.Tensor:
+    """(H + damping x mean eigenvalue)^-1 gradient of one block, shape (outputs, inputs)."""
+    needs = FactorConfig.CONFIGS[strategy]
+    storage = {}
+    if needs.requires_eigendecomposition_for_precondition:
+        for side, name in zip(SIDES, (block.read, block.written), strict=True):
+            for what in ("eigenvectors", "eigenvalues"):
+                storage[f"{side}_{what}"] = factors[f"{side}_{what}"][name]
+    if needs.requires_lambda_matrices_for_precondition:
+        for what in ("lambda_matrix", "num_lambda_processed"):
+            storage[what] = factors[what][block.name].clone()
+    # Damping relative to each block's own mean.
+    arguments = ScoreArguments(damping_factor=None)
+    with _relative_damping(damping), torch.no_grad():
+        needs.prepare(storage, arguments, gradient.device)
+        return needs.precondition_gradient(gradient[None].clone(), storage)[0]
+
+
+@contextmanager
+def _relative_damping(scale: float) -> Iterator[None]:
+    """Within, damping is `scale` times a block's mean eigenvalue; kronfluence has 0.1 as a constant."""
+    before = factor_config.HEURISTIC_DAMPING_SCALE
+    factor_config.HEURISTIC_DAMPING_SCALE = scale
+    try:
+        yield
+    finally:
+        factor_config.HEURISTIC_DAMPING_SCALE = before
+
+
+def _written(seen: Seen) -> Callable[[Block], torch.Tensor]:
+    def of(block: Block) -> torch.Tensor:
+        found = seen.written(block)
+        # The loss depends on every block.
+        assert found is not None
+        return found
+
+    return of
+
+
+def _sum(parts: Iterable[Factors]) -> Factors:
+    """The sum of batches, on the CPU."""
+    total: Factors = {}
+    for part in parts:
+        for name, group in part.items():
+            mine = total.setdefault(name, {})
+            for key, tensor in group.items():
+                mine[key] = mine[key].add_(tensor) if key in mine else tensor
+    return {name: {key: tensor.cpu() for key, tensor in group.items()} for name, group in total.items()}
+
+
+def flatten(factors: Factors) -> dict[str, torch.Tensor]:
+    """Factors as one flat dictionary for safetensors, keyed `factor/what`."""
+    return {
+        f"{name}/{of}": tensor.contiguous() for name, group in factors.items() for of, tensor in group.items()
+    }
+
+
+def unflatten(tensors: dict[str, torch.Tensor]) -> Factors:
+    """Undo `flatten`."""
+    factors: Factors = {}
+    for key, tensor in tensors.items():
+        name, of = key.split("/", 1)
+        factors.setdefault(name, {})[of] = tensor
+    return factors
