@@ -8,7 +8,7 @@ import yaml
 from project import ROOT
 from pydantic import BaseModel
 
-from mda import config, cost, design
+from mda import config, cost, design, variants
 from mda.cell import BASE, Cell
 from mda.errors import UserError
 
@@ -132,6 +132,10 @@ def test_replications_share_no_seed_with_the_default_or_each_other(default):
             "#000000",
             "'figures.palette': unknown key 'randon'; did you mean 'random'?",
         ),
+        ("studies.datamodel.share", 0.3, "studies.datamodel.share is 0.3; give 0.5 to 0.95"),
+        ("studies.curvature.strategies", ["ekfac"], "input should be 'identity', 'diagonal' or 'kfac'"),
+        ("studies.replications", ["a", "all"], "studies.replications names 'all', which stands for all"),
+        ("studies.specificity.kind", "duplicate", "input should be 'mask' or 'replace'"),
         ("run.window.branch", 70, "run.window.branch 70 lies after its start 60"),
         ("model.published", {4: "step4"}, "'published' needs 'checkpoint': the repository on the hub"),
         (
@@ -205,6 +209,19 @@ def test_the_design_has_every_cell_and_its_twin(default):
         if cell.intervention != BASE:
             assert cell._replace(selection="random") in cells
             assert Cell(BASE, "none", 0.0, cell.seed) in cells
+
+
+def test_the_configured_curvature_is_no_other(override):
+    checked = config.check(override("attribution.fit.strategy", "kfac"))
+    assert variants.strategies(checked) == ["strategy-identity", "strategy-diagonal"]
+    assert "kfac-induction-1" not in {cell.selection for cell in design.study_cells(checked)}
+
+
+def test_removals_that_are_configured_are_judged_without_any_study(override):
+    """So that `snakemake evidence` has what `snakemake` has."""
+    nothing = {"dose": None, "controls": None, "specificity": None, "time": None, "datamodel": None}
+    checked = config.check(override("studies", {**override("experiment", None)["studies"], **nothing}))
+    assert set(design.study_cells(checked)) == set(design.cells(checked))
 
 
 def test_every_seed_has_draws_of_its_own():

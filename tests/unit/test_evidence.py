@@ -100,6 +100,9 @@ def test_influence_against_its_controls_knows_the_direction():
             run(Cell("replace", "influence-unit", 0.1, seed), noise + 5),
             run(Cell("replace", "loss", 0.1, seed), noise + 2 + 0.1 * seed),
             run(Cell("replace", "random", 0.1, seed), noise + 9 - 0.1 * seed),
+            # Not of this target.
+            run(Cell("replace", "influence-other", 0.1, seed), noise),
+            run(Cell("replace", "bm25-other", 0.1, seed), noise),
         ]
     table = evidence.outcomes(pd.concat(cells), 0.5)
     found = evidence.against_controls(table, "replace", 0.1, 0.95).set_index(["control", "outcome"])

@@ -61,6 +61,13 @@ def test_an_interval_with_zero_does_not():
     assert found["removal"] == found["duplication"] == findings.NOT_REPRODUCED
 
 
+def test_removal_by_masking_is_judged_where_nothing_is_replaced():
+    """The paper's own deletion."""
+    masked = effects().replace({"intervention": {"replace": "mask"}})
+    found = verdicts(effects=masked)
+    assert found["removal"] == found["random"] == found["swap"] == findings.REPRODUCED
+
+
 @pytest.mark.parametrize(("p", "verdict"), [(0.02, findings.REPRODUCED), (0.03, findings.NOT_REPRODUCED)])
 def test_planned_tests_are_corrected_for_their_own_number_alone(p, verdict):
     """Two are here: 2 x 0.02 < 0.05 < 2 x 0.03; how many cells the table has else makes nothing of it."""
@@ -139,11 +146,14 @@ def test_influence_against_a_control(stronger, q, verdict):
     ("elsewhere", "verdict"), [(0.1, findings.REPRODUCED), (0.55, findings.NOT_REPRODUCED)]
 )
 def test_overlap_is_more_than_with_units_of_other_kinds(elsewhere, verdict):
-    line = {"one": "unit", "jaccard_low": 0.5, "jaccard_high": 0.7, "chance": 0.05, "q": 0.001}
+    line = {"one": "unit", "one_units": "L1H0", "jaccard_low": 0.5, "jaccard_high": 0.7}
+    line |= {"chance": 0.05, "q": 0.001}
     table = pd.DataFrame(
         [
-            line | {"other": "b", "same_kind": True, "jaccard": 0.6},
-            line | {"other": "c", "same_kind": False, "jaccard": elsewhere},
+            line | {"other": "b", "other_units": "L1H1", "same_kind": True, "jaccard": 0.6},
+            line | {"other": "c", "other_units": "L0H0", "same_kind": False, "jaccard": elsewhere},
+            # The unit itself, by another name and metric.
+            line | {"other": "d", "other_units": "L1H0", "same_kind": False, "jaccard": 1.0},
         ]
     )
     assert verdicts(effects=effects(), overlap=table)["overlap"] == verdict
@@ -228,12 +238,19 @@ def test_without_catalysts_nothing_may_be_found(found, low, corrected, verdict):
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "verdict"),
-    [(0.03, 0.08, findings.YES), (0.03, 0.2, findings.NOT_TESTED), (0.06, 0.09, findings.NO)],
+    ("low", "high", "comparisons", "verdict"),
+    [
+        (0.03, 0.08, 4000, findings.YES),
+        (0.03, 0.08, 300, findings.NOT_TESTED),
+        (0.03, 0.2, 4000, findings.NOT_TESTED),
+        (0.06, 0.09, 4000, findings.NO),
+        (np.nan, np.nan, 0, findings.NOT_TESTED),
+    ],
 )
-def test_runs_treated_at_random_differ_at_the_nominal_rate(low, high, verdict):
-    line = {"target": "unit", "outcome": "formation_step", "subsets": 24, "pairs": 4, "comparisons": 4000,
-            "rate": (low + high) / 2, "rate_low": low, "rate_high": high, "nominal": 0.05}  # fmt: skip
+def test_runs_treated_at_random_differ_at_the_nominal_rate(low, high, comparisons, verdict):
+    line = {"target": "unit", "outcome": "formation_step", "subsets": 24, "pairs": 4,
+            "comparisons": comparisons, "rate": (low + high) / 2,
+            "rate_low": low, "rate_high": high, "nominal": 0.05}  # fmt: skip
     assert verdicts(effects=effects(), placebo=pd.DataFrame([line]))["placebo"] == verdict
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+import yaml
 from loopback import Hub
 from project import ROOT, Project
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -261,14 +262,13 @@ def test_another_pin_reruns_what_depends_on_it(done):
 def test_motifs_of_another_experiment_feed_the_augmentation(done):
     """Cross-scale: a second experiment inserts samples with the structure that this one found."""
     motifs = "results/motifs/influence-induction-1/top-10.json"
-    overlay = {
-        "experiment": "larger",
-        "experiments": {"augmentation": {"motifs": {"influence-induction-1": motifs}}},
-    }
+    named = {"influence-induction-1": motifs, "random": "results/motifs/random/draw-{seed}/top-10.json"}
+    overlay = {"experiment": "larger", "experiments": {"augmentation": {"motifs": named}}}
     (done.folder / "larger.yaml").write_text(json.dumps(overlay))
     wanted = "results/larger/synthetic/influence-induction-1/top-10.npy"
+    drawn = "results/larger/synthetic/random/draw-0/top-10.npy"
     made = subprocess.run(
-        [*done.command(wanted), "larger.yaml"],
+        [*done.command(wanted, drawn, "results/larger/config.yaml"), "larger.yaml"],
         cwd=done.folder,
         env=done.environment(),
         text=True,
@@ -276,6 +276,8 @@ def test_motifs_of_another_experiment_feed_the_augmentation(done):
     )
     assert made.returncode == 0, made.stderr + made.stdout
     assert not (done.results / "larger" / "motifs").exists()
+    written = yaml.safe_load((done.results / "larger" / "config.yaml").read_text())
+    assert written["experiments"]["augmentation"]["motifs"] == named
     samples = np.load(done.folder / wanted)
     assert samples.shape == (20, WIDTH)
     patterns = {motif["pattern"] for motif in json.loads((done.folder / motifs).read_text())["motifs"]}

@@ -28,7 +28,7 @@ from mda.sections import (
     Target,
 )
 from mda.sources import Corpus, Tokens
-from mda.studies import Studies
+from mda.studies import Datamodel, Studies
 
 
 class Config(Section):
@@ -263,7 +263,7 @@ def _check_augmentation(config: Config) -> None:
                 f"experiments.augmentation.motifs names '{name}', but the selections that 'augment' uses "
                 f"are {', '.join(known) or 'none'}"
             )
-        for seed in config.experiments.seeds:
+        for seed in [*config.experiments.seeds, *(config.studies.seeds or [])]:
             file = path.replace("{seed}", str(seed))
             if not Path(file).is_file():
                 raise ValueError(
@@ -304,8 +304,34 @@ def _check_studies(config: Config) -> None:
                     f"studies.time.checkpoints names {step}, but run.checkpoints keeps only "
                     f"{', '.join(map(str, config.run.checkpoints))}; add it there"
                 )
-    if studies.datamodel is not None and not 0.05 <= studies.datamodel.share <= 0.95:
-        raise ValueError(f"studies.datamodel.share is {studies.datamodel.share:g}; give 0.05 to 0.95")
+    if studies.datamodel is not None:
+        _check_datamodel(studies.datamodel)
+    _check_replacements(config)
+    if "all" in studies.replications:
+        raise ValueError("studies.replications names 'all', which stands for all of them; rename it")
+
+
+def _check_datamodel(study: Datamodel) -> None:
+    if not 0.5 <= study.share <= 0.95:
+        raise ValueError(
+            f"studies.datamodel.share is {study.share:g}; give 0.5 to 0.95, for what is left out is replaced "
+            "by what is kept"
+        )
+
+
+def _check_replacements(config: Config) -> None:
+    """Studies that replace do so at the main fraction."""
+    studies, fraction = config.studies, min(config.selection.fractions, key=lambda part: abs(part - 0.1))
+    replacing = {
+        "controls": studies.controls is not None and studies.controls.kind == "replace",
+        "specificity": studies.specificity is not None and studies.specificity.kind == "replace",
+    }
+    for name, replaces in replacing.items():
+        if replaces and fraction > 0.5:
+            raise ValueError(
+                f"studies.{name}: 'replace' at fraction {fraction:g} has fewer unselected samples than "
+                "places to fill; set the study to null or its kind to mask"
+            )
 
 
 def _check_tokenized(config: Config) -> None:

@@ -26,9 +26,7 @@ def study_cells(settings: config.Config) -> list[Cell]:
     """Every run that the studies compare, over their seeds."""
     studies = settings.studies
     seeds = studies.seeds or settings.experiments.seeds
-    # What is inserted; removals are the studies' own.
-    inserted = [item for item in settings.experiments.interventions if item.kind in ("augment", "duplicate")]
-    found = _interventions(settings, seeds, inserted)
+    found = _interventions(settings, seeds, settings.experiments.interventions)
 
     def add(kind: str, methods: Sequence[str], fractions: Sequence[float]) -> None:
         for method in methods:
@@ -41,8 +39,7 @@ def study_cells(settings: config.Config) -> list[Cell]:
             add(kind, studies.dose.selections, studies.dose.fractions)
     if studies.controls is not None:
         add(studies.controls.kind, ["influence", *studies.controls.selections], main)
-        if studies.curvature is not None:
-            add(studies.controls.kind, studies.curvature.strategies, main)
+        add(studies.controls.kind, variants.other_curvatures(settings), main)
     if studies.specificity is not None:
         kind = studies.specificity.kind
         add(kind, ["influence", "random"], main)

@@ -146,7 +146,7 @@ def smallest_fraction(cells: pd.DataFrame, confidence: float) -> float:
 
 
 def against_controls(table: pd.DataFrame, kind: str, fraction: float, confidence: float) -> pd.DataFrame:
-    """What selecting by influence does beyond every other selection.
+    """What selecting by influence does beyond every other selection for the same target.
 
     Args:
         table: from `outcomes`.
@@ -161,7 +161,9 @@ def against_controls(table: pd.DataFrame, kind: str, fraction: float, confidence
     for target, mine in cell.groupby("target", sort=False):
         own = mine[mine["selection"] == f"influence-{target}"]
         for selection, runs in mine.groupby("selection", sort=True):
-            if selection == f"influence-{target}":
+            method, _, of = str(selection).partition("-")
+            # Samples of other units are no controls.
+            if method == "influence" or of not in ("", target):
                 continue
             for outcome, better in OUTCOMES.items():
                 line = compare(own, runs, outcome, "beyond", confidence)

@@ -64,7 +64,7 @@ FINDINGS = (
     ),
     Finding(
         "random", "Removing samples at random does neither", "no effect", "effects", "effects",
-        measures.as_the_base("replace", "random"),
+        measures.as_the_base(("replace", "mask"), "random"),
     ),
     Finding(
         "tail", "Influence is heavy-tailed: the share of the top 10 % of the samples",
@@ -89,7 +89,7 @@ FINDINGS = (
     ),
     Finding(
         "swap", "Top samples of other steps in place of the window's keep the unit's formation",
-        "the effect is kept", "effects", "effects", measures.as_the_base("swap", "influence-{target}"),
+        "the effect is kept", "effects", "effects", measures.as_the_base(("swap",), "influence-{target}"),
     ),
     Finding(
         "coupling", "The unit and in-context learning move together", "they move together", "coupling",

@@ -85,13 +85,13 @@ def paired_difference(treated: np.ndarray, control: np.ndarray, confidence: floa
 
 
 def paired_p_values(differences: np.ndarray) -> np.ndarray:
-    """The p-values of `paired_difference`, of many at once; 1 where there is no spread to judge by.
+    """The p-values of `paired_difference`, of many at once; nan where there is no spread to judge by.
 
     Args:
         differences: shape (tests, seeds).
     """
     flat = np.ptp(differences, axis=1) <= 1e-9 * np.maximum(1.0, np.abs(differences.mean(axis=1)))
-    found = np.ones(len(differences))
+    found = np.full(len(differences), np.nan)
     found[~flat] = stats.ttest_1samp(differences[~flat], 0.0, axis=1).pvalue
     return found
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from mda.section import Fraction, Name, Natural, Positive, Section, Unique
-from mda.sections import InterventionKind, SelectionMethod, Strategy, Target
+from mda.sections import InterventionKind, SelectionMethod, Target
 
 
 class Dose(Section):
@@ -35,7 +35,7 @@ class Exact(Section):
 class Curvature(Section):
     """Other ways to compute influence, each against the configured one."""
 
-    strategies: Annotated[list[Strategy], Unique]
+    strategies: Annotated[list[Literal["identity", "diagonal", "kfac"]], Unique]
     dampings: Annotated[list[Annotated[float, Field(gt=0)]], Unique]
     samples: Annotated[list[Fraction], Unique]
     seeds: Annotated[list[Natural], Unique]
@@ -58,7 +58,7 @@ class Controls(Section):
 class Specificity(Section):
     """Other units, and what removing the samples of each does to all heads."""
 
-    kind: InterventionKind
+    kind: Literal["mask", "replace"]
     targets: Annotated[list[Target], Field(min_length=1)]
 
 
@@ -97,4 +97,4 @@ class Studies(Section):
     datamodel: Datamodel | None
     validity: Validity | None
     larger: Name | None
-    replications: Annotated[list[Name], Unique]
+    replications: Annotated[list[Name], Unique, BeforeValidator(lambda names: names or [])]

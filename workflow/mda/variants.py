@@ -31,9 +31,14 @@ def names(config: Config) -> list[str]:
 
 
 def strategies(config: Config) -> list[str]:
-    """Other curvatures."""
-    study = config.studies.curvature
-    return [] if study is None else [f"strategy-{name}" for name in study.strategies]
+    """Other curvatures, as variants."""
+    return [f"strategy-{name}" for name in other_curvatures(config)]
+
+
+def other_curvatures(config: Config) -> list[str]:
+    """The study's curvatures but for the configured one."""
+    study, configured = config.studies.curvature, config.attribution.fit.strategy
+    return [] if study is None else [name for name in study.strategies if name != configured]
 
 
 def checkpoints(config: Config) -> list[str]:

@@ -62,7 +62,8 @@ wildcard_constraints:
 
 def as_json(part):
     """A part of the configuration as a step's argument: one line of JSON."""
-    return pydantic_core.to_json(part).decode()
+    # What looks like a wildcard, {name} in a string, would be taken for one.
+    return re.sub(r"\{(?=\s*\w+\s*[,}])", r"\\u007b", pydantic_core.to_json(part).decode())
 
 
 def pin_of(kind, repository, revision):

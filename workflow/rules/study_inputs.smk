@@ -14,8 +14,7 @@ def variant_scores(names):
 def scored_methods():
     """Methods that give every sample a score, each with its target: influence by all curvatures, and controls."""
     methods = ["influence", "loss"]
-    if STUDIES.curvature is not None:
-        methods += STUDIES.curvature.strategies
+    methods += variants.other_curvatures(CONFIG)
     if STUDIES.controls is not None:
         methods += [method for method in STUDIES.controls.selections if method in selection.CONTROLS]
     pairs = []
@@ -52,13 +51,6 @@ def study_tables():
     larger = [] if STUDIES.larger is None else [STUDIES.larger]
     metrics = {target.name: target.metric for target in CONFIG.targets}
     found = {
-        "augmentation": (
-            {
-                of: [f"<results>/evidence/{of}.csv"] + [f"results/{name}/tables/{of}.csv" for name in larger]
-                for of in ("effects", "outcomes")
-            },
-            {"experiments": [EXPERIMENT, *larger], **main},
-        ),
         "coupling": ({"outcomes": "<results>/evidence/outcomes.csv"}, confidence),
         "enrichment": (
             {
@@ -79,6 +71,14 @@ def study_tables():
             {"metrics": metrics, **confidence},
         ),
     }
+    if larger or {"augment", "duplicate"} & {cell.intervention for cell in CELLS_OF["evidence"]}:
+        found["augmentation"] = (
+            {
+                of: [f"<results>/evidence/{of}.csv"] + [f"results/{name}/tables/{of}.csv" for name in larger]
+                for of in ("effects", "outcomes")
+            },
+            {"experiments": [EXPERIMENT, *larger], **main},
+        )
     if STUDIES.dose is not None:
         dose = STUDIES.dose
         found["dose"] = (
