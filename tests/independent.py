@@ -10,7 +10,7 @@ from conftest import Store
 from torch.nn import functional
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from mda import architectures, influence
+from mda import architectures, passes
 from mda.units import Neuron
 
 KINDS = list(architectures.ARCHITECTURES)
@@ -209,7 +209,7 @@ def dense_directions(kind, item):
     rows = torch.from_numpy(STORE.take(np.arange(len(STORE))))
     for row, tokens in enumerate(rows):
         # The labels must be those that kronfluence was given, drawn in float32.
-        labels = influence.sampled_labels(single(tokens[None, :-1]).logits, torch.tensor([row]), 5)[0]
+        labels = passes.sampled_labels(single(tokens[None, :-1]).logits, torch.tensor([row]), 5)[0]
         loss_of(model, tokens, labels).backward()
         # A column a token: gradients at outputs, and the head's features at the output's input.
         sides = {"out": lambda name: kept[name][1].grad[0].T, "in": lambda name: kept[name][0][0]}

@@ -26,7 +26,17 @@ from independent import (
 from scipy.stats import spearmanr
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from mda import architectures, influence, metrics, probes, schedule, sections, surgery, training
+from mda import (
+    architectures,
+    curvature,
+    influence,
+    metrics,
+    probes,
+    schedule,
+    sections,
+    training,
+    watching,
+)
 from mda import model as models
 from mda.errors import UserError
 from mda.units import Head, Neuron
@@ -65,19 +75,18 @@ UNITS = [Head(0, 0), Head(0, 1), Head(1, 2), Head(1, 3), Neuron(0, 3), Neuron(0,
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_splitting_changes_no_output(kind, attention):
-    model, tokens = tiny(kind, attention=attention), TOKENS
-    before = model(tokens).logits
-    surgery.split(model, UNITS)
-    assert torch.equal(model(tokens).logits, before)
-    with surgery.grouped(model, 3):
-        assert torch.equal(model(tokens).logits, before)
+def test_watching_changes_no_output(kind, attention):
+    model = tiny(kind, attention=attention)
+    before = model(TOKENS).logits
+    with watching.watched(model, watching.all_blocks(watching.blocks_of(model, UNITS))):
+        assert torch.equal(model(TOKENS).logits, before)
+    assert torch.equal(model(TOKENS).logits, before)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_blocks_are_the_units_own_weights(kind):
     model = tiny(kind)
-    names = surgery.split(model, UNITS)
+    blocks = watching.blocks_of(model, UNITS)
     for unit in UNITS:
 
         def of(name, side, unit=unit):
@@ -85,24 +94,34 @@ def test_blocks_are_the_units_own_weights(kind):
             return as_rows(kind, layer_of(model, unit.layer).get_submodule(name).weight)
 
         expected = own(kind, unit, of)
-        assert list(names[unit]) == list(expected)
-        for block, name in names[unit].items():
-            assert torch.equal(model.get_submodule(name).weight, expected[block])
+        assert list(blocks[unit]) == list(expected)
+        for block, values in expected.items():
+            assert torch.equal(watching.weights(model, blocks[unit][block]), values)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_taps_receive_the_blocks_gradients_and_pass_none_on(kind):
+def test_what_is_seen_gives_the_blocks_gradients(kind):
     model, whole = tiny(kind), tiny(kind)
-    names = surgery.split(model, UNITS)
-    loss_of(model, TOKENS[0]).backward()
+    blocks = watching.blocks_of(model, UNITS)
+    with watching.watched(model, watching.all_blocks(blocks)) as seen:
+        loss_of(model, TOKENS[0]).backward()
     loss = loss_of(whole, TOKENS[0])
     for unit, expected in zip(UNITS, gradients(kind, whole, UNITS, loss), strict=True):
-        for block, name in names[unit].items():
-            found = model.get_submodule(name).weight.grad
-            torch.testing.assert_close(found, expected[block], rtol=1e-4, atol=1e-5)
-    loss.backward()
-    for name, parameter in whole.named_parameters():
-        assert torch.equal(model.get_parameter(name).grad, parameter.grad), name
+        for block, values in expected.items():
+            torch.testing.assert_close(seen.gradient(blocks[unit][block]), values, rtol=1e-4, atol=1e-5)
+    # Frozen, and nothing is left of the watching.
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_heads_of_a_layer_share_what_they_read_and_add_up_to(kind):
+    blocks = watching.blocks_of(tiny(kind), [Head(1, 0), Head(1, 1), Head(0, 0)])
+    first, second, other = (blocks[unit] for unit in blocks)
+    for kind_of in ("qk", "v"):
+        assert first[kind_of].read == second[kind_of].read == first["qk"].read
+        assert first[kind_of].read != other[kind_of].read
+    assert first["o"].written == second["o"].written != other["o"].written
+    assert first["o"].read != second["o"].read
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -258,7 +277,7 @@ def test_scores_in_bf16_rank_samples_the_same(kind):
 
 def test_factors_of_bf16_passes_are_float32():
     tracker = influence.Tracker(tiny("llama"), [Head(0, 1)], 5, precision="bf16")
-    factors = influence.flatten(tracker.fit(rows_of(), "ekfac", 4))
+    factors = curvature.flatten(tracker.fit(rows_of(), "ekfac", 4))
     assert {tensor.dtype for tensor in factors.values()} == {torch.float32, torch.int64}
 
 
@@ -342,4 +361,4 @@ def test_a_neuron_is_no_head():
 )
 def test_a_unit_that_the_model_lacks_is_one_sentence(unit, words):
     with pytest.raises(UserError, match=words):
-        surgery.split(tiny("llama"), [unit])
+        watching.blocks_of(tiny("llama"), [unit])

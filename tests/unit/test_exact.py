@@ -7,7 +7,7 @@ from conftest import tiny_model
 from torch.func import functional_call
 from torch.nn import functional
 
-from mda import exact, influence, probes, surgery, tap_gradients
+from mda import exact, influence, passes, probes, watching
 from mda.units import Head
 
 HEAD = Head(0, 1)
@@ -15,10 +15,9 @@ TOKENS = torch.from_numpy(np.random.default_rng(1).integers(0, 20, (3, 12)))
 QUERY = influence.Query("unit", [HEAD], probes.induction, TOKENS)
 
 
-def tapped():
+def watched():
     model = tiny_model()
-    names = surgery.split(model, [HEAD])[HEAD]
-    return model, names
+    return model, watching.blocks_of(model, [HEAD])[HEAD]
 
 
 def value_rows(head):
@@ -53,13 +52,13 @@ def dense_gauss_newton(store):
 
 
 def test_draws_converge_to_the_gauss_newton_matrix(store):
-    model, names = tapped()
+    model, blocks = watched()
     rows = np.arange(len(store))
     expected = dense_gauss_newton(store)
     errors = []
     for draws in (50, 800):
-        even, odd = exact.matrices(model, [names["v"]], store, rows, draws, 0, 13)
-        found = (even[names["v"]] + odd[names["v"]]).double() / 2
+        even, odd = exact.matrices(model, [blocks["v"]], passes.Rows(store, rows), draws, 0, 13)
+        found = (even["L0H1.v"] + odd["L0H1.v"]).double() / 2
         errors.append(float((found - expected).norm() / expected.norm()))
     # A mean of sixteen times as many draws has a quarter of the error.
     assert errors[1] < 0.06
@@ -67,13 +66,13 @@ def test_draws_converge_to_the_gauss_newton_matrix(store):
 
 
 def test_influences_are_gradients_times_directions(store):
-    model, names = tapped()
+    model, blocks = watched()
     rows = np.array([3, 7, 11])
     direction = torch.randn(128, generator=torch.Generator().manual_seed(0)).double()
-    [found] = exact.influences(model, [names["v"]], store, rows, [{names["v"]: direction}], 2)
+    [found] = exact.influences(model, [blocks["v"]], passes.Rows(store, rows), [{"L0H1.v": direction}], 2)
     plain = tiny_model()
     weight = plain.gpt_neox.layers[HEAD.layer].attention.query_key_value.weight
-    for row, value in zip(rows, found[names["v"]], strict=True):
+    for row, value in zip(rows, found["L0H1.v"], strict=True):
         tokens = torch.from_numpy(store.take(np.array([row])))[0]
         loss = functional.cross_entropy(plain(tokens[None, :-1]).logits[0], tokens[1:], reduction="sum")
         gradient = torch.autograd.grad(loss, weight)[0][value_rows(HEAD)].flatten().double()
@@ -81,25 +80,27 @@ def test_influences_are_gradients_times_directions(store):
 
 
 def test_the_probe_has_the_gradient_of_the_plain_model():
-    model, names = tapped()
-    found = exact.probe_gradients(model, list(names.values()), QUERY)
+    model, blocks = watched()
+    found = influence.probe_gradients(model, QUERY, list(blocks.values()))
     plain = tiny_model()
     weight = plain.gpt_neox.layers[HEAD.layer].attention.query_key_value.weight
     value = probes.induction(plain, TOKENS, [HEAD])
-    gradient = torch.autograd.grad(value, weight)[0][value_rows(HEAD)].flatten()
-    torch.testing.assert_close(found[names["v"]], gradient, rtol=1e-4, atol=1e-5)
+    gradient = torch.autograd.grad(value, weight)[0][value_rows(HEAD)]
+    torch.testing.assert_close(found["L0H1.v"], gradient, rtol=1e-4, atol=1e-5)
 
 
-def test_with_the_identity_for_a_matrix_influence_is_that_of_kronfluence(store):
+def test_with_the_identity_for_a_matrix_influence_is_that_of_the_identity(store):
     """An infinite damping leaves the direction of the probe's gradient, up to its length."""
-    model, names = tapped()
-    mine = list(names.values())
-    probe = exact.probe_gradients(model, mine, QUERY)
-    rows = np.arange(len(store))
-    [found] = exact.influences(model, mine, store, rows, [{k: v.double() for k, v in probe.items()}], 4)
+    model, blocks = watched()
+    mine = list(blocks.values())
+    probe = influence.probe_gradients(model, QUERY, mine)
+    rows = passes.Rows(store, np.arange(len(store)))
+    directions = {name: gradient.flatten().double() for name, gradient in probe.items()}
+    [found] = exact.influences(model, mine, rows, [directions], 4)
     tracker = influence.Tracker(tiny_model(), [HEAD], 5, [QUERY])
-    [(_, parts)] = tracker.score(influence.Rows(store, rows), {}, "identity", 0.1, 4)
-    for block, name in names.items():
+    [(_, parts)] = tracker.score(rows, {}, "identity", 0.1, 4)
+    for block, own in blocks.items():
+        name = own.name
         assert found[name] == pytest.approx(parts[block], rel=1e-3, abs=1e-3 * float(np.ptp(parts[block])))
 
 
@@ -115,5 +116,5 @@ def test_the_damped_system_is_solved():
 def test_squared_norms_are_those_of_the_gradients():
     generator = torch.Generator().manual_seed(0)
     inputs, outputs = torch.randn(4, 5, 3, generator=generator), torch.randn(4, 5, 2, generator=generator)
-    expected = tap_gradients.gradients(inputs, outputs).square().sum(dim=1)
-    torch.testing.assert_close(tap_gradients.squared_norms(inputs, outputs), expected)
+    expected = watching.sample_gradients(inputs, outputs).square().sum(dim=(1, 2))
+    torch.testing.assert_close(watching.squared_norms(inputs, outputs), expected)

@@ -6,7 +6,7 @@ import torch
 from conftest import Store, tiny_model
 from kronfluence.factor.config import FactorConfig
 
-from mda import fitting, influence, probes, schedule, sections, units
+from mda import curvature, fitting, influence, probes, schedule, sections, units
 from mda.errors import UserError
 
 HEADS = [units.Head(0, 1), units.Head(1, 0)]
@@ -25,23 +25,23 @@ def files_of(tmp_path, store: Store, size: int, strategy: str) -> dict[str, np.n
     """Fit in parts of `size`, through files as the rules do; returns all joined factors."""
     parts = [np.arange(len(store))[start : start + size] for start in range(0, len(store), size)]
     joined = {}
-    eigen: influence.Factors = {}
+    eigen: curvature.Factors = {}
     if fit(strategy=strategy).has_eigenvectors:
         paths = []
         for number, rows in enumerate(parts):
-            sums = tracker().covariances(influence.Rows(store, rows), strategy, 4)
+            sums = tracker().covariances(influence.Rows(store, rows), 4)
             paths.append(tmp_path / f"covariance-{size}-{number}.safetensors")
-            fitting.write(paths[-1], fitting.to_arrays(influence.flatten(sums)))
+            fitting.write(paths[-1], fitting.to_arrays(curvature.flatten(sums)))
         joined |= fitting.join(paths)
-        covariance = influence.unflatten(fitting.to_tensors(fitting.join(paths)))
-        eigen = tracker().eigendecomposition(covariance, strategy)
-        joined |= fitting.to_arrays(influence.flatten(eigen))
+        covariance = curvature.unflatten(fitting.to_tensors(fitting.join(paths)))
+        eigen = curvature.eigendecomposition(covariance)
+        joined |= fitting.to_arrays(curvature.flatten(eigen))
     if fit(strategy=strategy).has_lambdas:
         paths = []
         for number, rows in enumerate(parts):
-            sums = tracker().lambdas(influence.Rows(store, rows), eigen, strategy, 4)
+            sums = tracker().lambdas(influence.Rows(store, rows), eigen, 4)
             paths.append(tmp_path / f"lambda-{size}-{number}.safetensors")
-            fitting.write(paths[-1], fitting.to_arrays(influence.flatten(sums)))
+            fitting.write(paths[-1], fitting.to_arrays(curvature.flatten(sums)))
         joined |= fitting.join(paths)
     return joined
 
@@ -58,7 +58,7 @@ def test_which_passes_a_strategy_needs_is_what_kronfluence_says(strategy):
 @pytest.mark.parametrize("size", [2, 5, 13])
 def test_scores_are_those_of_one_fit_however_it_is_cut(tmp_path, store, strategy, size):
     whole = tracker().fit(influence.Rows(store, np.arange(len(store))), strategy, 4)
-    parts = influence.unflatten(fitting.to_tensors(files_of(tmp_path, store, size, strategy)))
+    parts = curvature.unflatten(fitting.to_tensors(files_of(tmp_path, store, size, strategy)))
     vocabulary = np.random.default_rng(1).integers(0, 20, (2, 8))
     tokens = torch.from_numpy(vocabulary)
     query = influence.Query("head", [HEADS[0]], probes.load("previous_token"), tokens)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from conftest import Store, tiny_model
+from conftest import tiny_model
 from torch.nn import functional
 
-from mda import architectures, influence, probes, sections, surgery
+from mda import architectures, curvature, influence, passes, probes, sections
 from mda.errors import UserError
 from mda.units import Head
 
@@ -98,7 +98,7 @@ def dense_ekfac(store, query, damping=0.1):
         logits = model(tokens[None, :-1]).logits
         # The labels must be those that kronfluence was given, drawn in float32.
         single = tiny_model()(tokens[None, :-1]).logits
-        labels = influence.sampled_labels(single, torch.tensor([row]), 5)[0]
+        labels = passes.sampled_labels(single, torch.tensor([row]), 5)[0]
         model.zero_grad()
         functional.cross_entropy(logits[0], labels, reduction="sum").backward()
         (x, fused), (heads, output) = caught["in"], caught["out"]
@@ -189,11 +189,11 @@ def test_a_target_of_two_heads_is_their_sum(store):
 def test_sampled_labels_follow_the_model_and_only_seed_and_row():
     logits = torch.log(torch.tensor([0.7, 0.2, 0.1])).expand(2000, 4, 3)
     rows = torch.arange(2000)
-    labels = influence.sampled_labels(logits, rows, 0)
+    labels = passes.sampled_labels(logits, rows, 0)
     assert torch.bincount(labels.flatten()) / labels.numel() == pytest.approx([0.7, 0.2, 0.1], abs=0.02)
     order = torch.randperm(2000)
-    assert torch.equal(influence.sampled_labels(logits, rows[order], 0), labels[order])
-    assert not torch.equal(influence.sampled_labels(logits, rows, 1), labels)
+    assert torch.equal(passes.sampled_labels(logits, rows[order], 0), labels[order])
+    assert not torch.equal(passes.sampled_labels(logits, rows, 1), labels)
 
 
 def test_sampled_labels_are_those_of_the_whole_batch_at_once():
@@ -202,25 +202,7 @@ def test_sampled_labels_are_those_of_the_whole_batch_at_once():
     draws = torch.from_numpy(np.stack([np.random.default_rng([5, int(row)]).random(9) for row in rows]))
     cumulative = logits.double().softmax(dim=-1).cumsum(dim=-1)
     expected = torch.searchsorted(cumulative, draws[..., None] * cumulative[..., -1:], right=True)[..., 0]
-    assert torch.equal(influence.sampled_labels(logits, rows, 5), expected)
-
-
-def test_splitting_changes_no_output():
-    tokens, before = TOKENS, tiny_model()(TOKENS).logits
-    model = tiny_model()
-    names = surgery.split(model, [Head(0, 0), Head(0, 1), Head(1, 1)])
-    assert torch.equal(model(tokens).logits, before)
-    assert model.get_submodule(names[Head(1, 1)]["qk"]).weight.shape == (2 * SIZE, 16)
-    assert model.get_submodule(names[Head(1, 1)]["o"]).weight.shape == (16, SIZE)
-    with surgery.grouped(model, 3):
-        assert torch.equal(model(tokens).logits, before)
-
-
-def test_split_blocks_are_the_heads_own():
-    model, whole = tiny_model(), tiny_model()
-    names = surgery.split(model, [Head(1, 1)])
-    for block, (weight, part) in blocks(whole, Head(1, 1)).items():
-        assert torch.equal(model.get_submodule(names[Head(1, 1)][block]).weight, part(weight))
+    assert torch.equal(passes.sampled_labels(logits, rows, 5), expected)
 
 
 def test_unsupported_architecture_is_one_sentence():
@@ -247,10 +229,15 @@ def inner(model, tokens, heads):
 
 
 @pytest.mark.parametrize("probe", [twice, half, doubled, inner])
-def test_a_probe_that_calls_the_model_otherwise_is_one_sentence(store, probe):
-    """The blocks keep one call's activations; any other number would give wrong scores."""
-    with pytest.raises(UserError, match="must call the model exactly once, on all its 3 sequences"):
-        scored(store, "identity", queries=[influence.Query("own", [Head(1, 0)], probe, TOKENS)])
+def test_a_probe_may_call_the_model_as_it_likes(store, probe):
+    found = scored(store, "identity", queries=[influence.Query("own", [Head(1, 0)], probe, TOKENS)])["own"]
+    model = tiny_model()
+    ascent = gradients(model, Head(1, 0), probe(model, TOKENS, [Head(1, 0)]))
+    for row, tokens in enumerate(torch.from_numpy(store.take(np.arange(len(store))))):
+        descent = gradients(model, Head(1, 0), loss_of(model, tokens))
+        for block in BLOCKS:
+            expected = -(ascent[block] * descent[block]).sum().item()
+            assert found[block][row] == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 
 def test_the_declared_architectures_are_the_supported_ones():
@@ -261,12 +248,6 @@ def test_the_declared_architectures_are_the_supported_ones():
 def test_factors_survive_flattening(store):
     tracker = influence.Tracker(tiny_model(), TARGETS, 5, QUERIES)
     factors = tracker.fit(influence.Rows(store, np.arange(5)), "ekfac", 4)
-    again = influence.unflatten(influence.flatten(factors))
+    again = curvature.unflatten(curvature.flatten(factors))
     assert again.keys() == factors.keys()
     assert all(torch.equal(again[name][key], factors[name][key]) for name in factors for key in factors[name])
-
-
-def test_store_is_asked_for_its_rows():
-    rows = influence.Rows(Store(np.arange(12).reshape(3, 4)), np.array([2, 0]))
-    assert rows[0]["tokens"].tolist() == [8, 9, 10, 11]
-    assert int(rows[0]["row"]) == 2

@@ -1,4 +1,4 @@
-"""The curvature of units' blocks: identity, diagonal, K-FAC and EK-FAC (George et al. 2018, arXiv 1806.03884).
+"""The curvature of units' blocks: identity, diagonal, K-FAC, EK-FAC (George et al. 2018, arXiv 1806.03884).
 
 The factors are kronfluence's, by its names, and its code applies their inverse. Its passes over the samples
 are not used: they see every block alone, and of a layer with n heads compute, keep and decompose the same

@@ -147,7 +147,7 @@ def watched(model: nn.Module, blocks: Sequence[Block]) -> Iterator[Seen]:
             handle.remove()
 
 
-def _hook(seen: Seen, name: str, read: bool, written: bool):  # noqa: ANN202
+def _hook(seen: Seen, name: str, read: bool, written: bool):
     def keep(module: nn.Module, given: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
         del module
         if read:

@@ -17,7 +17,7 @@ def sum_covariances(
     part: int,
     out: Path,
 ) -> None:
-    """Write `out`: sums of x xᵀ and g gᵀ over tokens of what blocks read and write, and how many they were."""
+    """Write `out`: sums over tokens of x xᵀ and g gᵀ of what blocks read and write, and their number."""
     rows = influence.Rows(TokenStore(train), fitting.rows(schedule, fit, part))
     wanted = units.all_units(units.read_targets(targets))
     model = models.load(checkpoint, numerics.attention)
