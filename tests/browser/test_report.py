@@ -87,7 +87,7 @@ def test_every_finding_stands_with_its_verdict_and_where_it_comes_from(path, vis
     page = visit(path)
     first = page.locator("tbody tr").first.inner_text()
     assert "1235 [-0.000123, 10] steps" in first
-    assert "4 seeds would find 12" in first
+    assert "detectable 12 (n = 4)" in first
     assert "evidence/effects.csv, rule effects" in first
     assert page.locator(".findings .verdict").all_inner_texts().count("reproduced") == 1
     assert page.locator(".findings .verdict").count() == len(findings.FINDINGS) + len(findings.VALIDITY)
