@@ -18,7 +18,7 @@ from kronfluence.factor import config as factor_config
 from kronfluence.factor.config import FactorConfig
 from transformers import PreTrainedModel
 
-from mda import passes, sections, watching
+from mda import parallel, passes, sections, watching
 from mda.watching import Block, Seen
 
 # Name of a factor -> what it is of -> the factor.
@@ -65,9 +65,9 @@ def eigendecomposition(covariance: Factors) -> Factors:
         vectors, values = (found.setdefault(f"{side}_{what}", {}) for what in ("eigenvectors", "eigenvalues"))
         for name, total in covariance[f"{side}_covariance"].items():
             mean = total.double() / covariance[f"num_{side}_covariance_processed"][name]
-            eigenvalues, eigenvectors = torch.linalg.eigh((mean + mean.T) / 2)
-            values[name] = eigenvalues.to(total.dtype).contiguous()
-            vectors[name] = eigenvectors.to(total.dtype).contiguous()
+            eigenvalues, eigenvectors = torch.linalg.eigh((mean + mean.T).to(parallel.device()) / 2)
+            values[name] = eigenvalues.cpu().to(total.dtype).contiguous()
+            vectors[name] = eigenvectors.cpu().to(total.dtype).contiguous()
     return found
 
 
