@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ import taps
 import torch
 from kronfluence.analyzer import prepare_model
 from kronfluence.arguments import FactorArguments, ScoreArguments
-from kronfluence.factor import config as factor_config
 from kronfluence.factor.config import FactorConfig
 from kronfluence.factor.covariance import fit_covariance_matrices_with_loader
 from kronfluence.factor.eigen import fit_lambda_matrices_with_loader, perform_eigendecomposition
@@ -122,7 +120,7 @@ class Tracker:
         self, rows: passes.Rows, factors: dict[str, dict[str, torch.Tensor]], strategy: str,
         damping: float | None, batch_size: int, by_position: bool = False,
     ) -> Iterator[tuple[Query, dict[str, np.ndarray]]]:  # fmt: skip
-        """As `mda.influence.Tracker.score`; `damping` is absolute, None that of `relative_damping`."""
+        """As `mda.influence.Tracker.score`; `damping` is absolute; None is that around the call."""
         needs = FactorConfig.CONFIGS[strategy]
         used = {
             name: factor
@@ -161,14 +159,3 @@ def _arguments(strategy: str) -> FactorArguments:
     return FactorArguments(
         strategy=strategy, use_empirical_fisher=False, covariance_max_examples=None, lambda_max_examples=None
     )
-
-
-@contextmanager
-def relative_damping(scale: float) -> Iterator[None]:
-    """Within, damping is `scale` times a block's mean eigenvalue; kronfluence has 0.1 as a constant."""
-    before = factor_config.HEURISTIC_DAMPING_SCALE
-    factor_config.HEURISTIC_DAMPING_SCALE = scale
-    try:
-        yield
-    finally:
-        factor_config.HEURISTIC_DAMPING_SCALE = before

@@ -6,7 +6,7 @@ import pytest
 import torch
 from independent import KINDS, REPEATED, STORE, tiny
 
-from mda import influence, passes, probes
+from mda import curvature, influence, passes, probes
 from mda.units import Head, Neuron
 
 UNITS = [Head(0, 0), Head(0, 1), Head(1, 2), Head(1, 3), Neuron(0, 3), Neuron(1, 1)]
@@ -61,7 +61,7 @@ def test_scores_are_those_of_kronfluence(kind, strategy):
     factors = ours.fit(ROWS, strategy, 3)
     found = [parts for _, parts in ours.score(ROWS, factors, strategy, 0.1, 3)]
     positions = [parts for _, parts in ours.score_tokens(ROWS, factors, strategy, 0.1, 3)]
-    with kronfluence_own.relative_damping(0.1):
+    with curvature.relative_damping(0.1):
         theirs_factors = theirs.fit(ROWS, strategy, 3)
         given = (ROWS, theirs_factors, strategy, None, 3)
         expected = [parts for _, parts in theirs.score(*given)]

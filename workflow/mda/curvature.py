@@ -45,7 +45,7 @@ def covariances(
     def products(seen: Seen, losses: torch.Tensor) -> Factors:
         del losses
         found: Factors = {}
-        for side, by_name, of in (("activation", read, seen.read), ("gradient", written, _written(seen))):
+        for side, by_name, of in (("activation", read, seen.read), ("gradient", written, seen.written)):
             flat = {name: of(block).flatten(0, 1) for name, block in by_name.items()}
             found[f"{side}_covariance"] = {name: part.T @ part for name, part in flat.items()}
             found[f"num_{side}_covariance_processed"] = {
@@ -103,7 +103,7 @@ def lambdas(
         found: Factors = {"lambda_matrix": {}, "num_lambda_processed": {}}
         for block in blocks:
             read = side_of(block, "activation", block.read, seen.read)
-            written = side_of(block, "gradient", block.written, _written(seen))
+            written = side_of(block, "gradient", block.written, seen.written)
             gradients = watching.sample_gradients(read, written)
             found["lambda_matrix"][block.name] = gradients.square_().sum(dim=0)
             found["num_lambda_processed"][block.name] = torch.tensor([len(losses)])
@@ -147,13 +147,13 @@ def preconditioned(
             storage[what] = factors[what][block.name].clone()
     # Damping relative to each block's own mean.
     arguments = ScoreArguments(damping_factor=None)
-    with _relative_damping(damping), torch.no_grad():
+    with relative_damping(damping), torch.no_grad():
         needs.prepare(storage, arguments, gradient.device)
         return needs.precondition_gradient(gradient[None].clone(), storage)[0]
 
 
 @contextmanager
-def _relative_damping(scale: float) -> Iterator[None]:
+def relative_damping(scale: float) -> Iterator[None]:
     """Within, damping is `scale` times a block's mean eigenvalue; kronfluence has 0.1 as a constant."""
     before = factor_config.HEURISTIC_DAMPING_SCALE
     factor_config.HEURISTIC_DAMPING_SCALE = scale
@@ -161,16 +161,6 @@ def _relative_damping(scale: float) -> Iterator[None]:
         yield
     finally:
         factor_config.HEURISTIC_DAMPING_SCALE = before
-
-
-def _written(seen: Seen) -> Callable[[Block], torch.Tensor]:
-    def of(block: Block) -> torch.Tensor:
-        found = seen.written(block)
-        # The loss depends on every block.
-        assert found is not None
-        return found
-
-    return of
 
 
 def _sum(parts: Iterable[Factors]) -> Factors:

@@ -56,10 +56,7 @@ def matrices(
 
 def _gradients(seen: Seen, block: Block) -> torch.Tensor:
     """Each sample's gradient in a block, flat: shape (samples, weights)."""
-    written = seen.written(block)
-    # The loss depends on every block.
-    assert written is not None
-    return watching.sample_gradients(seen.read(block), written).flatten(1)
+    return watching.sample_gradients(seen.read(block), seen.written(block)).flatten(1)
 
 
 def directions(

@@ -206,10 +206,8 @@ class _Group:
         """Each direction's score by sample and position, shape (batch, tokens)."""
         first = self.directions[0].block
         shared = seen.written(first) if self.by_output else seen.read(first)
-        assert shared is not None
         for direction, product in zip(
             self.directions, (shared @ self.joint).split(self.sizes, dim=-1), strict=True
         ):
             own = seen.read(direction.block) if self.by_output else seen.written(direction.block)
-            assert own is not None
             yield direction, -(product * own).sum(dim=-1)

@@ -71,10 +71,10 @@ def _cell(
 
 
 def _first(
-    tables: Tables, target: str, kinds: Sequence[str], selection: str, fraction: float
+    tables: Tables, target: str, outcome: str, kinds: Sequence[str], selection: str, fraction: float
 ) -> pd.Series | None:
-    """The formation step of the first of several interventions that there is."""
-    cells = (_cell(tables, target, "formation_step", kind, selection, fraction) for kind in kinds)
+    """The line of the first of several interventions that there is."""
+    cells = (_cell(tables, target, outcome, kind, selection, fraction) for kind in kinds)
     return next((cell for cell in cells if cell is not None), None)
 
 
@@ -90,13 +90,10 @@ def effect(name: str) -> Measure:
     def measure(tables: Tables, target: str, settings: Settings) -> Measured | None:
         lines = {}
         for other, test in planned.TESTS.items():
-            cells = [
-                _cell(tables, target, test.outcome, kind, f"influence-{target}", settings.fraction)
-                for kind in test.kinds
-            ]
-            known = [line for line in cells if line is not None and not np.isnan(line["to_random"])]
-            if known:
-                lines[other] = known[0]
+            own = f"influence-{target}"
+            line = _first(tables, target, test.outcome, test.kinds, own, settings.fraction)
+            if line is not None and not np.isnan(line["to_random"]):
+                lines[other] = line
         return _planned(name, lines, "seeds", settings) if name in lines else None
 
     return measure
@@ -148,14 +145,15 @@ def as_the_base(kinds: Sequence[str], selection: str) -> Measure:
     """
 
     def measure(tables: Tables, target: str, settings: Settings) -> Measured | None:
-        line = _first(tables, target, kinds, selection.format(target=target), settings.fraction)
-        removals = planned.TESTS["removal"].kinds
-        own = _first(tables, target, removals, f"influence-{target}", settings.fraction)
+        removal = planned.TESTS["removal"]
+        place = (tables, target, removal.outcome)
+        line = _first(*place, kinds, selection.format(target=target), settings.fraction)
+        own = _first(*place, removal.kinds, f"influence-{target}", settings.fraction)
         if line is None or own is None or np.isnan(line["to_base_low"]):
             return None
         margin = own["to_base_low"] / 2
-        removal = effect("removal")(tables, target, settings)
-        if removal is None or not removal.holds or margin <= 0:
+        effective = effect("removal")(tables, target, settings)
+        if effective is None or not effective.holds or margin <= 0:
             holds, note = None, "asks for an effect of removal to hold it against"
         else:
             holds = bool(-margin < line["to_base_low"] and line["to_base_high"] < margin)

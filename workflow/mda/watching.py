@@ -104,8 +104,13 @@ class Seen:
         """What a block read, shape (batch, tokens, inputs), float32 or better."""
         return _at_least_float32(self.inputs[block.reads.module][call][..., block.reads.columns])
 
-    def written(self, block: Block, call: int = 0) -> torch.Tensor | None:
-        """The gradients of what it wrote, shape (batch, tokens, outputs); None if there is none."""
+    def written(self, block: Block) -> torch.Tensor:
+        """The gradients of what it wrote, shape (batch, tokens, outputs), of a value that depends on it."""
+        found = self._written(block, 0)
+        assert found is not None
+        return found
+
+    def _written(self, block: Block, call: int) -> torch.Tensor | None:
         parts = [self.gradients[part.module][call] for part in block.writes]
         known = [
             _at_least_float32(gradient[..., part.rows])
@@ -118,7 +123,7 @@ class Seen:
         """The gradient of a block's weights over all samples and calls, shape (outputs, inputs)."""
         total = None
         for call in range(len(self.inputs[block.reads.module])):
-            written = self.written(block, call)
+            written = self._written(block, call)
             if written is not None:
                 part = written.flatten(0, 1).T @ self.read(block, call).flatten(0, 1)
                 total = part if total is None else total + part
