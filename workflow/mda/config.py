@@ -91,6 +91,11 @@ class Config(Section):
         return {target.probe: self.probes[target.probe] for target in targets}
 
     @property
+    def main_fraction(self) -> float:
+        """The fraction that single figures show: the one nearest to the paper's 10 %."""
+        return min(self.selection.fractions, key=lambda fraction: abs(fraction - 0.1))
+
+    @property
     def all_targets(self) -> list[Target]:
         """The targets, and those of the study of specificity."""
         study = self.studies.specificity
@@ -321,7 +326,7 @@ def _check_datamodel(study: Datamodel) -> None:
 
 def _check_replacements(config: Config) -> None:
     """Studies that replace do so at the main fraction."""
-    studies, fraction = config.studies, min(config.selection.fractions, key=lambda part: abs(part - 0.1))
+    studies, fraction = config.studies, config.main_fraction
     replacing = {
         "controls": studies.controls is not None and studies.controls.kind == "replace",
         "specificity": studies.specificity is not None and studies.specificity.kind == "replace",

@@ -33,7 +33,7 @@ def study_cells(settings: config.Config) -> list[Cell]:
             for selection in config.selections_of(settings, method):
                 found.extend(Cell(kind, selection, part, seed) for part in fractions for seed in seeds)
 
-    main = [main_fraction(settings)]
+    main = [settings.main_fraction]
     if studies.dose is not None:
         for kind in studies.dose.kinds:
             add(kind, studies.dose.selections, studies.dose.fractions)
@@ -140,11 +140,6 @@ def fraction_of(text: str) -> float:
 def insertion_step(settings: config.Config, folder: str) -> int | None:
     """The step at which a branch inserts all its samples, if there is one such step."""
     return settings.experiments.augmentation.at_step if folder.startswith("augment/") else None
-
-
-def main_fraction(settings: config.Config) -> float:
-    """The fraction that single figures show: the one nearest to the paper's 10 %."""
-    return min(settings.selection.fractions, key=lambda fraction: abs(fraction - 0.1))
 
 
 def first_draws(settings: config.Config, selections: Sequence[str]) -> list[str]:

@@ -339,7 +339,7 @@ def _replication(table: pd.DataFrame, palette: Palette) -> Figure:
         for axis, test in zip(row, tests, strict=True):
             mine = table[(table["target"] == target) & (table["test"] == test)]
             names = [
-                f"{name} ({runs} {'models' if name == 'all' else 'orders'})"
+                f"{name} ({'models' if name == 'all' else 'orders'}: {runs})"
                 for name, runs in zip(mine["experiment"], mine["runs"], strict=True)
             ]
             colors = [COMMON if name == "all" else palette["influence"] for name in mine["experiment"]]
@@ -358,7 +358,7 @@ def _placebo(table: pd.DataFrame, palette: Palette) -> Figure:
         names = [OUTCOME_NAMES[outcome] for outcome in mine["outcome"]]
         forest(axis, mine, "rate", names, [COMMON] * len(mine), zero=nominal)
         axis.set_title(target)
-        axis.set_xlabel(f"share of comparisons with p < {nominal:.2g}, of runs treated at random")
+        axis.set_xlabel(f"share of comparisons with p < {nominal:.2g},\nof runs treated at random")
         axis.set_xlim(-0.02, max(0.3, 1.05 * mine["rate_high"].max()))
     return figure
 

@@ -246,7 +246,7 @@ def selections_of_target(wildcards):
     return expand(
         "<results>/selections/{selection}/top-{percent}.parquet",
         selection=design.first_draws(CONFIG, design.shown_selections(CONFIG, wildcards.target)),
-        percent=design.percent(design.main_fraction(CONFIG)),
+        percent=design.percent(CONFIG.main_fraction),
     )
 
 

@@ -3,7 +3,7 @@
 # Out: figures/{name}[/{target}].png for the report and .pdf for papers, and
 #      figures/labels/{target}.csv, the numbers of that figure.
 
-MAIN_PERCENT = design.percent(design.main_fraction(CONFIG))
+MAIN_PERCENT = design.percent(CONFIG.main_fraction)
 PALETTE = as_json(CONFIG.figures.palette)
 
 

@@ -1,7 +1,7 @@
 # What each study reads and is told, and where what it shows stands.
 
 STUDIES = CONFIG.studies
-MAIN_FRACTION = design.main_fraction(CONFIG)
+MAIN_FRACTION = CONFIG.main_fraction
 # What an experiment without a name is called in tables.
 EXPERIMENT = CONFIG.experiment or "this"
 
