@@ -10,7 +10,7 @@ from conftest import Store
 from torch.nn import functional
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from mda import architectures, passes
+from mda import architectures
 from mda.units import Neuron
 
 KINDS = list(architectures.ARCHITECTURES)
@@ -29,6 +29,14 @@ LLAMAS = KINDS[2:]
 TOKENS = torch.from_numpy(np.random.default_rng(1).integers(0, 20, (3, 12)))
 REPEATED = TOKENS[:, :6].repeat(1, 2)
 STORE = Store(np.random.default_rng(0).integers(0, 20, (7, 11)))
+
+
+def sampled_labels(logits, rows, seed):
+    """Labels drawn from the model's predictions, in float64, of all tokens and the vocabulary at once."""
+    draws = [np.random.default_rng([seed, int(row)]).random(logits.shape[1]) for row in rows]
+    cumulative = logits.detach().double().softmax(dim=-1).cumsum(dim=-1)
+    points = torch.from_numpy(np.stack(draws))[..., None] * cumulative[..., -1:]
+    return torch.searchsorted(cumulative, points, right=True)[..., 0].clamp_max(logits.shape[-1] - 1)
 
 
 def tiny(kind, dtype=torch.float32, attention="eager"):
@@ -209,7 +217,7 @@ def dense_directions(kind, item):
     rows = torch.from_numpy(STORE.take(np.arange(len(STORE))))
     for row, tokens in enumerate(rows):
         # The labels must be those that kronfluence was given, drawn in float32.
-        labels = passes.sampled_labels(single(tokens[None, :-1]).logits, torch.tensor([row]), 5)[0]
+        labels = sampled_labels(single(tokens[None, :-1]).logits, torch.tensor([row]), 5)[0]
         loss_of(model, tokens, labels).backward()
         # A column a token: gradients at outputs, and the head's features at the output's input.
         sides = {"out": lambda name: kept[name][1].grad[0].T, "in": lambda name: kept[name][0][0]}

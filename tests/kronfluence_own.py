@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import independent
 import numpy as np
 import taps
 import torch
@@ -62,7 +63,9 @@ class UnitTask(Task):
     ) -> torch.Tensor:
         tokens = batch["tokens"]
         logits = model(tokens[:, :-1], use_cache=False).logits
-        labels = passes.sampled_labels(logits, batch["row"], self.label_seed) if sample else tokens[:, 1:]
+        labels = (
+            independent.sampled_labels(logits, batch["row"], self.label_seed) if sample else tokens[:, 1:]
+        )
         return functional.cross_entropy(logits.transpose(1, 2), labels, reduction="sum")
 
     def compute_measurement(self, batch: dict[str, torch.Tensor], model: nn.Module) -> torch.Tensor:

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 from conftest import tiny_model
+from independent import sampled_labels
 from torch.nn import functional
 
-from mda import architectures, curvature, influence, passes, probes, sections
+from mda import architectures, curvature, influence, probes, sections
 from mda.errors import UserError
 from mda.units import Head
 
@@ -98,7 +99,7 @@ def dense_ekfac(store, query, damping=0.1):
         logits = model(tokens[None, :-1]).logits
         # The labels must be those that kronfluence was given, drawn in float32.
         single = tiny_model()(tokens[None, :-1]).logits
-        labels = passes.sampled_labels(single, torch.tensor([row]), 5)[0]
+        labels = sampled_labels(single, torch.tensor([row]), 5)[0]
         model.zero_grad()
         functional.cross_entropy(logits[0], labels, reduction="sum").backward()
         (x, fused), (heads, output) = caught["in"], caught["out"]
@@ -184,25 +185,6 @@ def test_a_target_of_two_heads_is_their_sum(store):
     ]
     for block in BLOCKS:
         np.testing.assert_allclose(both[block], singles[0][block] + singles[1][block], rtol=1e-4, atol=1e-4)
-
-
-def test_sampled_labels_follow_the_model_and_only_seed_and_row():
-    logits = torch.log(torch.tensor([0.7, 0.2, 0.1])).expand(2000, 4, 3)
-    rows = torch.arange(2000)
-    labels = passes.sampled_labels(logits, rows, 0)
-    assert torch.bincount(labels.flatten()) / labels.numel() == pytest.approx([0.7, 0.2, 0.1], abs=0.02)
-    order = torch.randperm(2000)
-    assert torch.equal(passes.sampled_labels(logits, rows[order], 0), labels[order])
-    assert not torch.equal(passes.sampled_labels(logits, rows, 1), labels)
-
-
-def test_sampled_labels_are_those_of_the_whole_batch_at_once():
-    logits = torch.randn(4, 9, 30, generator=torch.Generator().manual_seed(0)) * 3
-    rows = torch.tensor([3, 14, 15, 92])
-    draws = torch.from_numpy(np.stack([np.random.default_rng([5, int(row)]).random(9) for row in rows]))
-    cumulative = logits.double().softmax(dim=-1).cumsum(dim=-1)
-    expected = torch.searchsorted(cumulative, draws[..., None] * cumulative[..., -1:], right=True)[..., 0]
-    assert torch.equal(passes.sampled_labels(logits, rows, 5), expected)
 
 
 def test_unsupported_architecture_is_one_sentence():

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 
 import torch
 from kronfluence.arguments import ScoreArguments
@@ -53,9 +52,8 @@ def covariances(
             }
         return found
 
-    labels = partial(passes.sampled_labels, seed=seed)
     about = "covariances: fitted"
-    return _sum(passes.over(model, blocks, rows, at_once, products, about, precision, labels))
+    return _sum(passes.over(model, blocks, rows, at_once, products, about, precision, seed))
 
 
 def eigendecomposition(covariance: Factors) -> Factors:
@@ -109,8 +107,7 @@ def lambdas(
             found["num_lambda_processed"][block.name] = torch.tensor([len(losses)])
         return found
 
-    labels = partial(passes.sampled_labels, seed=seed)
-    return _sum(passes.over(model, blocks, rows, at_once, squares, "lambda: fitted", precision, labels))
+    return _sum(passes.over(model, blocks, rows, at_once, squares, "lambda: fitted", precision, seed))
 
 
 def fit(

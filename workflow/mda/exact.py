@@ -9,7 +9,6 @@ mean of draws, whose error is measured by doing the same with each half of the d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import torch
@@ -46,9 +45,9 @@ def matrices(
         half = halves[draw % 2]
         share = 1 / (len(rows) * len(range(draw % 2, draws, 2)))
         # Labels by a seed that no other draw has.
-        labels = partial(passes.sampled_labels, seed=SEEDS + seed * draws + draw)
+        label_seed = SEEDS + seed * draws + draw
         about = f"Gauss-Newton, draw {draw + 1} of {draws}: fitted"
-        for found in passes.over(model, blocks, rows, batch, squares, about, labels=labels):
+        for found in passes.over(model, blocks, rows, batch, squares, about, label_seed=label_seed):
             for name, square in found.items():
                 half[name] = half[name].add_(square, alpha=share) if name in half else square.mul_(share)
     return halves

@@ -1,0 +1,92 @@
+"""Losses and gradients at the output layer are those of autograd on all logits, however few at a time."""
+
+import numpy as np
+import pytest
+import torch
+from independent import KINDS, STORE, sampled_labels, tiny
+from torch.nn import functional
+
+from mda import model as models
+from mda import output_layer
+
+ROWS = torch.from_numpy(STORE.take(np.arange(len(STORE))))
+READ, FOLLOWING = ROWS[:, :-1], ROWS[:, 1:]
+# Of a vocabulary of 20: a token at a time, three (which do not divide the rows), all.
+AT_A_TIME = [1, 60, 2**22]
+
+
+def differentiated(model, losses):
+    """Losses, and the gradient of a sum that weighs them differently in the embedded tokens."""
+    (losses * torch.arange(1, losses.numel() + 1).view(losses.shape)).sum().backward()
+    gradient = model.get_input_embeddings().weight.grad.clone()
+    model.zero_grad()
+    return losses.detach(), gradient
+
+
+def by_autograd(model, labels):
+    logits = model(READ).logits.float()
+    flat = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
+    return differentiated(model, flat.view(labels.shape))
+
+
+@pytest.mark.parametrize("logits", AT_A_TIME)
+@pytest.mark.parametrize("kind", KINDS)
+def test_losses_and_gradients_are_those_of_autograd(kind, logits, monkeypatch):
+    monkeypatch.setitem(output_layer.LOGITS, "cpu", logits)
+    model = tiny(kind)
+    # Without a gradient of its own: a tied output layer's weight is the embedding's.
+    model.set_output_embeddings(detached(model))
+    expected = by_autograd(model, FOLLOWING)
+    found = differentiated(model, output_layer.losses(model, READ, FOLLOWING))
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5 * float(theirs.abs().max()))
+
+
+def detached(model):
+    layer = torch.nn.Linear(*reversed(model.get_output_embeddings().weight.shape), bias=False)
+    layer.weight = torch.nn.Parameter(model.get_output_embeddings().weight.detach().clone(), False)
+    return layer
+
+
+@pytest.mark.parametrize("logits", AT_A_TIME)
+def test_drawn_labels_are_those_of_an_independent_draw_in_float64(logits, monkeypatch):
+    monkeypatch.setitem(output_layer.LOGITS, "cpu", logits)
+    model, rows = tiny("gpt_neox"), np.array([3, 14, 15, 92, 65, 35, 89])
+    model.set_output_embeddings(detached(model))
+    points = output_layer.points_of(rows, READ.shape[1], 5)
+    labels = sampled_labels(model(READ).logits, rows, 5)
+    expected = by_autograd(model, labels)
+    found = differentiated(model, output_layer.losses(model, READ, None, points))
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5 * float(theirs.abs().max()))
+
+
+def test_bf16_losses_are_those_of_autograd_in_bf16():
+    model = tiny("gpt_neox")
+    model.set_output_embeddings(detached(model))
+    with models.precision(torch.device("cpu"), "bf16"):
+        expected = by_autograd(model, FOLLOWING)
+        found = differentiated(model, output_layer.losses(model, READ, FOLLOWING))
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=2e-2, atol=2e-2 * float(theirs.abs().max()))
+
+
+def test_labels_follow_the_weights():
+    weights = torch.tensor([1.4, 0.4, 0.2]).expand(8000, 3)
+    points = torch.rand(8000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    labels = output_layer.drawn(weights, points)
+    assert torch.bincount(labels) / 8000 == pytest.approx([0.7, 0.2, 0.1], abs=0.02)
+
+
+def test_labels_have_weight_even_at_the_ends():
+    weights = torch.tensor([[0.0, 1.0, 0.0, 1.0], [0.0, 1.0, 0.0, 1.0]])
+    points = torch.tensor([0.0, 1.0 - 2**-53], dtype=torch.float64)
+    assert output_layer.drawn(weights, points).tolist() == [1, 3]
+
+
+def test_points_depend_on_the_seed_and_the_row_alone():
+    rows = np.arange(20)
+    order = np.random.default_rng(0).permutation(20)
+    points = output_layer.points_of(rows, 4, 0)
+    assert torch.equal(output_layer.points_of(rows[order], 4, 0), points[order])
+    assert not torch.equal(output_layer.points_of(rows, 4, 1), points)

@@ -1,0 +1,110 @@
+"""Losses at the output layer and their gradients, without ever holding all logits.
+
+Of a small model, most time and memory goes to the vocabulary: 8 rows of 2048 tokens have logits of 3 GiB, and
+a loss by autograd keeps, besides them, their probabilities and their gradient. Here a few tokens at a time
+pass through the output layer, and what is kept of each is its loss and the gradient of its hidden state,
+which is known at once: sum over the vocabulary of p W, minus W of the label (Wijmans et al. 2024, arXiv
+2411.09009, do so on a GPU).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+# Logits at a time: few enough for a CPU's cache to help, or to keep a GPU busy and its memory free.
+LOGITS = {"cpu": 2**22, "cuda": 2**26}
+
+
+def losses(
+    model: PreTrainedModel,
+    tokens: torch.Tensor,
+    labels: torch.Tensor | None,
+    points: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Cross-entropy of every prediction, in nats, in float32 or better.
+
+    It can be differentiated in what the model's layers compute, not in the output layer's weights.
+
+    Args:
+        tokens: what the model reads, shape (batch, context).
+        labels: the tokens that follow; None for those drawn from the model's own predictions, by `points`.
+        points: numbers between 0 and 1 of the same shape, see `drawn`.
+
+    Returns:
+        Shape (batch, context).
+    """
+    hidden = model.base_model(tokens, use_cache=False).last_hidden_state
+    weight = model.get_output_embeddings().weight
+    flat = [None if each is None else each.flatten() for each in (labels, points)]
+    return _Losses.apply(hidden.flatten(0, 1), weight, *flat).view(tokens.shape)
+
+
+class _Losses(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        context: Any,
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        labels: torch.Tensor | None,
+        points: torch.Tensor | None,
+    ) -> torch.Tensor:
+        found, gradients = [], []
+        for begin in range(0, len(hidden), step := max(1, LOGITS[hidden.device.type] // len(weight))):
+            part = slice(begin, begin + step)
+            logits = functional.linear(hidden[part], weight)
+            scores = logits.to(torch.promote_types(logits.dtype, torch.float32))
+            top = scores.amax(dim=1, keepdim=True)
+            wanted = labels[part, None] if labels is not None else None
+            if wanted is not None:
+                own = scores.gather(1, wanted)
+            # In place: another copy of the logits costs as much time as the exponential.
+            powers = (scores.clone() if points is not None else scores).sub_(top).exp_()
+            if wanted is None:
+                assert points is not None
+                wanted = drawn(powers, points[part])[:, None]
+                own = scores.gather(1, wanted)
+            total = powers.sum(dim=1, keepdim=True)
+            found.append((top + total.log() - own)[:, 0])
+            # As in autograd, in the precision of the forward product.
+            expected = functional.linear(powers.div_(total).to(logits.dtype), weight.T)
+            gradients.append(expected - weight[wanted[:, 0]])
+        context.save_for_backward(torch.cat(gradients).to(hidden.dtype))
+        return torch.cat(found)
+
+    @staticmethod
+    def backward(context: Any, *outside: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
+        (gradient,) = context.saved_tensors
+        return gradient * outside[0][:, None].to(gradient.dtype), None, None, None
+
+
+def drawn(weights: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    """Labels drawn in proportion to weights, by inverse transform.
+
+    Args:
+        weights: shape (tokens, vocabulary), not negative, of any sum.
+        points: numbers between 0 and 1, shape (tokens,); the label is the first whose weights up to and with
+            it sum to more than this share.
+
+    Returns:
+        Shape (tokens,), int64.
+    """
+    # Sums of 50,000 small numbers.
+    cumulative = weights.cumsum(dim=1, dtype=torch.float64)
+    # The whole may be reached by rounding.
+    found = torch.searchsorted(cumulative, points[:, None] * cumulative[:, -1:], right=True)
+    return found[:, 0].clamp_max(weights.shape[1] - 1)
+
+
+def points_of(rows: np.ndarray, context: int, seed: int) -> torch.Tensor:
+    """Numbers between 0 and 1 that depend on the seed and the row alone, shape (rows, context), float64.
+
+    So that labels drawn by them, and factors, do not depend on the batch size or the order of the rows.
+    """
+    return torch.from_numpy(
+        np.stack([np.random.default_rng([seed, int(row)]).random(context) for row in rows])
+    )
