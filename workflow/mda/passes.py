@@ -91,11 +91,14 @@ def _batch(
 ) -> Result:
     place = parallel.device()
     tokens = torch.from_numpy(store.take(rows)).to(place)
-    read, labels, points = tokens[:, :-1], tokens[:, 1:], None
-    if label_seed is not None:
-        labels, points = None, output_layer.points_of(rows, read.shape[1], label_seed).to(place)
+    read = tokens[:, :-1]
     with models.precision(place, precision):
-        losses = output_layer.losses(model, read, labels, points).sum(dim=1)
+        if label_seed is None:
+            losses = output_layer.losses(model, read, tokens[:, 1:])
+        else:
+            points = output_layer.points_of(rows, read.shape[1], label_seed).to(place)
+            losses = output_layer.losses(model, read, None, points)
+    losses = losses.sum(dim=1)
     losses.sum().backward()
     with torch.no_grad():
         return work(seen, losses.detach())
