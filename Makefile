@@ -9,7 +9,7 @@ SOURCES := workflow tests
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install status demo evidence stdlib pin cost benchmark test check format clean
+.PHONY: help install status demo evidence stdlib pin cost bench test check format clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -39,8 +39,8 @@ pin: $(VENV)/installed ## note commits and hashes of hub files: make pin EXPERIM
 cost: $(VENV)/installed ## what an experiment takes: make cost EXPERIMENT=experiments/x.yaml
 	@$(BIN)/python workflow/cost.py $(EXPERIMENT) $(if $(RATE),--tokens-per-second $(RATE))
 
-benchmark: $(VENV)/installed ## speed and memory on this machine at Pythia's shapes
-	@$(BIN)/python workflow/benchmark.py
+bench: $(VENV)/installed ## where time and memory go on this machine (15 minutes; make demo first)
+	@$(BIN)/python workflow/benchmark.py $(SECTIONS)
 
 test: $(VENV)/installed-dev check ## formats, types, and all tests
 	$(BIN)/python -m pytest

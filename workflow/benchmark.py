@@ -1,7 +1,7 @@
-"""Measure training and scoring at Pythia's shapes on this machine: `make benchmark`.
+"""Measure on this machine where time and memory go: `make bench`.
 
-Random weights and random tokens: speed and memory do not depend on them. Prints a table in Markdown
-for benchmarks.md, with the hardware; medians and ranges over repetitions.
+Prints sections in Markdown, as benchmarks.md has them, and keeps them in results/benchmark/. All of a table
+is of this one run: works take turns, ratios are of the same turn. Names of sections say which to run.
 """
 
 from __future__ import annotations
@@ -9,181 +9,170 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import statistics
 import sys
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from scipy.stats import spearmanr
-from transformers import AutoModelForCausalLM, GPTNeoXConfig, PreTrainedModel
 
-from mda import files, influence, parallel, probes, schedule, sections, sequences, training
-from mda.tokens import TokenStore
-from mda.units import Head
+from bench import passes, peaks, retraining, scale, startup
+from bench.shapes import SHAPES, Setting
+from mda import files
+from merged import configuration
 
-# Layers, d_model, heads (Biderman et al. 2023, arXiv 2304.01373, table 1; the model cards of 14M, 31M).
-SHAPES = {"14m": (6, 128, 4), "31m": (6, 256, 8), "70m": (6, 512, 8), "160m": (12, 768, 12)}
-VOCABULARY = 50304
-# As in the overlays.
-SCORED_AT_ONCE = 8
-OPTIMIZER = sections.Optimizer(
-    learning_rate=1e-3,
-    schedule="neox",
-    warmup_steps=1430,
-    decay_steps=143_000,
-    minimum_ratio=0.1,
-    betas=(0.9, 0.95),
-    epsilon=1e-8,
-    weight_decay=0.1,
-    clip=1.0,
-)
+ROOT = Path(__file__).parent.parent
+# What an accelerator's dense bf16 products reach at most, in TFLOP/s (NVIDIA's data sheets).
+PEAKS = {"H100": 989, "H200": 989, "A100": 312}
+# Of the assumed GPU: an H100 of which scoring reaches this share.
+ASSUMED_SHARE = 0.2
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What is measured: a shape, and how it is computed."""
+class Given:
+    """What was asked for."""
 
-    shape: str
+    shapes: list[str]
     context: int
     rows: int
     repetitions: int
-    precision: sections.Precision
+    folder: Path
 
-    @property
-    def numerics(self) -> sections.Numerics:
-        """The section of the configuration that says the same."""
-        return sections.Numerics(attention="sdpa", training=self.precision, attribution=self.precision)
+    def setting(self, shape: str, rows: int | None = None) -> Setting:
+        """In fp32."""
+        return Setting(shape, self.context, rows or self.rows)
 
 
-def make_model(setting: Setting) -> PreTrainedModel:
-    """A model of a shape with random weights."""
-    layers, width, heads = SHAPES[setting.shape]
-    torch.manual_seed(0)
-    settings = GPTNeoXConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=width,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        intermediate_size=4 * width,
-        max_position_embeddings=setting.context,
-        rotary_pct=0.25,
+def throughput(given: Given) -> str:
+    """Training against scoring, by shape."""
+    parts = []
+    for shape in given.shapes:
+        setting = given.setting(shape)
+        _, found = passes.throughput(setting, setting.store(given.folder), given.repetitions)
+        parts.append(found)
+    return "\n".join(parts)
+
+
+def one_at_a_time(given: Given) -> str:
+    """Against one head and one sample at a time."""
+    setting = given.setting(given.shapes[0], max(16, given.rows))
+    return passes.against_one_at_a_time(setting, setting.store(given.folder), 8, given.repetitions)[1]
+
+
+def memory(given: Given) -> str:
+    """Peaks at the same batch."""
+    settings = [given.setting(shape) for shape in given.shapes]
+    return peaks.at_equal_batch(settings, given.folder, given.repetitions)
+
+
+def samples(given: Given) -> str:
+    """Peaks by the number of samples."""
+    return peaks.by_samples(given.folder, [10**4, 10**5, 10**6], given.repetitions)
+
+
+def start(given: Given) -> str:
+    """Before the work."""
+    parts = [startup.steps(given.repetitions)]
+    if startup.ready(ROOT):
+        parts.append(startup.nothing_to_do(ROOT, given.repetitions))
+    else:
+        parts.append("Not measured: `snakemake` in a finished project; run `make demo` before.\n")
+    return "\n".join(parts)
+
+
+def training(given: Given) -> str:
+    """Against a bare loop; on one thread, as the local profile gives a job."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return retraining.measure(configuration([ROOT / "config.yaml"]), given.folder, given.repetitions)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def precisions(given: Given) -> str:
+    """bf16 against fp32, and the share of the device's peak."""
+    lines = []
+    for shape in given.shapes:
+        scores = {}
+        for precision in ("fp32", "bf16"):
+            setting = Setting(shape, given.context, given.rows, precision)
+            store = setting.store(given.folder)
+            line, scores[precision] = passes.rates(setting, store, given.repetitions, _peak())
+            lines.append(line)
+        agreement = spearmanr(scores["fp32"], scores["bf16"]).statistic
+        lines[-1].append(f"{agreement:.4f}" if given.rows >= 32 else "too few rows")
+        lines[-2].append("")
+    return passes.rates_table(lines)
+
+
+def on_paper(given: Given) -> str:
+    """At scale, by the rate of the first shape here and an assumed GPU's."""
+    setting = given.setting(given.shapes[0])
+    rate = passes.achieved(setting, setting.store(given.folder), given.repetitions)
+    assumed = scale.Machine(
+        f"Assumed: an H100 of which scoring reaches {ASSUMED_SHARE:.0%} of the peak in bf16",
+        ASSUMED_SHARE * PEAKS["H100"] * 1e12,
     )
-    model = AutoModelForCausalLM.from_config(settings, attn_implementation="sdpa")
-    return model.to(parallel.device())
+    here = scale.Machine(f"Measured: this machine ({hardware()}) at {setting.shape}", rate)
+    return scale.on_paper(assumed) + "\n" + scale.on_paper(here)
 
 
-def make_store(folder: Path, setting: Setting) -> TokenStore:
-    """Rows of random tokens, half of them repeating their first half."""
-    tokens = np.random.default_rng(0).integers(2, 50_000, (setting.rows, setting.context + 1))
-    half = setting.context // 2
-    tokens[::2, half : 2 * half] = tokens[::2, :half]
-    path = folder / f"{setting.rows}x{setting.context}.npy"
-    files.write_array(path, tokens.astype(np.uint16))
-    return TokenStore(path)
+def _peak() -> float | None:
+    if not torch.cuda.is_available():
+        return None
+    return next((peak for name, peak in PEAKS.items() if name in torch.cuda.get_device_name()), None)
 
 
-def seconds(work: Callable[[], object], repetitions: int) -> list[float]:
-    """Times of repeated work after one that is not counted."""
-    times = []
-    for number in range(repetitions + 1):
-        began = time.perf_counter()
-        work()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        if number:
-            times.append(time.perf_counter() - began)
-    return times
-
-
-def measure_training(setting: Setting, store: TokenStore) -> tuple[list[float], int]:
-    """Tokens a second of optimizer updates of `setting.rows` rows; and rows at once."""
-    model = make_model(setting).train()
-    optimizer = training.make_optimizer(model, OPTIMIZER)
-    stream = schedule.base(setting.rows, 1, setting.rows, None)
-    cadence = training.Cadence(1, 0, float("inf"), Path())
-    trainer = training.Trainer(stream, store, None, OPTIMIZER, setting.numerics, lambda model: {}, cadence)
-    times = seconds(lambda: trainer.update(model, optimizer, 0), setting.repetitions)
-    at_once = min(trainer.rows_at_once or setting.rows, setting.rows)
-    return [setting.rows * setting.context / took for took in times], at_once
-
-
-def measure_scoring(setting: Setting, store: TokenStore) -> tuple[list[float], np.ndarray]:
-    """Tokens a second of scoring one head of the middle layer; and the scores."""
-    layers = SHAPES[setting.shape][0]
-    head = Head(layers // 2, 0)
-    vocabulary = np.arange(2, 50_000)
-    # One sequence: the probe is paid once a run, not a sample.
-    drawn = sequences.repeated_tokens(vocabulary, 1, min(64, setting.context // 2), 0)
-    tokens = torch.from_numpy(drawn).to(parallel.device())
-    query = influence.Query("head", [head], probes.induction, tokens)
-    tracker = influence.Tracker(make_model(setting), [head], 0, [query], precision=setting.precision)
-    rows = influence.Rows(store, np.arange(setting.rows))
-    factors = tracker.fit(rows, "ekfac", SCORED_AT_ONCE)
-    found: list[np.ndarray] = []
-
-    def score() -> None:
-        for _, parts in tracker.score(rows, factors, "ekfac", 0.1, SCORED_AT_ONCE):
-            found.append(np.sum([value for name, value in parts.items() if name != "loss"], axis=0))
-
-    times = seconds(score, setting.repetitions)
-    return [setting.rows * setting.context / took for took in times], found[-1]
+SECTIONS: dict[str, tuple[str, Callable[[Given], str]]] = {
+    "throughput": ("Scoring against training", throughput),
+    "one-at-a-time": ("Against one head and one sample at a time", one_at_a_time),
+    "memory": ("Memory at the same batch", memory),
+    "samples": ("Memory by the number of samples", samples),
+    "start": ("Start-up", start),
+    "training": ("Retraining against a bare loop", training),
+    "precisions": ("fp32 and bf16", precisions),
+    "scale": ("On paper", on_paper),
+}
 
 
 def hardware() -> str:
     """The machine, in words."""
     if torch.cuda.is_available():
         return f"{torch.cuda.get_device_name()} ({torch.cuda.mem_get_info()[1] / 2**30:.0f} GiB)"
-    return f"{platform.processor() or platform.machine()} CPU, {os.cpu_count()} cores"
+    named = [line for line in _lines(Path("/proc/cpuinfo")) if line.startswith("model name")]
+    name = named[0].split(":", 1)[1].strip() if named else platform.processor() or platform.machine()
+    return f"{name} CPU, {os.cpu_count()} cores"
 
 
-def line(setting: Setting, store: TokenStore, scores: dict[str, np.ndarray]) -> str:
-    """One line of the table."""
-    cuda = torch.cuda.is_available()
-    peaks = []
-    if cuda:
-        torch.cuda.reset_peak_memory_stats()
-    rates, at_once = measure_training(setting, store)
-    peaks.append(torch.cuda.max_memory_allocated() / 2**30 if cuda else float("nan"))
-    if cuda:
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-    scoring, scores[setting.precision] = measure_scoring(setting, store)
-    peaks.append(torch.cuda.max_memory_allocated() / 2**30 if cuda else float("nan"))
-    cells = [setting.shape, setting.precision, str(setting.context), f"{setting.rows} ({at_once})"]
-    for found, peak in zip((rates, scoring), peaks, strict=True):
-        cells.append(f"{statistics.median(found):,.0f} [{min(found):,.0f}, {max(found):,.0f}]")
-        cells.append(f"{peak:.1f}" if cuda else "-")
-    return f"| {' | '.join(cells)} |"
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
 
 
 def main(arguments: list[str]) -> None:
-    """Print the table."""
+    """Print and keep the sections."""
+    cuda = torch.cuda.is_available()
     parser = argparse.ArgumentParser(prog="benchmark.py", description=__doc__)
-    parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=["14m", "160m"])
-    parser.add_argument("--context", type=int, default=2048)
-    parser.add_argument("--rows", type=int, default=64 if torch.cuda.is_available() else 2)
+    parser.add_argument("sections", nargs="*", help=f"of {', '.join(SECTIONS)}; all without")
+    parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=["14m", "160m"] if cuda else ["14m"])
+    parser.add_argument("--context", type=int, default=2048 if cuda else 512)
+    parser.add_argument("--rows", type=int, default=64 if cuda else 8)
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--folder", type=Path, default=Path("results/benchmark"))
-    given = parser.parse_args(arguments)
+    named = parser.parse_args(arguments)
+    unknown = sorted(set(named.sections) - set(SECTIONS))
+    if unknown:
+        parser.error(f"no section '{unknown[0]}'; choose from {', '.join(SECTIONS)}")
+    given = Given(named.shapes, named.context, named.rows, named.repetitions, named.folder)
     warnings.filterwarnings("ignore", category=FutureWarning, module="kronfluence")
-    print(f"\n{hardware()}, torch {torch.__version__}\n")
-    print(
-        "| shape | passes | context | rows (at once) | training, tokens/s | GiB | scoring, tokens/s | GiB |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
-    for shape in given.shapes:
-        scores: dict[str, np.ndarray] = {}
-        for precision in ("fp32", "bf16"):
-            setting = Setting(shape, given.context, given.rows, given.repetitions, precision)
-            print(line(setting, make_store(given.folder, setting), scores), flush=True)
-        if given.rows >= 32:
-            correlation = spearmanr(scores["fp32"], scores["bf16"]).statistic
-            print(f"\n{shape}: rank correlation of bf16 and fp32 scores, random weights: {correlation:.4f}\n")
+    print(f"{hardware()}, {torch.get_num_threads()} threads, torch {torch.__version__}\n", flush=True)
+    for name in named.sections or SECTIONS:
+        title, measure = SECTIONS[name]
+        text = f"## {title}\n\n{measure(given)}"
+        files.write_text(given.folder / f"{name}.md", text)
+        print(text, flush=True)
 
 
 if __name__ == "__main__":

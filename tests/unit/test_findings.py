@@ -162,8 +162,11 @@ def test_overlap_is_more_than_with_units_of_other_kinds(elsewhere, verdict):
 @pytest.mark.parametrize(
     ("induction", "rest", "error", "verdict"),
     [
-        (-0.4, -0.02, 0.1, findings.REPRODUCED),
+        (-0.4, -0.01, 0.1, findings.REPRODUCED),
+        (-0.4, 0.01, 0.1, findings.REPRODUCED),
         (-0.4, -0.1, 0.1, findings.NOT_REPRODUCED),
+        # Ten times as much as seen, but not beyond the error.
+        (-0.4, -0.035, 0.1, findings.NOT_REPRODUCED),
         (-0.4, -0.02, 0.5, findings.NOT_REPRODUCED),
         (0.4, 0.02, 0.1, findings.NOT_REPRODUCED),
     ],
@@ -171,6 +174,7 @@ def test_overlap_is_more_than_with_units_of_other_kinds(elsewhere, verdict):
 def test_specificity_asks_for_an_order_of_magnitude(induction, rest, error, verdict):
     line = {"removed": "unit", "seeds": 4, "induction_change": induction, "rest_change": rest}
     line |= difference("contrast", induction - rest, error)
+    line |= {"tenfold_high": max(induction - 10 * rest, induction + 10 * rest) + error}
     assert verdicts(effects=effects(), crossed=pd.DataFrame([line]))["specificity"] == verdict
 
 

@@ -93,6 +93,37 @@ def test_a_head_without_prefix_matching_is_judged_by_what_it_has():
     assert line["contrast_low"] < 0 < line["contrast_high"]
 
 
+@pytest.mark.parametrize(("rest", "tenfold"), [(0.01, True), (-0.01, True), (0.06, False), (-0.06, False)])
+def test_ten_times_is_held_against_the_spread_over_seeds(rest, tenfold):
+    parts = []
+    for seed in range(4):
+        noise = 0.01 * (seed - 1.5)
+        for kind, chosen, lost, other in (
+            ("base", "none", 0.0, 0.0),
+            ("replace", "random", 0.0, 0.0),
+            ("replace", "influence-a", 0.3, rest),
+        ):
+            heads = ((0, 0.5, 0.1), (1, 0.5 * (1 - lost + noise * (lost > 0)), 0.1), (2, 0.001, 1 - other))
+            table = pd.DataFrame(
+                [
+                    {
+                        "step": step,
+                        "layer": 0,
+                        "head": head,
+                        "prefix_matching": prefix,
+                        "previous_token": token,
+                    }
+                    for step in (0, 1)
+                    for head, prefix, token in heads
+                ]
+            )
+            parts.append(crossed.areas(Cell(kind, chosen, 0.1 * (kind != "base"), seed), table))
+    final = {"L0H0": 1.0, "L0H1": 0.9, "L0H2": 0.0}
+    line = crossed.effects(pd.concat(parts), {"a": ["L0H0"]}, final, 0.5, 0.95).iloc[0]
+    assert line["contrast_high"] < 0
+    assert (line["tenfold_high"] < 0) == tenfold
+
+
 def test_the_tail_of_normal_scores_is_that_of_a_normal_distribution():
     for mean in (-0.5, 0.0, 0.5):
         found, normal, excess = study_tail.shares(GENERATOR.normal(mean, 1, 200_000), 0.1)

@@ -102,8 +102,9 @@ def contrast(
 
     Returns:
         A line a target with heads of both sorts beside its own: removed, induction_change and rest_change
-        (mean relative change against removal at random), and contrast, their difference paired by seed, with
-        the interval, p-value and detectable difference of `statistics.Difference`.
+        (mean relative change against removal at random); contrast, their difference paired by seed, with the
+        interval, p-value and detectable difference of `statistics.Difference`; and tenfold_high: below zero,
+        the first change is, within the same interval, below both 10 and -10 times the second.
     """
     wide = table.pivot_table(index=["selection", "seed"], columns=["head", "metric"], values="area")
     base = table[table["intervention"] == "base"].groupby(["head", "metric"])["area"].mean()
@@ -128,7 +129,10 @@ def contrast(
                 "induction_change": one.mean(),
                 "rest_change": two.mean(),
                 **evidence.columns(found, "contrast"),
+                "tenfold_high": max(
+                    statistics.paired_difference(one, sign * 10 * two, confidence).high for sign in (1, -1)
+                ),
             }
         )
     columns = ["removed", "induction_change", "rest_change", "contrast", "contrast_low", "contrast_high"]
-    return pd.DataFrame(lines, columns=[*columns, "contrast_p", "contrast_detectable"])
+    return pd.DataFrame(lines, columns=[*columns, "contrast_p", "contrast_detectable", "tenfold_high"])

@@ -68,7 +68,7 @@ def probe_gradients(
     return found
 
 
-class _Direction(NamedTuple):
+class Direction(NamedTuple):
     """H^-1 grad f of one query in one block, and where its score belongs."""
 
     query: int
@@ -129,7 +129,7 @@ class Tracker:
             `o` of heads, `in`, `out` of neurons), and `loss`: the row's summed cross-entropy in
             nats; float32 arrays of shape (rows,).
         """
-        losses, scores = self._scores(rows, factors, strategy, damping, batch_size, by_position=False)
+        losses, scores = self.along(self.directions(factors, strategy, damping), rows, batch_size)
         for query, parts in zip(self.queries, scores, strict=True):
             yield query, {**parts, "loss": losses}
 
@@ -145,13 +145,14 @@ class Tracker:
             A query, and its parts: float32 arrays of shape (rows, context), whose sums over
             positions are those of `score`.
         """
-        _, scores = self._scores(rows, factors, strategy, damping, batch_size, by_position=True)
+        directions = self.directions(factors, strategy, damping)
+        _, scores = self.along(directions, rows, batch_size, by_position=True)
         yield from zip(self.queries, scores, strict=True)
 
-    def _scores(
-        self, rows: Rows, factors: Factors, strategy: str, damping: float, batch_size: int, by_position: bool
+    def along(
+        self, directions: Sequence[Direction], rows: Rows, batch_size: int, by_position: bool = False
     ) -> tuple[np.ndarray, list[dict[str, np.ndarray]]]:
-        directions = self._directions(factors, strategy, damping)
+        """One pass over the rows: their losses, and each query's parts as `score` or `score_tokens` have."""
         groups = [_Group(group) for group in _sharing_a_side(directions)]
 
         def work(seen: Seen, losses: torch.Tensor) -> tuple[torch.Tensor, list[dict[str, torch.Tensor]]]:
@@ -171,20 +172,21 @@ class Tracker:
         ]
         return losses, parts
 
-    def _directions(self, factors: Factors, strategy: str, damping: float) -> list[_Direction]:
+    def directions(self, factors: Factors, strategy: str, damping: float) -> list[Direction]:
+        """H^-1 grad f of every query and block: what is computed once, before the samples."""
         found = []
         for number, query in enumerate(self.queries):
             own = [(kind, block) for unit in query.units for kind, block in self.blocks[unit].items()]
             gradients = probe_gradients(self.model, query, [block for _, block in own], self.precision)
             for kind, block in own:
                 weights = curvature.preconditioned(block, gradients[block.name], factors, strategy, damping)
-                found.append(_Direction(number, kind, block, weights))
+                found.append(Direction(number, kind, block, weights))
         return found
 
 
-def _sharing_a_side(directions: Sequence[_Direction]) -> Iterator[list[_Direction]]:
+def _sharing_a_side(directions: Sequence[Direction]) -> Iterator[list[Direction]]:
     """Directions that can be applied in one product: they read the same, or write the same."""
-    groups: dict[str, list[_Direction]] = defaultdict(list)
+    groups: dict[str, list[Direction]] = defaultdict(list)
     for direction in directions:
         block = direction.block
         groups[block.written if block.reads_a_part else block.read].append(direction)
@@ -194,7 +196,7 @@ def _sharing_a_side(directions: Sequence[_Direction]) -> Iterator[list[_Directio
 class _Group:
     """Directions that share a side, as one matrix."""
 
-    def __init__(self, directions: Sequence[_Direction]) -> None:
+    def __init__(self, directions: Sequence[Direction]) -> None:
         self.directions = directions
         self.by_output = directions[0].block.reads_a_part
         # (what they share, all of what each has of its own)
@@ -202,7 +204,7 @@ class _Group:
         self.joint = torch.cat(parts, dim=1)
         self.sizes = [part.shape[1] for part in parts]
 
-    def scores(self, seen: Seen) -> Iterator[tuple[_Direction, torch.Tensor]]:
+    def scores(self, seen: Seen) -> Iterator[tuple[Direction, torch.Tensor]]:
         """Each direction's score by sample and position, shape (batch, tokens)."""
         first = self.directions[0].block
         shared = seen.written(first) if self.by_output else seen.read(first)

@@ -219,7 +219,7 @@ def contrast(tables: Tables, target: str, settings: Settings) -> Measured | None
     if line is None or np.isnan(line["contrast_low"]):
         return None
     induction, rest = line["induction_change"], line["rest_change"]
-    holds = bool(line["contrast_high"] < 0 and abs(induction) >= 10 * abs(rest))
+    holds = bool(line["contrast_high"] < 0 and line["tenfold_high"] < 0)
     note = f"induction heads {100 * induction:+.0f} %, others {100 * rest:+.0f} % of their own metric"
     value, low, high, detectable = (
         100 * line[f"contrast{end}"] for end in ("", "_low", "_high", "_detectable")

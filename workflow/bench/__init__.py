@@ -1,0 +1,1 @@
+"""Where time and memory go, measured on this machine: see `workflow/benchmark.py`."""

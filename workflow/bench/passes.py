@@ -1,0 +1,222 @@
+"""Scoring against training, against the least that it needs, and against a head and a sample at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from bench import scale
+from bench.shapes import Setting, query, trainer
+from bench.timing import Spread, in_turns, table
+from mda import architectures, influence, memory, output_layer, parallel, training
+from mda import model as models
+from mda.curvature import Factors
+from mda.tokens import TokenStore
+from mda.units import Head
+
+DAMPING = 0.1
+
+
+class Scored:
+    """Influence on some heads, each a target of its own."""
+
+    def __init__(self, setting: Setting, store: TokenStore, heads: Sequence[Head]) -> None:
+        self.heads = heads
+        queries = [query(str(head), [head]) for head in heads]
+        self.tracker = influence.Tracker(setting.model(), heads, 0, queries, setting.precision)
+        self.rows = influence.Rows(store, np.arange(setting.rows))
+        self.factors = self.fit()
+        self.known = self.directions()
+
+    def fit(self) -> Factors:
+        """The factors."""
+        return self.tracker.fit(self.rows, "ekfac", len(self.rows))
+
+    def score(self) -> dict[str, np.ndarray]:
+        """Head -> influence of each row."""
+        found = self.tracker.score(self.rows, self.factors, "ekfac", DAMPING, len(self.rows))
+        return {
+            asked.target: np.sum([value for kind, value in parts.items() if kind != "loss"], axis=0)
+            for asked, parts in found
+        }
+
+    def samples(self) -> object:
+        """The pass over the samples alone."""
+        return self.tracker.along(self.known, self.rows, len(self.rows))
+
+    def directions(self) -> list[influence.Direction]:
+        """What is computed once a shard, before the samples: the probes' gradients by the curvature."""
+        return self.tracker.directions(self.factors, "ekfac", DAMPING)
+
+
+def least(model: PreTrainedModel, layer: int, setting: Setting, store: TokenStore) -> None:
+    """A forward pass, and a backward pass of activations alone down to a layer: what no scoring can save."""
+    model.requires_grad_(False)
+    fused = architectures.module(model, layer, architectures.of(model).queries)
+    handle = fused.register_forward_hook(lambda module, given, output: output.detach().requires_grad_())
+    at_once = memory.rows_at_once(model, setting.context, logits=False)
+    for begin in range(0, setting.rows, at_once):
+        tokens = torch.from_numpy(store.take(np.arange(setting.rows)[begin : begin + at_once]))
+        tokens = tokens.to(parallel.device())
+        with models.precision(tokens.device, setting.precision):
+            output_layer.losses(model, tokens[:, :-1], tokens[:, 1:]).sum().backward()
+    handle.remove()
+
+
+def one_at_a_time(
+    model: PreTrainedModel, scored: Scored, gradients: dict[str, dict[str, torch.Tensor]]
+) -> dict[str, np.ndarray]:
+    """The same scores as the published code computes them: a run a head, a backward pass a sample.
+
+    By autograd of the whole loss, in the weights of the head's layer alone; a sample's gradient is then cut
+    to the head's blocks and multiplied with the preconditioned gradient of the probe.
+    """
+    found = {}
+    for head in scored.heads:
+        blocks = scored.tracker.blocks[head]
+        names = {part.module for block in blocks.values() for part in block.writes}
+        parameters = {name: model.get_submodule(name).weight.requires_grad_() for name in sorted(names)}
+        values = []
+        for row in scored.rows.rows:
+            tokens = torch.from_numpy(scored.rows.store.take(np.array([row]))).to(parallel.device())
+            logits = model(tokens[:, :-1]).logits
+            loss = functional.cross_entropy(logits[0], tokens[0, 1:], reduction="sum")
+            kept = dict(zip(parameters, torch.autograd.grad(loss, list(parameters.values())), strict=True))
+            value = 0.0
+            for block in blocks.values():
+                own = [kept[part.module][part.rows, block.reads.columns] for part in block.writes]
+                value -= float((torch.cat(own) * gradients[str(head)][block.name]).sum())
+            values.append(value)
+        model.requires_grad_(False)
+        found[str(head)] = np.array(values)
+    return found
+
+
+def throughput(setting: Setting, store: TokenStore, repetitions: int) -> tuple[dict[str, Spread], str]:
+    """Seconds of training and scoring the same rows; and a table of their ratios."""
+    layer = setting.size.layers // 2
+    sets = {
+        "one head": setting.heads(1)[:1],
+        "all heads of a layer": setting.heads(1),
+        "all heads of all layers": setting.heads(setting.size.layers),
+    }
+    scored = {name: Scored(setting, store, heads) for name, heads in sets.items()}
+    trained, bare = setting.model().train(), setting.model().eval()
+    optimizer, follower = (
+        training.make_optimizer(trained, trainer(setting, store).settings),
+        trainer(setting, store),
+    )
+    works: dict[str, Callable[[], object]] = {
+        "training": partial(follower.update, trained, optimizer, 0),
+        "least": partial(least, bare, layer, setting, store),
+        "least, all layers": partial(least, setting.model().eval(), 0, setting, store),
+    }
+    # What a shard of thousands pays once is measured by itself, and left out of the ratios of a few rows.
+    for name, mine in scored.items():
+        works |= {name: mine.samples, f"once: {name}": mine.directions, f"factors: {name}": mine.fit}
+    found = in_turns(works, repetitions)
+    lines = []
+    for name, heads in sets.items():
+        limit = found["least, all layers" if len(heads) > setting.size.heads else "least"]
+        lines.append(
+            [
+                f"{name} ({len(heads)})",
+                found[name].each(lambda took: setting.tokens / took).text(0),
+                found["training"].over(found[name]).text(),
+                found[name].over(limit).text(),
+                found[name].over(found["one head"]).text(),
+                found[f"once: {name}"].text(),
+                found[f"factors: {name}"].over(found["training"]).text(),
+            ]
+        )
+    rate = found["training"].each(lambda took: setting.tokens / took).text(0)
+    lines.insert(0, ["an update of training", rate, "1", "", "", "", ""])
+    head = [
+        f"{setting.shape}, {setting.precision}, {setting.rows} rows of {setting.context}",
+        "tokens a second",
+        "times as fast as training",
+        "time / the least",
+        "time / one head",
+        "once a shard, s",
+        "factors / training",
+    ]
+    return found, table(head, lines)
+
+
+def against_one_at_a_time(
+    setting: Setting, store: TokenStore, heads: int, repetitions: int
+) -> tuple[dict[str, Spread], str]:
+    """Both ways to the scores of some heads, in seconds, and how far the scores agree."""
+    scored = Scored(setting, store, setting.heads(-(-heads // setting.size.heads))[:heads])
+    gradients: dict[str, dict[str, torch.Tensor]] = {}
+    for direction in scored.known:
+        name = str(scored.heads[direction.query])
+        gradients.setdefault(name, {})[direction.block.name] = direction.weights
+    model = setting.model().eval().requires_grad_(False)
+    results: dict[str, dict[str, np.ndarray]] = {}
+    works: dict[str, Callable[[], object]] = {
+        "ours": lambda: results.update(ours=scored.score()),
+        "one at a time": lambda: results.update(plain=one_at_a_time(model, scored, gradients)),
+    }
+    found = in_turns(works, repetitions)
+    agreement = [spearmanr(results["ours"][name], results["plain"][name]).statistic for name in gradients]
+    head = ["heads", "rows", "one at a time, s", "here, s", "times as fast", "smallest rank correlation"]
+    line = [
+        str(heads),
+        f"{setting.rows} of {setting.context}",
+        found["one at a time"].text(1),
+        found["ours"].text(1),
+        found["one at a time"].over(found["ours"]).text(1),
+        f"{min(agreement):.4f}",
+    ]
+    return found, table(head, [line])
+
+
+def rates(
+    setting: Setting, store: TokenStore, repetitions: int, peak: float | None
+) -> tuple[list[str], np.ndarray]:
+    """A line on tokens a second of training and of scoring a layer's heads; and the first head's scores.
+
+    Args:
+        peak: of the device, in TFLOP/s of bf16.
+    """
+    scored = Scored(setting, store, setting.heads(1))
+    model, own = setting.model().train(), trainer(setting, store)
+    optimizer = training.make_optimizer(model, own.settings)
+    works: dict[str, Callable[[], object]] = {
+        "training": partial(own.update, model, optimizer, 0),
+        "scoring": scored.samples,
+    }
+    found = in_turns(works, repetitions)
+    counted = {
+        "training": scale.training_operations(setting.size, setting.context),
+        "scoring": scale.operations(setting.size, setting.context, setting.size.layers // 2),
+    }
+    line = [setting.shape, setting.precision, f"{setting.rows} of {setting.context}"]
+    for name, took in found.items():
+        line.append(took.each(lambda seconds: setting.tokens / seconds).text(0))
+        done = setting.tokens * counted[name] / took.median / 1e12
+        line.append(f"{done:.3g}" + ("" if peak is None else f" ({done / peak:.0%})"))
+    return line, scored.score()[str(scored.heads[0])]
+
+
+def rates_table(lines: list[list[str]]) -> str:
+    """The lines of `rates`, each with the rank correlation of its scores with fp32's."""
+    head = [
+        "shape", "passes", "rows", "training, tokens/s", "TFLOP/s (of the bf16 peak)",
+        "scoring, tokens/s", "TFLOP/s (of the bf16 peak)", "rank correlation with fp32",
+    ]  # fmt: skip
+    return table(head, lines)
+
+
+def achieved(setting: Setting, store: TokenStore, repetitions: int) -> float:
+    """Floating-point operations a second of scoring a layer's heads: the median."""
+    found = in_turns({"scoring": Scored(setting, store, setting.heads(1)).samples}, repetitions)
+    counted = scale.operations(setting.size, setting.context, setting.size.layers // 2)
+    return setting.tokens * counted / found["scoring"].median

@@ -1,0 +1,57 @@
+"""What a step costs before its work, and what Snakemake costs when there is nothing to do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from bench.timing import Spread, table
+
+WORKFLOW = Path(__file__).parent.parent
+STEPS = sorted(path.stem for path in (WORKFLOW / "mda" / "steps").glob("*.py") if path.stem != "__init__")
+NAMES_IT = "import sys, mda.steps.{}; print('torch' in sys.modules)"
+
+
+def steps(repetitions: int) -> str:
+    """Seconds until a step's program is ready to read its inputs, in turns: with torch and without."""
+    environment = {**os.environ, "PYTHONPATH": str(WORKFLOW)}
+    times: dict[str, list[float]] = {step: [] for step in STEPS}
+    with_torch = set()
+    for _ in range(repetitions):
+        for step in STEPS:
+            began = time.perf_counter()
+            command = [sys.executable, "-c", NAMES_IT.format(step)]
+            done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+            times[step].append(time.perf_counter() - began)
+            if "True" in done.stdout:
+                with_torch.add(step)
+    lines = []
+    for kind, members in (("with torch", with_torch), ("without", set(STEPS) - with_torch)):
+        slowest = max(members, key=lambda step: Spread(tuple(times[step])).median)
+        every = Spread(tuple(value for step in members for value in times[step]))
+        lines.append(
+            [kind, str(len(members)), every.text(), f"{slowest} {Spread(tuple(times[slowest])).text()}"]
+        )
+    return table(["steps", "number", "start, s", "the slowest"], lines)
+
+
+def nothing_to_do(project: Path, repetitions: int) -> str:
+    """Seconds of `snakemake` in a finished project."""
+    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local"]
+    times = []
+    for _ in range(repetitions):
+        began = time.perf_counter()
+        done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
+        times.append(time.perf_counter() - began)
+        if "Nothing to be done" not in done.stdout + done.stderr:
+            raise SystemExit("the default is not finished: run `make demo` before `make bench`")
+    jobs = sum(1 for _ in (project / "results" / "benchmarks").rglob("*.jsonl"))
+    return table(["finished jobs", "`snakemake`, s"], [[str(jobs), Spread(tuple(times)).text()]])
+
+
+def ready(project: Path) -> bool:
+    """Whether the default has been run to its end."""
+    return (project / "results" / "report.html").exists()
