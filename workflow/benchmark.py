@@ -1,6 +1,6 @@
 """Measure on this machine where time and memory go: `make bench`.
 
-Prints sections in Markdown, as benchmarks.md has them, and keeps them in results/benchmark/. All of a table
+Prints sections in Markdown, as benchmarks.md has them, and keeps them in results/bench/. All of a table
 is of this one run: works take turns, ratios are of the same turn. Names of sections say which to run.
 """
 
@@ -9,18 +9,22 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import shutil
+import subprocess
 import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import torch
 from scipy.stats import spearmanr
 
 from bench import passes, peaks, retraining, scale, startup
 from bench.shapes import SHAPES, Setting
 from mda import files
+from mda.errors import UserError
 from merged import configuration
 
 ROOT = Path(__file__).parent.parent
@@ -62,8 +66,8 @@ def one_at_a_time(given: Given) -> str:
 
 
 def memory(given: Given) -> str:
-    """Peaks at the same batch."""
-    settings = [given.setting(shape) for shape in given.shapes]
+    """Peaks at the same batch: the largest that training takes at once."""
+    settings = [peaks.at_once(given.setting(shape)) for shape in given.shapes]
     return peaks.at_equal_batch(settings, given.folder, given.repetitions)
 
 
@@ -74,11 +78,7 @@ def samples(given: Given) -> str:
 
 def start(given: Given) -> str:
     """Before the work."""
-    parts = [startup.steps(given.repetitions)]
-    if startup.ready(ROOT):
-        parts.append(startup.nothing_to_do(ROOT, given.repetitions))
-    else:
-        parts.append("Not measured: `snakemake` in a finished project; run `make demo` before.\n")
+    parts = [startup.steps(given.repetitions), startup.nothing_to_do(ROOT, given.repetitions)]
     return "\n".join(parts)
 
 
@@ -102,21 +102,38 @@ def precisions(given: Given) -> str:
             store = setting.store(given.folder)
             line, scores[precision] = passes.rates(setting, store, given.repetitions, _peak())
             lines.append(line)
-        agreement = spearmanr(scores["fp32"], scores["bf16"]).statistic
+        agreement = min(
+            spearmanr(scores["fp32"][head], scores["bf16"][head]).statistic for head in scores["fp32"]
+        )
         lines[-1].append(f"{agreement:.4f}" if given.rows >= 32 else "too few rows")
         lines[-2].append("")
     return passes.rates_table(lines)
 
 
 def on_paper(given: Given) -> str:
-    """At scale, by the rate of the first shape here and an assumed GPU's."""
-    setting = given.setting(given.shapes[0])
+    """At scale, by an assumed GPU's rate and by the one here: of the largest shape, as it would be run."""
+    cuda = torch.cuda.is_available()
+    setting = Setting(given.shapes[-1], given.context, given.rows, "bf16" if cuda else "fp32")
     rate = passes.achieved(setting, setting.store(given.folder), given.repetitions)
-    assumed = scale.Machine(
-        f"Assumed: an H100 of which scoring reaches {ASSUMED_SHARE:.0%} of the peak in bf16",
-        ASSUMED_SHARE * PEAKS["H100"] * 1e12,
+    host = psutil.virtual_memory().total
+    here = scale.Machine(
+        f"Measured: this machine ({hardware()}) at {setting.shape} in {setting.precision}",
+        rate=rate,
+        device=torch.cuda.mem_get_info()[1] if cuda else host,
+        host=host,
+        disk=shutil.disk_usage(given.folder).total,
+        at_once=1,
+        width=2 if cuda else 4,
     )
-    here = scale.Machine(f"Measured: this machine ({hardware()}) at {setting.shape}", rate)
+    assumed = scale.Machine(
+        f"Assumed: H100s of 80 GiB on which scoring reaches {ASSUMED_SHARE:.0%} of the peak in bf16",
+        rate=ASSUMED_SHARE * PEAKS["H100"] * 1e12,
+        device=80 * scale.GIB,
+        host=64 * scale.GIB,
+        disk=10 * scale.TIB,
+        at_once=16,
+        width=2,
+    )
     return scale.on_paper(assumed) + "\n" + scale.on_paper(here)
 
 
@@ -151,8 +168,8 @@ def _lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def main(arguments: list[str]) -> None:
-    """Print and keep the sections."""
+def main(arguments: list[str]) -> int:
+    """Print and keep the sections; returns the exit status."""
     cuda = torch.cuda.is_available()
     parser = argparse.ArgumentParser(prog="benchmark.py", description=__doc__)
     parser.add_argument("sections", nargs="*", help=f"of {', '.join(SECTIONS)}; all without")
@@ -160,7 +177,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--context", type=int, default=2048 if cuda else 512)
     parser.add_argument("--rows", type=int, default=64 if cuda else 8)
     parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--folder", type=Path, default=Path("results/benchmark"))
+    parser.add_argument("--folder", type=Path, default=Path("results/bench"))
     named = parser.parse_args(arguments)
     unknown = sorted(set(named.sections) - set(SECTIONS))
     if unknown:
@@ -168,12 +185,21 @@ def main(arguments: list[str]) -> None:
     given = Given(named.shapes, named.context, named.rows, named.repetitions, named.folder)
     warnings.filterwarnings("ignore", category=FutureWarning, module="kronfluence")
     print(f"{hardware()}, {torch.get_num_threads()} threads, torch {torch.__version__}\n", flush=True)
+    failed = []
     for name in named.sections or SECTIONS:
         title, measure = SECTIONS[name]
-        text = f"## {title}\n\n{measure(given)}"
+        try:
+            text = f"## {title}\n\n{measure(given)}"
+        except (RuntimeError, OSError, UserError, subprocess.CalledProcessError) as error:
+            # What follows may well be measured.
+            failed.append(name)
+            text = f"## {title}\n\nNot measured: {error}\n"
         files.write_text(given.folder / f"{name}.md", text)
         print(text, flush=True)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -1,12 +1,14 @@
 """What `make bench` measures is what it says: counted operations, and equal scores of both ways."""
 
+import numpy as np
 import pytest
 import torch
+from conftest import Store
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 import benchmark
-from bench import passes, retraining, scale, shapes, timing
+from bench import passes, peaks, retraining, scale, shapes, timing
 from bench.passes import Scored
 from bench.shapes import SHAPES, Setting
 
@@ -31,26 +33,34 @@ def test_works_take_turns():
     assert all(len(spread.values) == 2 for spread in found.values())
 
 
-def test_operations_of_training_are_those_of_pytorchs_counter():
-    setting = Setting("14m", 64, 1)
-    model = setting.model()
+@pytest.fixture
+def counted(monkeypatch):
+    """A shape of which every term of the count is a good part."""
+    monkeypatch.setattr(shapes, "VOCABULARY", 512)
+    monkeypatch.setattr("bench.shapes.sequences.repeated_tokens", lambda *given: np.zeros((1, 8), np.int64))
+    monkeypatch.setattr(Setting, "store", lambda self, folder: Store(np.zeros((self.rows, self.context + 1))))
+    return Setting("14m", 256, 2)
+
+
+def test_operations_of_training_are_those_of_pytorchs_counter(counted):
+    model = counted.model()
     model.set_attn_implementation("eager")
-    tokens = torch.zeros((1, setting.context + 1), dtype=torch.int64)
+    tokens = torch.zeros((1, counted.context + 1), dtype=torch.int64)
     with FlopCounterMode(display=False) as counter:
         logits = model(tokens[:, :-1]).logits
         functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten()).backward()
-    expected = setting.context * scale.training_operations(setting.size, setting.context)
-    assert counter.get_total_flops() == pytest.approx(expected, rel=0.01)
+    expected = counted.context * scale.training_operations(counted.size, counted.context)
+    assert counter.get_total_flops() == pytest.approx(expected, rel=0.02)
 
 
 @pytest.mark.parametrize("layer", [0, 3])
-def test_operations_of_scoring_are_those_of_pytorchs_counter(tmp_path, layer):
-    setting = Setting("14m", 64, 2)
-    scored = Scored(setting, setting.store(tmp_path), [h for h in setting.heads(6) if h.layer == layer])
+def test_operations_of_scoring_are_those_of_pytorchs_counter(counted, tmp_path, layer):
+    heads = [head for head in counted.heads(6) if head.layer == layer]
+    scored = Scored(counted, counted.store(tmp_path), heads)
     scored.tracker.model.set_attn_implementation("eager")
     with FlopCounterMode(display=False) as counter:
         scored.samples()
-    expected = setting.tokens * scale.operations(setting.size, setting.context, layer)
+    expected = counted.tokens * scale.operations(counted.size, counted.context, layer)
     assert counter.get_total_flops() == pytest.approx(expected, rel=0.02)
 
 
@@ -71,12 +81,40 @@ def test_one_at_a_time_finds_the_same_scores(setting, tmp_path):
 @pytest.mark.parametrize("section", ["throughput", "precisions", "scale", "training"])
 def test_sections_print_and_keep_a_table(section, setting, tmp_path, capsys, monkeypatch):
     del setting
-    monkeypatch.setattr(retraining, "INTERVALS", 1)
+    whole = retraining.measure
+    monkeypatch.setattr(retraining, "measure", lambda *given: whole(*given, steps=10))
     options = ["--shapes", "tiny", "--context", "16", "--rows", "2", "--repetitions", "1"]
     benchmark.main([section, *options, "--folder", str(tmp_path)])
     printed = capsys.readouterr().out
     assert (tmp_path / f"{section}.md").read_text() in printed
     assert "| --- |" in printed
+
+
+def test_memory_is_that_of_the_work_in_another_process(setting, tmp_path):
+    """Twice the rows of training hold about twice the logits."""
+    del setting
+    found = [peaks.measured("training", str(tmp_path), "14m", "64", str(rows), "fp32") for rows in (8, 16)]
+    # Of a row: 64 x 50,304 logits, of which a loss by autograd holds three to five copies.
+    logits = 8 * 64 * shapes.VOCABULARY * 4 / peaks.GIB
+    assert 2 * logits < found[1] - found[0] < 6 * logits
+
+
+def test_memory_by_samples_is_of_the_workflows_own_steps(tmp_path):
+    table = peaks.by_samples(tmp_path, [10_000], 1)
+    assert table.splitlines()[-1].startswith("| 10,000 | 0.")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_fails_is_said_and_the_rest_is_measured(tmp_path, monkeypatch, capsys):
+    def fails(given):
+        raise RuntimeError("no room")
+
+    monkeypatch.setitem(benchmark.SECTIONS, "memory", ("Memory", fails))
+    monkeypatch.setitem(benchmark.SECTIONS, "samples", ("Samples", lambda given: "some table\n"))
+    assert benchmark.main(["memory", "samples", "--folder", str(tmp_path)]) == 1
+    printed = capsys.readouterr().out
+    assert "Not measured: no room" in printed
+    assert "some table" in printed
 
 
 def test_an_unknown_section_is_one_sentence(capsys):

@@ -5,6 +5,7 @@ import pytest
 import torch
 from independent import KINDS, STORE, sampled_labels, tiny
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from mda import model as models
 from mda import output_layer
@@ -69,6 +70,50 @@ def test_bf16_losses_are_those_of_autograd_in_bf16():
         found = differentiated(model, output_layer.losses(model, READ, FOLLOWING))
     for ours, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=2e-2, atol=2e-2 * float(theirs.abs().max()))
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 2e-4), ("bf16", 2e-2)])
+@pytest.mark.parametrize("certainty", [0.5, 4.0, 8.0, 12.0])
+def test_gradients_of_tokens_that_are_all_but_certain_are_not_rounding(certainty, precision, tolerance):
+    """Token by token, against float64: there the two parts of the gradient nearly cancel."""
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(50, 16, generator=generator)
+    labels = torch.arange(50).repeat(4)
+    directions = weight[labels] / weight[labels].norm(dim=1, keepdim=True).square()
+    hidden = directions * certainty + 0.1 * torch.randn(200, 16, generator=generator)
+    if precision == "bf16":
+        # What both are given.
+        hidden, weight = hidden.bfloat16().float(), weight.bfloat16().float()
+
+    def gradient(values, work):
+        values = values.clone().requires_grad_()
+        work(values).sum().backward()
+        return values.grad.double()
+
+    expected = gradient(
+        hidden.double(), lambda x: functional.cross_entropy(x @ weight.double().T, labels, reduction="sum")
+    )
+    with models.precision(torch.device("cpu"), precision):
+        found = gradient(hidden, lambda x: output_layer._Losses.apply(x, weight, labels, None))
+    errors = (found - expected).norm(dim=1) / expected.norm(dim=1)
+    assert errors.median() < tolerance
+
+
+def test_all_logits_are_never_held(monkeypatch):
+    monkeypatch.setitem(output_layer.LOGITS, "cpu", 60)
+    model, seen = tiny("gpt_neox"), []
+
+    class Watched(TorchFunctionMode):
+        def __torch_function__(self, function, types, arguments=(), options=None):
+            found = function(*arguments, **(options or {}))
+            if isinstance(found, torch.Tensor) and found.shape[-1:] == (20,) and len(found) != 32:
+                # Not of the weight, whose other side is 32.
+                seen.append(found.numel())
+            return found
+
+    with Watched():
+        output_layer.losses(model, READ, FOLLOWING).sum().backward()
+    assert max(seen) == 60
 
 
 def test_labels_follow_the_weights():

@@ -1,6 +1,7 @@
 """Schedules: what every intervention keeps and what it changes."""
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from mda import schedule, sections
@@ -105,6 +106,18 @@ def test_a_schedule_survives_its_file(tmp_path):
     again = schedule.Schedule.read(tmp_path / "s.parquet")
     for column in ("step", "update", "slot", "row", "role"):
         assert np.array_equal(getattr(stream, column), getattr(again, column))
+
+
+@pytest.mark.parametrize(("first", "count"), [(0, 7), (5, 6), (13, 100), (0, 1000)])
+def test_samples_of_a_written_schedule_are_its_part(tmp_path, monkeypatch, first, count):
+    stream = schedule.base(100, 10, 10, 0)
+    stream.write(tmp_path / "s.parquet")
+    iterate = pq.ParquetFile.iter_batches
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", lambda self, **given: iterate(self, 7, **given))
+    step, row = schedule.samples(tmp_path / "s.parquet", (3, 8), first, count)
+    expected = stream.between(3, 8)
+    assert np.array_equal(step, expected.step[first : first + count])
+    assert np.array_equal(row, expected.row[first : first + count])
 
 
 def test_a_swap_puts_other_rows_in_the_places_of_the_selected_ones():

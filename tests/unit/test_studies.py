@@ -93,7 +93,9 @@ def test_a_head_without_prefix_matching_is_judged_by_what_it_has():
     assert line["contrast_low"] < 0 < line["contrast_high"]
 
 
-@pytest.mark.parametrize(("rest", "tenfold"), [(0.01, True), (-0.01, True), (0.06, False), (-0.06, False)])
+@pytest.mark.parametrize(
+    ("rest", "tenfold"), [(0.01, True), (-0.01, True), (0.029, False), (-0.029, False), (0.06, False)]
+)
 def test_ten_times_is_held_against_the_spread_over_seeds(rest, tenfold):
     parts = []
     for seed in range(4):

@@ -1,15 +1,17 @@
 """Peak memory of training and of scoring, each in a process of its own, and by the number of samples.
 
     python -m bench.peaks training|scoring FOLDER SHAPE CONTEXT ROWS PRECISION
-    python -m bench.peaks shard FOLDER SAMPLES
+    python -m bench.peaks prepare|shard|merge FOLDER SAMPLES
 
-prints the peak of the work in bytes: of a GPU what torch allocated, of a CPU resident memory, which has the
-libraries and the model.
+prints the peak of the work in bytes. Of training and scoring on a GPU it is what torch allocated; else it is
+resident memory, which has the libraries, the model, and pages of the token store that the system may drop.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -24,8 +26,9 @@ from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 from bench.passes import Scored
 from bench.shapes import Setting, trainer
 from bench.timing import Spread, table
-from mda import files, schedule, sections, training
-from mda.steps import scores
+from mda import files, memory, schedule, sections, training
+from mda.errors import UserError
+from mda.steps import merge_scores, scores
 
 GIB = 2**30
 # Of the small model whose samples become more and more: context, and samples a shard.
@@ -36,15 +39,16 @@ def forget() -> None:
     """Count the peak from here on."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-    else:
+        return
+    try:
         # As proc(5) says.
         Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        raise UserError("peaks of memory can be read on Linux only (/proc/self/clear_refs)") from None
 
 
-def peak() -> int:
-    """The peak in bytes."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
+def resident() -> int:
+    """The peak of resident memory in bytes."""
     [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
     return int(line.split()[1]) * 1024
 
@@ -57,8 +61,15 @@ def measured(*arguments: str) -> float:
     return int(done.stdout.split()[-1]) / GIB
 
 
+def at_once(setting: Setting) -> Setting:
+    """With as many rows, of those asked for, as training takes at once; scoring could take more."""
+    return dataclasses.replace(
+        setting, rows=min(setting.rows, memory.rows_at_once(setting.model(), setting.context))
+    )
+
+
 def at_equal_batch(settings: Sequence[Setting], folder: Path, repetitions: int) -> str:
-    """Peaks of an update of training and of scoring all heads of a layer, of the same rows."""
+    """Peaks of an update of training and of scoring all heads of a layer, of the same rows at once."""
     lines = []
     for setting in settings:
         own = [setting.shape, str(setting.context), str(setting.rows), setting.precision]
@@ -68,50 +79,77 @@ def at_equal_batch(settings: Sequence[Setting], folder: Path, repetitions: int) 
         }
         ratio = found["scoring"].over(found["training"])
         lines.append([*own, *(spread.text() for spread in (*found.values(), ratio))])
-    return table(["shape", "context", "rows", "passes", "training, GiB", "scoring, GiB", "ratio"], lines)
+    head = ["shape", "context", "rows at once", "passes", "training, GiB", "scoring, GiB", "ratio"]
+    return table(head, lines)
 
 
 def by_samples(folder: Path, numbers: Sequence[int], repetitions: int) -> str:
-    """Peaks of scoring one shard of more and more samples."""
+    """Peaks of scoring one shard of more and more samples, and of merging all shards, for one target."""
     lines = []
     for number in numbers:
-        found = Spread(tuple(measured("shard", str(folder), str(number)) for _ in range(repetitions)))
-        lines.append([f"{number:,}", found.text(3)])
-    return table(["samples of the run", f"scoring {SHARD:,} of them, GiB"], lines)
+        place = folder / f"{number}-samples"
+        try:
+            measured("prepare", str(place), str(number))
+            found = {
+                what: Spread(tuple(measured(what, str(place), str(number)) for _ in range(repetitions)))
+                for what in ("shard", "merge")
+            }
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+        lines.append([f"{number:,}", found["shard"].text(3), found["merge"].text(3)])
+    return table(["samples of the run", f"scoring {SHARD:,} of them, GiB", "merging all scores, GiB"], lines)
 
 
 def _train(folder: Path, setting: Setting) -> Callable[[], object]:
     store, model = setting.store(folder), setting.model().train()
     own = trainer(setting, store)
+    own.rows_at_once = setting.rows
     optimizer = training.make_optimizer(model, own.settings)
     return lambda: own.update(model, optimizer, 0)
 
 
 def _score(folder: Path, setting: Setting) -> Callable[[], object]:
-    scored = Scored(setting, setting.store(folder), setting.heads(1))
-    return scored.score
+    return Scored(setting, setting.store(folder), setting.heads(1)).score
 
 
-def _shard(folder: Path, number: int) -> Callable[[], object]:
-    """The last shard of so many samples, by the step that the workflow runs, with a small model."""
-    place = folder / f"{number}-samples"
-    names = ("checkpoint", "tokenizer.json", "train.npy", "order.parquet", "targets.json", "shard.parquet")
-    checkpoint, tokenizer, train, stream, targets, out = (place / name for name in names)
+def prepare(place: Path, number: int) -> None:
+    """What scoring so many samples reads: a small model, the samples, their order, shards of scores."""
     size = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 256}
     settings = GPTNeoXConfig(vocab_size=64, max_position_embeddings=CONTEXT, **size)
-    GPTNeoXForCausalLM(settings).save_pretrained(checkpoint)
-    Tokenizer(WordLevel({f"w{token}": token for token in range(64)}, "w0")).save(str(tokenizer))
-    rows = np.random.default_rng(0).integers(2, 64, (number, CONTEXT + 1), np.uint16)
-    files.write_array(train, rows)
-    schedule.base(number, number // SHARD, SHARD, 0).write(stream)
-    files.write_json(targets, {"targets": {"head": {"units": ["L1H0"]}}})
-    del rows
+    GPTNeoXForCausalLM(settings).save_pretrained(place / "checkpoint")
+    words = {"<eos>": 0, "<unk>": 1, **{f"w{token}": token for token in range(2, 64)}}
+    Tokenizer(WordLevel(words, "<unk>")).save(str(place / "tokenizer.json"))
+    generator = np.random.default_rng(0)
+    files.write_array(place / "train.npy", generator.integers(2, 64, (number, CONTEXT + 1)).astype(np.uint16))
+    labels = {
+        "document": np.arange(number),
+        "label": ["some" if row % 2 else "other" for row in range(number)],
+    }
+    files.write_table(place / "rows.parquet", labels)
+    stream = schedule.base(number, number // SHARD, SHARD, 0)
+    stream.write(place / "order.parquet")
+    files.write_json(place / "targets.json", {"targets": {"head": {"units": ["L1H0"]}}})
+    for shard in range(number // SHARD):
+        part = slice(shard * SHARD, (shard + 1) * SHARD)
+        values = generator.normal(size=(5, SHARD)).astype(np.float32)
+        parts = dict(zip(("influence", "qk", "v", "o", "loss"), values, strict=True))
+        named = {"step": stream.step[part], "row": stream.row[part], "target": ["head"] * SHARD}
+        files.write_table(place / "shards" / f"{shard:05d}.parquet", {**named, **parts})
+
+
+def _shard(place: Path, number: int) -> None:
+    """The last shard, by the workflow's own step."""
     target = sections.Target(
         name="head", units=["L1H0"], probe="induction", mode="qkvo", metric="prefix_matching"
     )
     probe = sections.Probe(measure="induction", tokens="repeated", length=16, sequences=64, seed=0)
-    return lambda: scores.score(
-        checkpoint, tokenizer, train, stream, targets, [],
+    scores.score(
+        place / "checkpoint",
+        place / "tokenizer.json",
+        place / "train.npy",
+        place / "order.parquet",
+        place / "targets.json",
+        [],
         fit=sections.Fit(strategy="identity", samples=1, samples_per_part=1, seed=0, batch_size=128),
         damping=0.1,
         numerics=sections.Numerics(attention="eager", training="fp32", attribution="fp32"),
@@ -121,22 +159,32 @@ def _shard(folder: Path, number: int) -> Callable[[], object]:
         probe_settings={"induction": probe},
         probe_files=[],
         shard=number // SHARD - 1,
-        out=out,
-    )  # fmt: skip
+        out=place / "shard.parquet",
+    )
 
 
 def main(arguments: list[str]) -> None:
-    """Prepare the work, do it, and print its peak."""
+    """Do the work and print its peak."""
     what, folder, *given = arguments
-    if what == "shard":
-        work = _shard(Path(folder), int(given[0]))
-    else:
+    place = Path(folder)
+    if what in ("training", "scoring"):
         shape, context, rows, precision = given
         setting = Setting(shape, int(context), int(rows), "bf16" if precision == "bf16" else "fp32")
-        work = (_train if what == "training" else _score)(Path(folder), setting)
-    forget()
-    work()
-    print(peak())
+        work = (_train if what == "training" else _score)(place, setting)
+        # Preparing does not count: scoring fits its factors there.
+        forget()
+        work()
+        print(torch.cuda.max_memory_allocated() if torch.cuda.is_available() else resident())
+        return
+    number = int(given[0])
+    if what == "prepare":
+        prepare(place, number)
+    elif what == "shard":
+        _shard(place, number)
+    else:
+        shards = sorted((place / "shards").glob("*.parquet"))
+        merge_scores.merge(shards, place / "rows.parquet", number, place / "scores.parquet")
+    print(resident())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The workflow's training against a bare loop of PyTorch, and what evaluation adds."""
+"""The workflow's training against a bare loop of PyTorch, and what evaluation and saving add to it."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from bench.timing import in_turns, table
-from mda import files, metrics, schedule, training
+from mda import files, metrics, parallel, schedule, training
 from mda import model as models
 from mda.config import Config
 from mda.tokens import TokenStore
 
-# Updates a turn: two evaluations of the default, and as many updates between them as it has.
-INTERVALS = 4
 
+def measure(config: Config, folder: Path, repetitions: int, steps: int | None = None) -> str:
+    """Updates a second of both, and the share of evaluation and of a save at the end.
 
-def measure(config: Config, folder: Path, repetitions: int) -> str:
-    """Updates a second of both, and the shares of evaluation and of saving."""
+    Args:
+        steps: updates; None is as many as a retraining of this configuration has.
+    """
     run, context = config.run, config.tokens.context
+    steps = steps or run.window.stop - run.window.origin
     vocabulary = config.tokens.tokenizer.vocabulary
-    steps = INTERVALS * run.evaluate_every
     rows = np.random.default_rng(0).integers(2, vocabulary, (steps * run.batch_size, context + 1), np.uint16)
     path = folder / "retraining.npy"
     files.write_array(path, rows)
     store, stream = TokenStore(path), schedule.base(len(rows), steps, run.batch_size, 0)
-    evaluator = metrics.Evaluator(config.metrics, store.tokens, np.arange(2, vocabulary), torch.device("cpu"))
+    evaluator = metrics.Evaluator(config.metrics, store.tokens, np.arange(2, vocabulary), parallel.device())
 
     def follow(evaluate: Callable[[PreTrainedModel], dict], save: bool) -> None:
         model = made(config)
@@ -39,35 +40,33 @@ def measure(config: Config, folder: Path, repetitions: int) -> str:
         with tempfile.TemporaryDirectory() as place:
             cadence = training.Cadence(run.evaluate_every, 0, float("inf"), Path(place))
             trainer = training.Trainer(stream, store, None, run.optimizer, config.numerics, evaluate, cadence)
-
-            def checkpoint(model: PreTrainedModel, optimizer: torch.optim.AdamW, step: int) -> None:
-                if save and step == steps:
-                    training.save_state(Path(place), model, optimizer)
-
-            trainer.follow(model, optimizer, 0, steps, checkpoint)
+            trainer.follow(model, optimizer, 0, steps)
+            if save:
+                training.save_state(Path(place), model, optimizer)
 
     blank = {"held_out_loss": 0.0, "prefix_matching": [[0.0]]}
-    works = {
+    works: dict[str, Callable[[], object]] = {
         "bare": partial(bare, config, stream, store, steps),
         "ours": partial(follow, lambda model: blank, False),
-        "with evaluation": partial(follow, evaluator, False),
-        "with evaluation and a save": partial(follow, evaluator, True),
+        "whole": partial(follow, evaluator, True),
     }
     found = in_turns(works, repetitions)
-    share = found["with evaluation and a save"].over(found["ours"]).each(lambda ratio: 1 - 1 / ratio)
+    share = found["whole"].over(found["ours"]).each(lambda ratio: 100 * (1 - 1 / ratio))
     line = [
         f"{run.batch_size} rows of {context}",
+        str(steps),
         found["bare"].each(lambda took: steps / took).text(1),
         found["ours"].each(lambda took: steps / took).text(1),
         found["bare"].over(found["ours"]).text(),
-        share.each(lambda part: 100 * part).text(0),
+        share.text(0),
     ]
     head = [
         "an update",
+        "updates",
         "bare loop, updates/s",
         "here, updates/s",
-        "ratio",
-        f"evaluating every {run.evaluate_every} steps and saving, % of the time",
+        "times as fast",
+        f"evaluating every {run.evaluate_every} and saving once, % of the time",
     ]
     return table(head, [line])
 
@@ -88,7 +87,7 @@ def bare(config: Config, stream: schedule.Schedule, store: TokenStore, steps: in
         betas=settings.betas,
         weight_decay=settings.weight_decay,
     )
-    tokens = torch.from_numpy(store.take(stream.row))
+    tokens = torch.from_numpy(store.take(stream.row)).to(parallel.device())
     for step in range(steps):
         batch = tokens[step * size : (step + 1) * size]
         logits = model(batch[:, :-1], use_cache=False).logits

@@ -9,81 +9,92 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from bench.shapes import SHAPES, VOCABULARY, Shape
+from bench import shapes
+from bench.shapes import SHAPES, Shape
 from bench.timing import table
-from mda import memory
+from mda import memory, output_layer
 
 CONTEXT, TARGETS = 2048, 8
 SAMPLES = (10**6, 10**7, 10**8, 10**9)
 GIB, TIB = 2**30, 2**40
-# Bytes of a sample's line in the table of scores, a target: step, row, label, influence, three parts, loss.
-LINE = 8 + 8 + 4 + 5 * 4
+# Bytes of a line of the table of scores in memory (step, row, two words, influence, three parts, loss), and
+# how often the merge holds it: what was read, joined and sorted.
+LINE, HELD = 60, 3
+# Kept of the run that is attributed: checkpoints of 4 bytes a weight, and a training state of 12.
+CHECKPOINTS = 10
+# Shares of the limits beyond which each is a bottleneck, and what would remove it.
+REMEDIES = {
+    "time": "score a part of the window, or more machines",
+    "device": "split a layer's weights over GPUs",
+    "merge": "keep each shard's top samples, not all scores in one table",
+    "disk": "read the published token shards, keep fewer checkpoints",
+    "jobs": "longer jobs (attribution.samples_per_shard)",
+}
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What is assumed of one job's machine and of the cluster.
+    """What there is: one machine a job.
 
     Attributes:
-        name: for the caption.
+        name: where the rate is from.
         rate: floating-point operations a second that scoring achieves.
         device, host, disk: bytes.
-        at_once: jobs at once; week: seconds until which it should be done.
+        at_once: machines.
+        width: bytes of a number in the model's passes; its weights are kept in four, and a copy in two.
     """
 
     name: str
     rate: float
-    device: float = 80 * GIB
-    host: float = 64 * GIB
-    disk: float = 10 * TIB
-    at_once: int = 16
-    week: float = 7 * 86400
+    device: float
+    host: float
+    disk: float
+    at_once: int
+    width: int
+    seconds: float = 7 * 86400
     job: float = 3600
+    jobs: int = 10_000
 
 
 @dataclass(frozen=True)
 class Need:
-    """What a shape and a number of samples take: seconds of one machine, bytes."""
+    """What a shape and a number of samples take: seconds of one machine, bytes, jobs."""
 
     seconds: float
     device: float
-    host: float
+    merge: float
     disk: float
+    jobs: int
 
     def shares(self, machine: Machine) -> dict[str, float]:
         """Each as a share of what there is."""
         return {
-            "time": self.seconds / (machine.at_once * machine.week),
-            "device memory": self.device / machine.device,
-            "memory of the merge": self.host / machine.host,
+            "time": self.seconds / (machine.at_once * machine.seconds),
+            "device": self.device / machine.device,
+            "merge": self.merge / machine.host,
             "disk": self.disk / machine.disk,
+            "jobs": self.jobs / machine.jobs,
         }
-
-
-REMEDIES = {
-    "time": "score a subsample of the window, or more jobs at once",
-    "device memory": "split a layer's weights over GPUs",
-    "memory of the merge": "keep each shard's top samples, not all scores in one table",
-    "disk": "read the published token shards in place of a store of their rows",
-}
 
 
 def operations(shape: Shape, context: int, lowest: int = 0) -> float:
     """Floating-point operations that scoring a token takes.
 
-    A product of a weight is 2 operations a weight and token, forward and again for the gradient of what it
-    read; attention's two products are 4 x context x width a layer, and twice that backward. Backward counts
-    the layers from the lowest target's on.
+    A product of a weight is 2 operations a weight and token, forward, and again for the gradient of what it
+    read; attention's two products are 4 x context x width a layer (all pairs, as is usual to count), and
+    twice that backward. Backward goes through the output layer and the layers above the lowest target's; of that
+    one through attention and its output projection, for GPT-NeoX's MLP stands beside it.
     """
-    share = 1 + (shape.layers - lowest) / shape.layers
-    attention = 4 * context * shape.width * shape.layers
-    weights = 2 * shape.layer_parameters * share + 4 * shape.output_parameters
+    square, above = shape.width**2, shape.layers - lowest - 1
+    attention = 4 * context * shape.width
+    forward = 2 * (shape.layer_parameters + shape.output_parameters) + attention * shape.layers
+    backward = 2 * shape.output_parameters + 2 * (12 * above + 1) * square + 2 * attention * (above + 1)
     # The blocks of a layer's heads: as many weights as its attention.
-    return weights + attention * (2 * share - 1) + 8 * shape.width**2
+    return forward + backward + 8 * square
 
 
 def training_operations(shape: Shape, context: int) -> float:
-    """The same of training: weights' gradients are a third product."""
+    """The same of training: gradients of weights are a third product."""
     weights = 6 * (shape.layer_parameters + shape.output_parameters)
     return weights + 12 * context * shape.width * shape.layers
 
@@ -91,13 +102,17 @@ def training_operations(shape: Shape, context: int) -> float:
 def need(shape: Shape, samples: int, machine: Machine) -> Need:
     """What scoring so many samples takes, with one row at once on the device."""
     weights = shape.layer_parameters + 2 * shape.output_parameters
-    # As mda.memory estimates it, of a row without logits.
-    row = 4 * CONTEXT * shape.layers * shape.width * memory.HIDDEN
+    # As mda.memory estimates a row without logits, and three copies of the logits that are held.
+    row = machine.width * CONTEXT * shape.layers * shape.width * memory.HIDDEN
+    logits = 3 * 4 * output_layer.LOGITS["cuda"]
+    seconds = samples * CONTEXT * operations(shape, CONTEXT) / machine.rate
+    lines = samples * TARGETS * LINE
     return Need(
-        seconds=samples * CONTEXT * operations(shape, CONTEXT) / machine.rate,
-        device=4 * weights + row + 3 * 4 * 2**26,
-        host=3 * samples * TARGETS * LINE,
-        disk=samples * (2 * (CONTEXT + 1) + 2 * TARGETS * LINE),
+        seconds=seconds,
+        device=(4 + (machine.width < 4) * 2) * weights + row + logits,
+        merge=HELD * lines,
+        disk=samples * 2 * (CONTEXT + 1) + 2 * lines + (4 * CHECKPOINTS + 12) * weights,
+        jobs=max(1, math.ceil(seconds / machine.job)),
     )
 
 
@@ -113,11 +128,11 @@ def on_paper(machine: Machine) -> str:
                 [
                     name,
                     f"10^{round(math.log10(samples))}",
-                    _hours(found.seconds),
+                    _number(found.seconds / 3600),
                     f"{found.device / GIB:,.1f}",
-                    f"{found.host / GIB:,.1f}",
+                    f"{found.merge / GIB:,.1f}",
                     f"{found.disk / TIB:,.2f}",
-                    f"{max(1, math.ceil(found.seconds / machine.job)):,}",
+                    f"{found.jobs:,}",
                     f"{first}: {REMEDIES[first]}" if shares[first] > 1 else "none",
                 ]
             )
@@ -127,13 +142,14 @@ def on_paper(machine: Machine) -> str:
     ]  # fmt: skip
     about = (
         f"{machine.name}: {machine.rate / 1e12:.3g} TFLOP/s. Context {CONTEXT}, {TARGETS} targets, one of "
-        f"them in the first layer, vocabulary {VOCABULARY:,}. A bottleneck is what exceeds first, or most, "
-        f"{machine.at_once} machines for a week, {machine.device / GIB:.0f} GiB of a device, "
-        f"{machine.host / GIB:.0f} GiB of the machine that merges, {machine.disk / TIB:.0f} TiB of disk.\n\n"
+        f"them in the first layer, vocabulary {shapes.VOCABULARY:,}; one row at once on the device; a line "
+        f"of the scores has {LINE} bytes and is held {HELD} times by the merge; {CHECKPOINTS} checkpoints and "
+        f"a training state on disk. The bottleneck is what is exceeded most of {machine.at_once} machines for "
+        f"a week, {machine.device / GIB:.0f} GiB of a device, {machine.host / GIB:.0f} GiB of the machine "
+        f"that merges, {machine.disk / TIB:.2g} TiB of disk and {machine.jobs:,} jobs.\n\n"
     )
     return about + table(head, lines)
 
 
-def _hours(seconds: float) -> str:
-    hours = seconds / 3600
-    return f"{hours:,.1f}" if hours < 100 else f"{hours:,.0f}"
+def _number(value: float) -> str:
+    return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mda import evidence, files, statistics
@@ -129,8 +130,8 @@ def contrast(
                 "induction_change": one.mean(),
                 "rest_change": two.mean(),
                 **evidence.columns(found, "contrast"),
-                "tenfold_high": max(
-                    statistics.paired_difference(one, sign * 10 * two, confidence).high for sign in (1, -1)
+                "tenfold_high": np.max(
+                    [statistics.paired_difference(one, sign * 10 * two, confidence).high for sign in (1, -1)]
                 ),
             }
         )

@@ -294,11 +294,30 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     Raises:
         UserError: when the file is missing, truncated or not Parquet.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
+    with _parquet(path):
         return pq.read_table(path, columns=columns)
+
+
+def read_batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Read a Parquet table some rows at a time, so that memory does not grow with it.
+
+    Raises:
+        UserError: when the file is missing, truncated or not Parquet.
+    """
+    import pyarrow.parquet as pq
+
+    with _parquet(path), pq.ParquetFile(path) as table:
+        yield from table.iter_batches(columns=columns)
+
+
+@contextmanager
+def _parquet(path: Path) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
     except (OSError, pa.ArrowInvalid) as error:
         raise UserError(
             f"{path}: cannot be read as Parquet ({str(error).splitlines()[0]}); "

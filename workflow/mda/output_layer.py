@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional
 from transformers import PreTrainedModel
 
 # Logits at a time: few enough for a CPU's cache to help, or to keep a GPU busy and its memory free.
@@ -54,26 +53,32 @@ class _Losses(torch.autograd.Function):
         points: torch.Tensor | None,
     ) -> torch.Tensor:
         found, gradients = [], []
-        for begin in range(0, len(hidden), step := max(1, LOGITS[hidden.device.type] // len(weight))):
+        labelled, place, kind = weight, hidden.device.type, hidden.dtype
+        if torch.is_autocast_enabled(place):
+            # Once, not once a part.
+            hidden, weight = (each.to(torch.get_autocast_dtype(place)) for each in (hidden, weight))
+        for begin in range(0, len(hidden), step := max(1, LOGITS[place] // len(weight))):
             part = slice(begin, begin + step)
-            logits = functional.linear(hidden[part], weight)
+            logits = hidden[part] @ weight.T
             scores = logits.to(torch.promote_types(logits.dtype, torch.float32))
-            top = scores.amax(dim=1, keepdim=True)
-            wanted = labels[part, None] if labels is not None else None
-            if wanted is not None:
-                own = scores.gather(1, wanted)
             # In place: another copy of the logits costs as much time as the exponential.
-            powers = (scores.clone() if points is not None else scores).sub_(top).exp_()
-            if wanted is None:
-                assert points is not None
-                wanted = drawn(powers, points[part])[:, None]
+            scores.sub_(scores.amax(dim=1, keepdim=True))
+            if labels is not None:
+                wanted = labels[part, None]
                 own = scores.gather(1, wanted)
+                powers = scores.exp_()
+            else:
+                assert points is not None
+                powers = scores.exp_()
+                wanted = drawn(powers, points[part])[:, None]
+                own = powers.gather(1, wanted).log()
             total = powers.sum(dim=1, keepdim=True)
-            found.append((top + total.log() - own)[:, 0])
-            # As in autograd, in the precision of the forward product.
-            expected = functional.linear(powers.div_(total).to(logits.dtype), weight.T)
-            gradients.append(expected - weight[wanted[:, 0]])
-        context.save_for_backward(torch.cat(gradients).to(hidden.dtype))
+            loss = total.log() - own
+            # Of a token that is all but certain, p W and W of the label nearly cancel: together, in float32.
+            others = powers.scatter_(1, wanted, 0).div_(total).to(logits.dtype)
+            gradients.append(others @ weight + torch.expm1(-loss) * labelled[wanted[:, 0]])
+            found.append(loss[:, 0])
+        context.save_for_backward(torch.cat(gradients).to(kind))
         return torch.cat(found)
 
     @staticmethod

@@ -1,7 +1,7 @@
 """Probes: differentiable measures, higher is better, of how well a unit does its job.
 
-A probe is a function `(model, tokens, units) -> scalar` that calls the model exactly once, on
-all of its tokens; units are the target's heads or neurons. A user's own is named in the
+A probe is a function `(model, tokens, units) -> scalar` that calls the model on its tokens, as
+often as it likes; units are the target's heads or neurons. A user's own is named in the
 configuration as `file.py:function` and has the same signature.
 """
 

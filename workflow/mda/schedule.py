@@ -87,6 +87,28 @@ class Schedule:
         return cls(step, update, slot, row, role.astype(np.int64))
 
 
+def samples(path: Path, steps: tuple[int, int], first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The steps and rows of `count` samples of a written schedule, `first` of some steps and on.
+
+    However long the schedule, no more of it is held.
+
+    Args:
+        steps: from, to before.
+    """
+    found: list[tuple[np.ndarray, np.ndarray]] = []
+    for batch in files.read_batches(path, ["step", "row"]):
+        step, row = (batch.column(name).to_numpy() for name in ("step", "row"))
+        inside = (step >= steps[0]) & (step < steps[1])
+        step, row = step[inside], row[inside]
+        part = slice(min(first, len(step)), first + count)
+        found.append((step[part], row[part]))
+        first, count = first - part.start, count - len(step[part])
+        if count == 0:
+            break
+    step, row = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return step, row
+
+
 def base(rows: int, steps: int, batch_size: int, seed: int | None) -> Schedule:
     """The base run: `steps` batches of rows, none twice, in random order or, without seed, as stored.
 

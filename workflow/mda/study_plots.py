@@ -209,9 +209,9 @@ def _coupling(table: pd.DataFrame, palette: Palette) -> Figure:
     del palette
     targets = list(dict.fromkeys(table["target"]))
     columns = {
-        "r": "with the ICL score",
-        "held_out_r": "with the held-out loss",
-        "partial_r": "with the ICL score,\ngiven the held-out loss",
+        "r": "the ICL score",
+        "held_out_r": "the held-out loss",
+        "partial_r": "the ICL score,\ngiven the held-out loss",
     }
     figure, axes = _grid(len(targets), len(columns), 0.6 + 0.2 * len(table) / len(targets), sharey="row")
     for row, target in zip(axes, targets, strict=True):
@@ -225,7 +225,7 @@ def _coupling(table: pd.DataFrame, palette: Palette) -> Figure:
             axis.set_xlim(-1.05, 1.05)
         row[0].set_title(target, loc="left")
     for axis, words in zip(axes[-1], columns.values(), strict=True):
-        axis.set_xlabel(f"correlation {words}")
+        axis.set_xlabel(f"correlation with\n{words}")
     return figure
 
 
@@ -326,7 +326,7 @@ def _null(table: pd.DataFrame, palette: Palette) -> Figure:
     ]
     forest(axes[0][0], table, "rate", names, [COMMON] * len(table), zero=float(table["nominal"].iloc[0]))
     axes[0][0].set_xlabel(
-        f"share of tests with p < {table['nominal'].iloc[0]:.2g}, where nothing should be found"
+        f"share of tests with p < {table['nominal'].iloc[0]:.2g}; against random nothing should be found"
     )
     axes[0][0].set_xlim(-0.02, 1.02)
     return figure

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mda import cli, files
 from mda.errors import UserError
@@ -17,24 +17,23 @@ def merge(shards: list[Path], train_rows: Path, samples: int, out: Path) -> None
             all are zero.
     """
     table = pa.concat_tables([files.read_table(shard) for shard in shards])
-    labels = np.array(files.read_table(train_rows, columns=["label"]).column("label").to_pylist())
-    table = table.append_column("label", pa.array(labels[table.column("row").to_numpy()]))
-    targets, counts = np.unique(table.column("target").to_numpy(zero_copy_only=False), return_counts=True)
-    for target, count in zip(targets, counts, strict=True):
+    labels = files.read_table(train_rows, columns=["label"]).column("label").cast(pa.string())
+    table = table.append_column("label", labels.take(table.column("row")))
+    if not pc.all(pc.is_finite(table.column("influence"))).as_py():
+        raise UserError("scores: some influence is not finite; raise attribution.damping")
+    influence = [("influence", what) for what in ("count", "min", "max")]
+    for found in table.group_by("target").aggregate(influence).sort_by("target").to_pylist():
+        target, count = found["target"], found["influence_count"]
         if count != samples:
             raise UserError(
                 f"scores: target {target} has {count} of {samples} samples; delete the folder "
                 "scores/shards and run again"
             )
-    influence = table.column("influence").to_numpy()
-    for target in targets:
-        if not influence[table.column("target").to_numpy(zero_copy_only=False) == target].any():
+        if found["influence_min"] == found["influence_max"] == 0:
             raise UserError(
                 f"scores: every influence on target {target} is zero, so its probe does not depend on the "
                 "blocks of its mode; choose another probe, mode or checkpoint"
             )
-    if not np.isfinite(influence).all():
-        raise UserError("scores: some influence is not finite; raise attribution.damping")
     order = [("target", "ascending"), ("step", "ascending"), ("row", "ascending")]
     files.write_table(out, table.sort_by(order))
 

@@ -39,9 +39,7 @@ def score(
     `probe_files` are the users' own sources, noted in `out` with their hashes.
     """
     del probe_files
-    stream = schedules.Schedule.read(schedule).between(*steps)
-    part = slice(shard * samples, (shard + 1) * samples)
-    rows = stream.row[part]
+    step, rows = schedules.samples(schedule, steps, shard * samples, samples)
     found = units.read_targets(targets)
     vocabulary = sequences.ordinary_tokens(tokens.load_tokenizer(tokenizer))
     asked = [
@@ -65,7 +63,7 @@ def score(
     for query, scores in results:
         counted = [scores[block] for block in blocks[query.target]]
         columns = {
-            "step": stream.step[part],
+            "step": step,
             "row": rows,
             "target": np.full(len(rows), query.target),
             "influence": np.sum(counted, axis=0, dtype=np.float32),
