@@ -100,6 +100,43 @@ def test_random_removal_that_does_as_much_is_no_control():
     assert verdicts(effects=effects(random=15.0))["random"] == findings.NOT_REPRODUCED
 
 
+def test_of_two_ways_to_remove_at_random_the_one_that_does_more_is_judged():
+    table = effects()
+    masked = table[(table["selection"] == "random") & (table["intervention"] == "replace")].assign(
+        intervention="mask", **difference("to_base", 15.0, 2.0)
+    )
+    assert verdicts(effects=table)["random"] == findings.REPRODUCED
+    assert verdicts(effects=pd.concat([table, masked]))["random"] == findings.NOT_REPRODUCED
+
+
+def test_an_interval_on_both_sides_of_the_margin_tells_nothing():
+    """The margin is 9 steps."""
+    table = effects(random=4.0)
+    chosen = (table["selection"] == "random") & (table["intervention"] == "replace")
+    table.loc[chosen, ["to_base_low", "to_base_high"]] = [-3.0, 11.0]
+    assert verdicts(effects=table)["random"] == findings.NOT_TESTED
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "low", "verdict"), [(0.9, 0.1, "yes"), (0.9, -0.1, "no"), (0.3, -0.1, findings.NOT_TESTED)]
+)
+def test_where_not_even_the_truth_would_be_found_nothing_is_said(ceiling, low, verdict):
+    line = {"target": "unit", "method": "influence", "outcome": "score_area", "subsets": 24, "orders": 2}
+    line |= {"lds": 0.3, "lds_low": low, "lds_high": 0.6, "detectable": 0.5, "reliability": 0.1}
+    table = pd.DataFrame([line | {"ceiling": ceiling}])
+    assert verdicts(effects=effects(), datamodel=table)["lds"] == verdict
+
+
+@pytest.mark.parametrize(("whole", "verdict"), [(20.0, "no"), (2.0, findings.NOT_TESTED)])
+def test_a_control_is_no_worse_only_where_a_difference_would_have_been_seen(whole, verdict):
+    line = {"target": "unit", "outcome": "formation_step", "seeds": 4, "stronger": True}
+    lines = [
+        line | {"control": "loss"} | difference("beyond", 1.0, 2.0, 0.4),
+        line | {"control": "random"} | difference("beyond", whole, 2.0, 0.01),
+    ]
+    assert verdicts(effects=effects(), controls=pd.DataFrame(lines))["beyond-loss"] == verdict
+
+
 def test_a_swap_that_loses_the_effect_is_seen():
     assert verdicts(effects=effects(swap=18.0))["swap"] == findings.NOT_REPRODUCED
 
@@ -138,7 +175,8 @@ def test_influence_against_a_control(stronger, q, verdict):
         "seeds": 4,
         "stronger": stronger,
     }
-    controls = pd.DataFrame([line | difference("beyond", 5.0, 2.0, q)])
+    random = line | {"control": "random"} | difference("beyond", 9.0, 2.0, 0.01)
+    controls = pd.DataFrame([line | difference("beyond", 5.0, 2.0, q), random])
     assert verdicts(effects=effects(), controls=controls)["beyond-loss"] == verdict
 
 

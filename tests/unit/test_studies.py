@@ -128,11 +128,19 @@ def test_ten_times_is_held_against_the_spread_over_seeds(rest, tenfold):
 
 def test_the_tail_of_normal_scores_is_that_of_a_normal_distribution():
     for mean in (-0.5, 0.0, 0.5):
-        found, normal, excess = study_tail.shares(GENERATOR.normal(mean, 1, 200_000), 0.1)
+        values, one = GENERATOR.normal(mean, 1, 200_000), np.zeros(200_000)
+        found, normal, excess = study_tail.shares(values, one, 0.1)
         assert abs(excess) < 0.01, mean
         assert excess == found - normal
-    assert study_tail.normal_share(0.0, 1.0, 0.1) == pytest.approx(0.4399, abs=1e-4)
-    assert study_tail.shares(GENERATOR.standard_t(3, 200_000), 0.1)[2] > 0.05
+    assert study_tail.normal_share([(1.0, 0.0, 1.0)], 0.1) == pytest.approx(0.4399, abs=1e-4)
+    assert study_tail.shares(GENERATOR.standard_t(3, 200_000), one, 0.1)[2] > 0.05
+
+
+def test_labels_of_other_means_and_spreads_are_no_heavy_tail():
+    labels = np.arange(300_000) % 3
+    values = GENERATOR.normal(np.array([-1.0, 0.2, 2.0])[labels], np.array([0.3, 1.0, 0.0])[labels])
+    assert abs(study_tail.shares(values, labels, 0.1)[2]) < 0.01
+    assert abs(study_tail.shares(values, np.zeros(300_000), 0.1)[2]) > 0.02
 
 
 def test_the_datamodelling_score_finds_the_truth_and_not_noise():

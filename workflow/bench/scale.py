@@ -82,8 +82,8 @@ def operations(shape: Shape, context: int, lowest: int = 0) -> float:
 
     A product of a weight is 2 operations a weight and token, forward, and again for the gradient of what it
     read; attention's two products are 4 x context x width a layer (all pairs, as is usual to count), and
-    twice that backward. Backward goes through the output layer and the layers above the lowest target's; of that
-    one through attention and its output projection, for GPT-NeoX's MLP stands beside it.
+    twice that backward. Backward goes through the output layer and the layers above the lowest target's; of
+    that one through attention and its output projection, for GPT-NeoX's MLP stands beside it.
     """
     square, above = shape.width**2, shape.layers - lowest - 1
     attention = 4 * context * shape.width
@@ -143,10 +143,10 @@ def on_paper(machine: Machine) -> str:
     about = (
         f"{machine.name}: {machine.rate / 1e12:.3g} TFLOP/s. Context {CONTEXT}, {TARGETS} targets, one of "
         f"them in the first layer, vocabulary {shapes.VOCABULARY:,}; one row at once on the device; a line "
-        f"of the scores has {LINE} bytes and is held {HELD} times by the merge; {CHECKPOINTS} checkpoints and "
-        f"a training state on disk. The bottleneck is what is exceeded most of {machine.at_once} machines for "
-        f"a week, {machine.device / GIB:.0f} GiB of a device, {machine.host / GIB:.0f} GiB of the machine "
-        f"that merges, {machine.disk / TIB:.2g} TiB of disk and {machine.jobs:,} jobs.\n\n"
+        f"of the scores has {LINE} bytes and is held {HELD} times by the merge; {CHECKPOINTS} checkpoints "
+        f"and a training state on disk. The bottleneck is what is exceeded most of {machine.at_once} "
+        f"machines for a week, {machine.device / GIB:.0f} GiB of a device, {machine.host / GIB:.0f} GiB of "
+        f"the machine that merges, {machine.disk / TIB:.2g} TiB of disk and {machine.jobs:,} jobs.\n\n"
     )
     return about + table(head, lines)
 

@@ -89,12 +89,21 @@ def effect(name: str) -> Measure:
 
     def measure(tables: Tables, target: str, settings: Settings) -> Measured | None:
         lines = {}
+        own = f"influence-{target}"
         for other, test in planned.TESTS.items():
-            own = f"influence-{target}"
             line = _first(tables, target, test.outcome, test.kinds, own, settings.fraction)
             if line is not None and not np.isnan(line["to_random"]):
                 lines[other] = line
-        return _planned(name, lines, "seeds", settings) if name in lines else None
+        if name not in lines:
+            return None
+        found = _planned(name, lines, "seeds", settings)
+        last = _first(tables, target, "score_final", planned.TESTS[name].kinds, own, settings.fraction)
+        if planned.TESTS[name].outcome != "score_area" or last is None:
+            return found
+        ends = [last[f"to_random{end}"] for end in ("", "_low", "_high")]
+        return found._replace(
+            note="{}; at the end of the window {:+.3f} [{:+.3f}, {:+.3f}]".format(found.note, *ends)
+        )
 
     return measure
 
@@ -137,30 +146,48 @@ def _planned(name: str, lines: Mapping[str, pd.Series], number: str, settings: S
 def as_the_base(kinds: Sequence[str], selection: str) -> Measure:
     """Equivalence: the unit forms when the base's does, to within half of the least effect of its removal.
 
-    Where removal is not known to have an effect there is nothing to be equivalent to.
+    Where removal is not known to have an effect there is nothing to be equivalent to, and an interval that
+    has both sides of the margin tells nothing.
 
     Args:
-        kinds: of the intervention, the first that there is.
+        kinds: of the intervention; of several that there are it is the one that moves the unit most.
         selection: with `{target}` in the place of the target.
     """
 
     def measure(tables: Tables, target: str, settings: Settings) -> Measured | None:
         removal = planned.TESTS["removal"]
         place = (tables, target, removal.outcome)
-        line = _first(*place, kinds, selection.format(target=target), settings.fraction)
+        cells = [_cell(*place, kind, selection.format(target=target), settings.fraction) for kind in kinds]
+        found = [cell for cell in cells if cell is not None and not np.isnan(cell["to_base_low"])]
+        line = max(found, key=lambda cell: abs(cell["to_base"]), default=None)
         own = _first(*place, removal.kinds, f"influence-{target}", settings.fraction)
-        if line is None or own is None or np.isnan(line["to_base_low"]):
+        if line is None or own is None:
             return None
         margin = own["to_base_low"] / 2
         effective = effect("removal")(tables, target, settings)
         if effective is None or not effective.holds or margin <= 0:
             holds, note = None, "asks for an effect of removal to hold it against"
         else:
-            holds = bool(-margin < line["to_base_low"] and line["to_base_high"] < margin)
-            note = f"to within {margin:.3g} steps, half of the least effect of removal"
+            holds, note = _within(line, "to_base", margin)
+            note = f"{KINDS[line['intervention']]}to within {margin:.3g} steps, {note}"
         return _measured(line, "to_base", holds, line["seeds"], "steps", line["to_base_detectable"], note)
 
     return measure
+
+
+# How a removal at random was done: where both were, it matters.
+KINDS = {"replace": "others in their places; ", "mask": "masked; ", "swap": ""}
+
+
+def _within(line: pd.Series, name: str, margin: float) -> tuple[bool | None, str]:
+    """Whether an interval is within a margin of zero (yes), has all but it (no), or has both (not told)."""
+    low, high = line[f"{name}_low"], line[f"{name}_high"]
+    note = "half of the least effect of removal"
+    if -margin < low and high < margin:
+        return True, note
+    if low > 0 or high < 0:
+        return False, note
+    return None, f"{note}; too few runs to tell"
 
 
 def tail(tables: Tables, target: str, settings: Settings) -> Measured | None:
@@ -168,7 +195,7 @@ def tail(tables: Tables, target: str, settings: Settings) -> Measured | None:
     line = _line(tables, "tail", target=target)
     if line is None:
         return None
-    note = f"of normally distributed scores of this mean and spread it is {100 * line['normal']:.3g} %"
+    note = f"of scores that are normal within each label it is {100 * line['normal']:.3g} %"
     holds = bool(line["excess_low"] > 0)
     return Measured(
         100 * line["share"], 100 * line["share_low"], 100 * line["share_high"], holds,
@@ -250,9 +277,16 @@ def coupling(tables: Tables, target: str, settings: Settings) -> Measured | None
     if line is None or np.isnan(line["r_low"]):
         return None
     words = "Pearson's r with the ICL score, lower is better"
-    given = "{:.2f} [{:.2f}, {:.2f}]".format(*(line[f"partial_r{end}"] for end in ("", "_low", "_high")))
+    note = f"given the held-out loss {_given(line)}"
+    mine = tables["coupling"]
+    for _, one in mine[(mine["target"] == target) & (mine["runs_of"] != "all")].iterrows():
+        note += f", of {one['runs_of']} alone {_given(one)}"
     holds = bool(line["r_high"] < 0 and line["partial_r_high"] < 0)
-    return _measured(line, "r", holds, line["seeds"], words, note=f"given the held-out loss {given}")
+    return _measured(line, "r", holds, line["seeds"], words, note=note)
+
+
+def _given(line: pd.Series) -> str:
+    return "{:.2f} [{:.2f}, {:.2f}]".format(*(line[f"partial_r{end}"] for end in ("", "_low", "_high")))
 
 
 def transfer(tables: Tables, target: str, settings: Settings) -> Measured | None:
@@ -287,11 +321,21 @@ def beyond(control: str) -> Measure:
         if mine.empty or np.isnan(mine.iloc[0]["beyond_low"]) or _all_the_same(mine.iloc[0], "beyond"):
             return None
         line = mine.iloc[0]
-        holds = bool(line["stronger"] and line["beyond_q"] < 1 - settings.confidence)
+        told = line["beyond_q"] < 1 - settings.confidence
+        holds: bool | None = bool(line["stronger"] and told)
         detectable, note = line["beyond_detectable"], _p(line, "beyond")
+        if not told and detectable > _whole(table, target):
+            holds, note = None, f"{note}; too few runs to tell less than the whole effect"
         return _measured(line, "beyond", holds, line["seeds"], "steps beyond", detectable, note)
 
     return measure
+
+
+def _whole(controls: pd.DataFrame, target: str) -> float:
+    """What selecting by influence does beyond selecting at random, in steps; infinite if not known."""
+    mine = controls[(controls["target"] == target) & (controls["outcome"] == "formation_step")]
+    mine = mine[mine["control"] == "random"]
+    return abs(mine.iloc[0]["beyond"]) if len(mine) else np.inf
 
 
 def lds(tables: Tables, target: str, settings: Settings) -> Measured | None:
@@ -299,10 +343,12 @@ def lds(tables: Tables, target: str, settings: Settings) -> Measured | None:
     line = _line(tables, "datamodel", target=target, method="influence", outcome="score_area")
     if line is None or np.isnan(line["lds"]):
         return None
-    holds, detectable = bool(line["lds_low"] > 0), line["detectable"]
-    note = f"{line['orders']:.0f} runs a subset"
+    holds: bool | None = bool(line["lds_low"] > 0)
+    detectable, note = line["detectable"], f"{line['orders']:.0f} runs a subset"
     if not np.isnan(line["reliability"]):
         note += f", whose mean has a reliability of {line['reliability']:.2f} (estimated)"
+    if not holds and line["ceiling"] < detectable:
+        holds, note = None, f"{note}; not even the truth would be found"
     return _measured(line, "lds", holds, line["subsets"], "LDS", detectable, note)
 
 

@@ -19,7 +19,7 @@ from mda.tokens import TokenStore
 from mda.units import Neuron
 
 HEAD_METRICS = ("prefix_matching", "previous_token", "copying")
-BATCH = 128
+BATCH = 64
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """How much of the influence do the top samples have?"""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import optimize, stats
 
 from mda import agreement, cli, files, selection
 
@@ -14,17 +15,19 @@ RESAMPLES = 999
 def table(scores: Path, fraction: float, seed: int, confidence: float, out: Path) -> None:
     """Write `out`: target, samples, share (of the positive influence in the top fraction), its interval.
 
-    `normal` is the share that normally distributed scores of the same mean and spread have, `excess` by how
+    `normal` is the share of scores that are normal within each label, of its mean and spread, `excess` by how
     much more it is. Intervals are percentile bootstraps over samples; excess_kurtosis is of all influence.
     """
     lines = []
-    for target, mine in agreement.read(scores).items():
+    for target, mine in agreement.read(scores, ("influence", "label")).items():
         values = mine["influence"].to_numpy(float)
+        labels = pd.factorize(mine["label"])[0]
         generator = np.random.default_rng([seed, 9])
-        draws = [shares(generator.choice(values, len(values)), fraction) for _ in range(RESAMPLES)]
+        chosen = (generator.integers(0, len(values), len(values)) for _ in range(RESAMPLES))
+        draws = [shares(values[part], labels[part], fraction) for part in chosen]
         ends = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
         (low, _, excess_low), (high, _, excess_high) = ends
-        found, normal, excess = shares(values, fraction)
+        found, normal, excess = shares(values, labels, fraction)
         lines.append(
             {
                 "target": target,
@@ -42,23 +45,39 @@ def table(scores: Path, fraction: float, seed: int, confidence: float, out: Path
     files.write_text(out, pd.DataFrame(lines).to_csv(index=False, float_format="%.6g"))
 
 
-def shares(values: np.ndarray, fraction: float) -> tuple[float, float, float]:
-    """`share`, that of a normal distribution of the same mean and spread, and the difference."""
-    found, normal = share(values, fraction), normal_share(values.mean(), values.std(), fraction)
+def shares(values: np.ndarray, labels: np.ndarray, fraction: float) -> tuple[float, float, float]:
+    """`share`, that of scores which are normal within each label, and the difference.
+
+    Labels that differ in mean or spread make a heavy tail of normal scores; what is asked is whether there is
+    more than that.
+    """
+    groups = [values[labels == label] for label in np.unique(labels)]
+    parts = [(len(group) / len(values), group.mean(), group.std()) for group in groups]
+    found, normal = share(values, fraction), normal_share(parts, fraction)
     return found, normal, found - normal
 
 
-def normal_share(mean: float, spread: float, fraction: float) -> float:
-    """Share of the positive sum that the highest values of a normal distribution have.
+def normal_share(parts: Sequence[tuple[float, float, float]], fraction: float) -> float:
+    """Share of the positive sum that the highest values of a mixture of normal distributions have.
 
-    The mean above a bound is mean x sf + spread x pdf (of the truncated normal), both at the bound.
+    Above a bound the mean of each is mean x sf + spread x pdf (of the truncated normal), both at the bound.
+
+    Args:
+        parts: share, mean and spread of each.
     """
+    weights, means, spreads = np.array(parts).T
+    spreads = spreads.clip(min=1e-9 * max(spreads.max(), np.abs(means).max()))
+
+    def rest(bound: float) -> float:
+        return float(weights @ stats.norm.sf((bound - means) / spreads)) - fraction
 
     def above(bound: float) -> float:
-        return mean * stats.norm.sf(bound) + spread * stats.norm.pdf(bound)
+        place = (bound - means) / spreads
+        return float(weights @ (means * stats.norm.sf(place) + spreads * stats.norm.pdf(place)))
 
-    zero = -mean / spread
-    return float(above(max(stats.norm.isf(fraction), zero)) / above(zero))
+    ends = stats.norm.isf(fraction) * spreads + means
+    bound = ends[0] if np.ptp(ends) == 0 else optimize.brentq(rest, ends.min(), ends.max())
+    return above(max(bound, 0.0)) / above(0.0)
 
 
 def share(values: np.ndarray, fraction: float) -> float:
