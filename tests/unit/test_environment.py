@@ -2,7 +2,9 @@
 
 import ast
 import importlib.metadata
+import os
 import re
+import subprocess
 import sys
 
 import yaml
@@ -63,3 +65,23 @@ def test_the_conda_environment_has_all_that_the_steps_import():
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 imported.add(str(node.module).split(".")[0])
     assert imported - set(sys.stdlib_module_names) - {"mda"} <= modules
+
+
+# Those that run a model, or products of the size of its layers.
+WITH_TORCH = {
+    "base_run", "covariance", "eigendecomposition", "exact", "gradient_norm", "heads", "lambdas",
+    "measure_published", "retrain", "scores", "token_influence",
+}  # fmt: skip
+
+
+def test_no_other_step_loads_torch():
+    """It takes a second, and transformers two more, before the work begins."""
+    steps = {path.stem for path in (ROOT / "workflow" / "mda" / "steps").glob("*.py")} - {"__init__"}
+    assert steps > WITH_TORCH
+    modules = ", ".join(f"mda.steps.{step}" for step in sorted(steps - WITH_TORCH))
+    code = f"import sys, {modules}; print({{'torch', 'transformers'}} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "set()"

@@ -55,16 +55,18 @@ def replications(
         start: the step at which branches begin.
 
     Returns:
-        A line a target, test and experiment, and one of `all`: forms (whether the unit forms in most base
-        runs, and not before `start`), runs (pairs, or of `all` experiments in which it forms), and the
-        difference of influence to random as `to_random`... of `evidence.compare`, with `_q` corrected for the
-        number of tests. That of `all` is Student's t over the experiments' means.
+        A line a target, test (with its outcome) and experiment, and one of `all`: forms (whether the unit
+        forms in most base runs, and not before `start`), runs (pairs, or of `all` experiments in which it
+        forms), and the difference of influence to random as `to_random`... of `evidence.compare`, with `_q`
+        corrected for the number of tests. That of `all` is Student's t over the experiments' means.
     """
     lines = []
     for target in dict.fromkeys(target for table in outcomes.values() for target in table["target"]):
         for name, test in TESTS.items():
+            place = {"target": target, "test": name, "outcome": test.outcome}
             found = [
-                {"target": target, "test": name, "experiment": experiment}
+                place
+                | {"experiment": experiment}
                 | _difference(
                     table[table["target"] == target], str(target), test, fraction, start, confidence
                 )
@@ -76,7 +78,7 @@ def replications(
             if len(means):
                 difference = statistics.paired_difference(means, np.zeros(len(means)), confidence)
                 across |= evidence.columns(difference, "to_random")
-            lines += [*found, {"target": target, "test": name, "experiment": "all", **across}]
+            lines += [*found, {**place, "experiment": "all", **across}]
     table = pd.DataFrame(lines)
     groups = table.groupby(["target", "experiment"])["to_random_p"]
     corrections = groups.transform(lambda p: pd.Series(corrected(p.to_dict())).reindex(p.index))

@@ -10,7 +10,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mda import planned
 from mda.plots import INTERVENTION_NAMES, OUTCOME_NAMES, WIDTH, label_of, method_of
 
 Palette = Mapping[str, str]
@@ -345,7 +344,7 @@ def _replication(table: pd.DataFrame, palette: Palette) -> Figure:
             colors = [COMMON if name == "all" else palette["influence"] for name in mine["experiment"]]
             forest(axis, mine, "to_random", names, colors)
             axis.set_title(f"{target}: {test}")
-            axis.set_xlabel(f"{OUTCOME_NAMES[planned.TESTS[test].outcome]},\ndifference to random")
+            axis.set_xlabel(f"{OUTCOME_NAMES[mine['outcome'].iloc[0]]},\ndifference to random")
     return figure
 
 
