@@ -9,8 +9,8 @@ from mda.config import Config
 
 # Published batches are kept as 16-bit tokens; so are those of a vocabulary below 65,536.
 TOKEN_BYTES = 2
-# Passes over a sample, in passes of training, of which each takes less (benchmarks.md): one for scores, two for
-# factors (covariances and eigenvalues of the curvature).
+# Passes over a sample, in passes of training, each of which takes less (benchmarks.md): one for scores,
+# two for factors (covariances and eigenvalues of the curvature).
 SCORE_PASSES, FIT_PASSES = 1, 2
 
 
