@@ -113,6 +113,20 @@ def test_search_finds_text_across_tokens_and_marks_it(path, visit):
     assert page.inner_text("#status") == "1–20 of 500 samples"
 
 
+def test_a_range_of_influence_filters(path, visit):
+    page = visit(path, "#side=both")
+    every = sorted(line["influence"] for line in of(target="induction-1"))
+    low, high = every[100], every[399]
+    page.fill("#from", repr(low))
+    page.fill("#to", repr(high))
+    expect(page.locator("#status")).to_have_text("1–20 of 300 samples")
+    page.select_option("#sort", "influence")
+    assert numbers(page, "influence") == pytest.approx(every[100:120], rel=5e-3)
+    again = visit(path, page.evaluate("location.hash"))
+    assert again.inner_text("#status") == "1–20 of 300 samples"
+    assert visit(path, "#side=both&from=nonsense").inner_text("#status") == "1–20 of 500 samples"
+
+
 def test_tokens_are_shaded_by_their_influence_and_say_their_number(path, visit):
     page = visit(path)
     line = of(target="induction-1", side="top")[0]

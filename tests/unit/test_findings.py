@@ -100,6 +100,21 @@ def test_random_removal_that_does_as_much_is_no_control():
     assert verdicts(effects=effects(random=15.0))["random"] == findings.NOT_REPRODUCED
 
 
+@pytest.mark.parametrize(
+    ("smallest", "p", "verdict"),
+    [
+        (0.02, 0.01, findings.REPRODUCED),
+        (0.2, 0.01, findings.NOT_REPRODUCED),
+        (np.nan, 0.4, findings.NOT_REPRODUCED),
+        (np.nan, np.nan, findings.NOT_TESTED),
+    ],
+)
+def test_the_least_share_that_delays(smallest, p, verdict):
+    line = CELL | {"intervention": "replace", "selection": "influence-unit", "smallest": smallest}
+    lines = [line | {"fraction": share, "to_random_p": p} for share in (0.02, 0.1, 0.2)]
+    assert verdicts(effects=effects(), dose=pd.DataFrame(lines))["dose"] == verdict
+
+
 def test_of_two_ways_to_remove_at_random_the_one_that_does_more_is_judged():
     table = effects()
     masked = table[(table["selection"] == "random") & (table["intervention"] == "replace")].assign(

@@ -59,6 +59,10 @@ FINDINGS = (
         measures.effect("removal"),
     ),
     Finding(
+        "dose", "A tenth of the samples, or less, is enough for that", "10 % of the window or less", "dose",
+        "study", measures.least_share,
+    ),
+    Finding(
         "duplication", "Duplicating them hastens it, against duplication at random",
         "accelerates", "effects", "effects", measures.effect("duplication"),
     ),

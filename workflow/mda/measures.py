@@ -175,6 +175,27 @@ def as_the_base(kinds: Sequence[str], selection: str) -> Measure:
     return measure
 
 
+def least_share(tables: Tables, target: str, settings: Settings) -> Measured | None:
+    """The least share of the window whose removal delays the unit, that of the selection or less."""
+    table = tables.get("dose")
+    if table is None:
+        return None
+    for kind in planned.TESTS["removal"].kinds:
+        line = _line(
+            tables, "dose", target=target, outcome="formation_step", intervention=kind,
+            selection=f"influence-{target}",
+        )  # fmt: skip
+        if line is None or np.isnan(line["to_random_p"]):
+            continue
+        every = table[(table["target"] == target) & (table["intervention"] == kind)]["fraction"].unique()
+        note = f"of {', '.join(f'{100 * share:g}' for share in sorted(every))} %, corrected for their number"
+        least = 100 * line["smallest"]
+        holds = bool(line["smallest"] <= settings.fraction)
+        words = "% of the window's samples"
+        return Measured(least, np.nan, np.nan, holds, int(line["seeds"]), words, note=note)
+    return None
+
+
 # How a removal at random was done: where both were, it matters.
 KINDS = {"replace": "others in their places; ", "mask": "masked; ", "swap": ""}
 

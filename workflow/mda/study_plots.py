@@ -125,13 +125,14 @@ def _overlap(table: pd.DataFrame, palette: Palette) -> Figure:
     names = list(dict.fromkeys([*table["one"], *table["other"]]))
     units = dict(zip(table["one"], table["one_units"], strict=True))
     units |= dict(zip(table["other"], table["other_units"], strict=True))
-    values = np.eye(len(names))
+    values, lows, highs = (np.eye(len(names)) for _ in range(3))
     for _, line in table.iterrows():
         one, other = names.index(line["one"]), names.index(line["other"])
-        values[one, other] = values[other, one] = line["jaccard"]
+        for array, column in ((values, "jaccard"), (lows, "jaccard_low"), (highs, "jaccard_high")):
+            array[one, other] = array[other, one] = line[column]
     figure, axes = plt.subplots(figsize=(0.65 * WIDTH, 0.5 * WIDTH))
     shown = [f"{name}\n{units[name]}" for name in names]
-    _heat(axes, values, shown, shown, 0, 1, "viridis", "{:.2f}")
+    _heat(axes, (values, lows, highs), shown, shown, 0, 1, "viridis", "{:.2f}")
     axes.set_title(f"Jaccard index of the top samples (chance {table['chance'].iloc[0]:.2f})")
     return figure
 
@@ -140,16 +141,18 @@ def _crossed(table: pd.DataFrame, palette: Palette) -> Figure:
     del palette
     metrics = {"prefix_matching": "prefix matching", "previous_token": "previous token"}
     figure, axes = plt.subplots(
-        1, 2, figsize=(WIDTH, 0.9 + 0.42 * table["removed"].nunique()), sharey=True, squeeze=False
+        1, 2, figsize=(WIDTH, 0.9 + 0.5 * table["removed"].nunique()), sharey=True, squeeze=False
     )
     size = table["to_random"].abs().max()
     for axis, (metric, words) in zip(axes[0], metrics.items(), strict=True):
         mine = table[table["metric"] == metric]
-        wide = mine.pivot(index="removed", columns="head", values="to_random")
+        places = {"index": "removed", "columns": "head"}
+        wide = mine.pivot(**places, values="to_random")
+        ends = [mine.pivot(**places, values=f"to_random_{end}").to_numpy() for end in ("low", "high")]
         removed = mine.drop_duplicates("removed").set_index("removed")["removed_units"]
         heads = mine.drop_duplicates("head").set_index("head")["induction"]
         _heat(
-            axis, wide.to_numpy(), [f"{name}\n({removed[name]})" for name in wide.index],
+            axis, (wide.to_numpy(), *ends), [f"{name}\n({removed[name]})" for name in wide.index],
             [f"{head}\ninduction" if heads[head] else str(head) for head in wide.columns],
             -size, size, "RdBu_r", "{:+.3f}",
         )  # fmt: skip
@@ -160,19 +163,32 @@ def _crossed(table: pd.DataFrame, palette: Palette) -> Figure:
 
 
 def _heat(
-    axis: Axes, values: np.ndarray, rows: Sequence[str], columns: Sequence[str],
+    axis: Axes, cells: tuple[np.ndarray, np.ndarray, np.ndarray], rows: Sequence[str], columns: Sequence[str],
     low: float, high: float, colors: str, style: str,
 ) -> None:  # fmt: skip
+    """Values, with the lower and upper ends of their intervals, as a map of colours."""
+    values, lows, highs = cells
     image = axis.imshow(values, vmin=low, vmax=high, cmap=colors, aspect="auto")
     # More cells than these have no room for numbers.
     if values.size <= 120:
         for (row, column), value in np.ndenumerate(values):
             red, green, blue, _ = image.cmap(image.norm(value))
             dark = 0.3 * red + 0.6 * green + 0.1 * blue < 0.5
+            color, ends = "white" if dark else "black", (lows[row, column], highs[row, column])
+            told = ends[0] < ends[1]
             axis.text(
-                column, row, style.format(value), ha="center", va="center", fontsize=7,
-                color="white" if dark else "black",
-            )  # fmt: skip
+                column,
+                row - 0.15 * told,
+                style.format(value),
+                ha="center",
+                va="center",
+                fontsize=7,
+                color=color,
+            )
+            # More columns than these have no room for intervals.
+            if told and len(columns) <= 5:
+                words = f"[{style.format(ends[0])}, {style.format(ends[1])}]"
+                axis.text(column, row + 0.2, words, ha="center", va="center", fontsize=4.5, color=color)
     axis.set_yticks(range(len(rows)), rows)
     # Long names would run into each other.
     slant = 90 if len(columns) > 12 else 30 if max(map(len, columns)) > 14 else 0
@@ -185,6 +201,7 @@ def _stream(table: pd.DataFrame, palette: Palette) -> Figure:
     for axis, target in zip(axes[:, 0], targets, strict=True):
         mine = table[table["target"] == target]
         middle, width = (mine["start"] + mine["stop"]) / 2, mine["stop"] - mine["start"]
+        ends = mine[["positive_share_low", "positive_share_high"]]
         axis.bar(
             middle,
             100 * mine["positive_share"],
@@ -192,9 +209,11 @@ def _stream(table: pd.DataFrame, palette: Palette) -> Figure:
             color=palette["influence"],
             alpha=0.5,
             label="influence",
+            yerr=100 * np.abs(ends.to_numpy().T - mine["positive_share"].to_numpy()),
+            error_kw={"elinewidth": 0.7, "ecolor": palette["influence"]},
         )
         axis.set_ylabel("% of the positive\ninfluence")
-        axis.set_ylim(0, 140 * mine["positive_share"].max())
+        axis.set_ylim(0, 125 * ends.to_numpy().max())
         right = axis.twinx()
         right.spines["right"].set_visible(True)
         right.plot(mine["stop"], mine["score"], "o-", color=palette["base"], markersize=3, label="metric")
