@@ -317,15 +317,19 @@ def test_runs_treated_at_random_differ_at_the_nominal_rate(low, high, comparison
 )
 def test_catalysts_are_found_where_the_worst_corpus_says_so(worst, other_top, verdict):
     lines = [
-        {"experiment": name, "method": method, "samples": 100, "rate": 0.1, "auroc": value,
-         "auroc_low": value - 0.1, "auroc_high": value + 0.1,
+        {"experiment": name, "method": method, "formed": name != "c", "samples": 100, "rate": 0.1,
+         "auroc": value, "auroc_low": value - 0.1, "auroc_high": value + 0.1,
          "precision": top, "precision_low": top - 0.05, "precision_high": top + 0.05}
         for name, method, value, top in (
-            ("a", "influence", 0.9, other_top), ("b", "influence", worst, 0.3), ("b", "loss", 0.1, 0.0)
+            ("a", "influence", 0.9, other_top), ("b", "influence", worst, 0.3), ("b", "loss", 0.1, 0.0),
+            ("c", "influence", 0.2, 0.0),
         )
     ]  # fmt: skip
     judged = findings.judge({"recovery": pd.DataFrame(lines)}, ["unit"], SETTINGS).set_index("finding")
     assert judged.loc["recovery", ["verdict", "value"]].tolist() == [verdict, worst]
+    assert "lowest of 2 corpora in which a head forms, of 3: b" in judged.loc["recovery", "note"]
+    none = findings.judge({"recovery": pd.DataFrame(lines).assign(formed=False)}, ["unit"], SETTINGS)
+    assert none.set_index("finding").loc["recovery", "verdict"] == findings.NOT_TESTED
 
 
 def test_readers_see_every_finding_with_its_interval():

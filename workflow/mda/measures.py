@@ -374,15 +374,19 @@ def lds(tables: Tables, target: str, settings: Settings) -> Measured | None:
 
 
 def recovered(tables: Tables, target: str, settings: Settings) -> Measured | None:
-    """Of the corpora of known catalysts the one where they are found worst; the top has more in all."""
+    """Of the corpora of known catalysts the one where they are found worst; the top has more in all.
+
+    Where no head forms within the run, nothing made one: those corpora are in the table, and not judged.
+    """
     table = tables.get("recovery")
-    if table is None:
+    if table is None or not table["formed"].any():
         return None
-    mine = table[table["method"] == "influence"]
+    mine = table[(table["method"] == "influence") & table["formed"]]
     line = mine.loc[mine["auroc"].idxmin()]
     top = mine.loc[(mine["precision"] / mine["rate"]).idxmin()]
     note = (
-        f"lowest of {mine['experiment'].nunique()} corpora: {line['experiment']}; fewest in the top, "
+        f"lowest of {mine['experiment'].nunique()} corpora in which a head forms, of "
+        f"{table['experiment'].nunique()}: {line['experiment']}; fewest in the top, "
         "{:.0f} % [{:.0f}, {:.0f}] where {:.0f} % of all are catalysts: {}".format(
             *(100 * top[name] for name in ("precision", "precision_low", "precision_high", "rate")),
             top["experiment"],

@@ -317,9 +317,14 @@ def _recovery(table: pd.DataFrame, palette: Palette) -> Figure:
             for method, mine in table[table["share"] == share].groupby("method", sort=False):
                 mine, color = mine.sort_values("repeats"), palette[str(method)]
                 axis.plot(
-                    mine["repeats"], mine[value], f"o{style}", color=color, markersize=3,
+                    mine["repeats"], mine[value], style, color=color,
                     label=f"{method}, {100 * share:g} % catalysts",
                 )  # fmt: skip
+                for formed, fill in ((True, color), (False, "white")):
+                    part = mine[mine["formed"] == formed]
+                    axis.plot(
+                        part["repeats"], part[value], "o", color=color, markersize=3.5, markerfacecolor=fill
+                    )
                 axis.vlines(
                     mine["repeats"], mine[f"{value}_low"], mine[f"{value}_high"], color=color, linewidth=1
                 )

@@ -151,6 +151,7 @@ def study_tables():
             {
                 "scores": [f"results/{name}/scores/scores.parquet" for name in corpora],
                 "stores": [f"results/{name}/tokens/train.npy" for name in corpora],
+                "units": [f"results/{name}/heads/targets.json" for name in corpora],
                 "configurations": [f"results/{name}/config.yaml" for name in corpora],
             },
             {"corpora": corpora, "label": STUDIES.validity.label, **main},

@@ -1,6 +1,7 @@
 """Are the catalysts of corpora found that were made with known ones?"""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from mda.tokens import TokenStore
 def table(
     scores: list[Path],
     stores: list[Path],
+    units: list[Path],
     configurations: list[Path],
     corpora: list[str],
     label: str,
@@ -23,13 +25,15 @@ def table(
 ) -> None:
     """Write `out`: `mda.recovery.recovery`, a line a corpus, target and method.
 
-    `scores`, `stores` (training rows) and `configurations` are those of the experiments `corpora`, whose
-    catalysts have the `label`; `share` is how many samples they are, `repeats` how often a motif of
-    middle length fits into one.
+    `scores`, `stores` (training rows), `units` (of the targets) and `configurations` are those of the
+    experiments `corpora`, whose catalysts have the `label`; `share` is how many samples they are, `repeats`
+    how often a motif of middle length fits into one, `formed` whether one of the target's heads formed.
     """
     lines = []
-    for name, path, store, configuration in zip(corpora, scores, stores, configurations, strict=True):
-        corpus = {"experiment": name, **_catalysts(configuration, label)}
+    for name, path, store, places, given in zip(corpora, scores, stores, units, configurations, strict=True):
+        configuration = yaml.safe_load(given.read_text(encoding="utf-8"))
+        corpus = {"experiment": name, **_catalysts(given, configuration, label)}
+        formed = _formed(files.read_json(places)["targets"], configuration)
         for target, mine in agreement.read(path, ("influence", "loss", "label")).items():
             values = {
                 "influence": mine["influence"].to_numpy(),
@@ -38,21 +42,31 @@ def table(
             }
             catalyst = np.asarray(mine["label"] == label)
             lines += [
-                {**corpus, "target": target, **line}
+                {**corpus, "target": target, "formed": formed[target], **line}
                 for line in recovery.recovery(values, catalyst, fraction, confidence)
             ]
     files.write_text(out, pd.DataFrame(lines).to_csv(index=False, float_format="%.6g"))
 
 
-def _catalysts(configuration: Path, label: str) -> dict[str, float]:
+def _formed(found: dict[str, Any], configuration: dict[str, Any]) -> dict[str, bool]:
+    """Target -> whether a head of it reaches the threshold in the trained model."""
+    metrics = {target["name"]: target["metric"] for target in configuration["targets"]}
+    return {
+        name: max(scores[metrics[name]] for scores in target["scores"].values())
+        >= configuration["evidence"]["threshold"]
+        for name, target in found.items()
+    }
+
+
+def _catalysts(path: Path, configuration: dict[str, Any], label: str) -> dict[str, float]:
     """Share of the source with this label, and how often its motif fits into a sample."""
-    synthetic = yaml.safe_load(configuration.read_text(encoding="utf-8"))["corpus"]["synthetic"] or {}
+    synthetic = configuration["corpus"]["synthetic"] or {}
     for source in synthetic.get("sources", []):
         if source["label"] == label and source["motif"] is not None:
             repeats = synthetic["words_per_document"] / np.mean(source["motif"])
             return {"share": source["share"], "repeats": float(repeats)}
     raise UserError(
-        f"{configuration}: corpus.synthetic has no tiled source '{label}'; name the catalysts in "
+        f"{path}: corpus.synthetic has no tiled source '{label}'; name the catalysts in "
         "studies.validity.label"
     )
 
