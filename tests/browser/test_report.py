@@ -65,9 +65,11 @@ def path(tmp_path, default):
 def test_nothing_is_wider_than_the_window(path, visit, width):
     page = visit(path, width=width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    # The figure is there, whole.
-    shown = page.locator("img").bounding_box()
-    assert shown["x"] >= 0 and shown["x"] + shown["width"] <= width
+    # The figure is there, whole, and where it would be too small to read it scrolls in its frame.
+    frame, shown = page.locator(".wide:has(img)").bounding_box(), page.locator("img").bounding_box()
+    assert frame["x"] >= 0 and frame["x"] + frame["width"] <= width
+    assert shown["width"] >= 600 and (width < 600 or shown["width"] <= frame["width"])
+    assert page.eval_on_selector(".wide:has(img)", "e => getComputedStyle(e).overflowX") == "auto"
     assert page.evaluate("document.querySelector('img').naturalWidth") == 1600
     page.locator("summary").first.click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
