@@ -187,6 +187,15 @@ def test_a_target_of_two_heads_is_their_sum(store):
         np.testing.assert_allclose(both[block], singles[0][block] + singles[1][block], rtol=1e-4, atol=1e-4)
 
 
+def test_a_probe_that_does_not_fit_the_gpu_is_one_sentence(store):
+    def full(model, tokens, heads):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    query = influence.Query("large", [Head(1, 0)], full, TOKENS)
+    with pytest.raises(UserError, match=r"target large .* 3 sequences of 12 tokens; lower probes"):
+        scored(store, "identity", [Head(1, 0)], [query])
+
+
 def test_unsupported_architecture_is_one_sentence():
     model = tiny_model()
     model.config.model_type = "bert"

@@ -24,6 +24,7 @@ from transformers import PreTrainedModel
 from mda import curvature, passes, sections, watching
 from mda import model as models
 from mda.curvature import Factors
+from mda.errors import UserError
 from mda.passes import Rows
 from mda.units import Unit
 from mda.watching import Block, Seen
@@ -52,14 +53,23 @@ def probe_gradients(
     """The gradient of a query's probe in blocks: name -> shape (outputs, inputs).
 
     However often the probe calls the model; zero in a block that it does not depend on.
+
+    Raises:
+        UserError: when the probe's sequences do not fit the GPU. They are not split: a probe may be of all.
     """
     found = {}
     # A probe may read attention patterns.
     with models.attention(model, "eager"), watching.watched(model, blocks) as seen:
-        with models.precision(query.tokens.device, precision):
-            value = query.probe(model, query.tokens, query.units)
-        if value.requires_grad:
-            value.backward()
+        try:
+            with models.precision(query.tokens.device, precision):
+                value = query.probe(model, query.tokens, query.units)
+            if value.requires_grad:
+                value.backward()
+        except torch.cuda.OutOfMemoryError:
+            raise UserError(
+                f"the probe of target {query.target} does not fit the GPU with {len(query.tokens)} sequences of "
+                f"{query.tokens.shape[1]} tokens; lower probes.<its name>.sequences or length"
+            ) from None
         for block in blocks:
             gradient = seen.gradient(block)
             if gradient is None:
