@@ -67,8 +67,8 @@ def probe_gradients(
                 value.backward()
         except torch.cuda.OutOfMemoryError:
             raise UserError(
-                f"the probe of target {query.target} does not fit the GPU with {len(query.tokens)} sequences of "
-                f"{query.tokens.shape[1]} tokens; lower probes.<its name>.sequences or length"
+                f"the probe of target {query.target} does not fit the GPU with {len(query.tokens)} sequences "
+                f"of {query.tokens.shape[1]} tokens; lower probes.<its name>.sequences or length"
             ) from None
         for block in blocks:
             gradient = seen.gradient(block)
