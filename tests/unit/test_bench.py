@@ -21,9 +21,9 @@ def setting(monkeypatch):
 
 
 def test_ratios_are_of_the_same_turn():
-    slow, fast = timing.Spread((2.0, 20.0, 4.0)), timing.Spread((1.0, 10.0, 2.0))
-    assert slow.over(fast).values == (2.0, 2.0, 2.0)
-    assert slow.text(1) == "4.0 [2.0, 20.0]"
+    slow, fast = timing.Spread((2.0, 20.0, 8.0)), timing.Spread((1.0, 10.0, 2.0))
+    assert slow.over(fast).values == (2.0, 2.0, 4.0)
+    assert slow.text(1) == "8.0 [2.0, 20.0]"
 
 
 def test_works_take_turns():

@@ -40,6 +40,7 @@ def test_an_effect_in_every_model_is_seen_across_them():
     tables = {f"seed-{number}": outcomes(10.0, generator) for number in range(6)}
     every, found = across(tables)
     assert len(found) == 3 * 7
+    assert every["outcome"].to_dict() == {name: test.outcome for name, test in planned.TESTS.items()}
     own = found[(found["test"] == "removal") & (found["experiment"] != "all")]["to_random"]
     wanted = stats.ttest_1samp(own, 0)
     assert every.loc["removal", "to_random"] == pytest.approx(own.mean())
