@@ -39,7 +39,7 @@ pin: $(VENV)/installed ## note commits and hashes of hub files: make pin EXPERIM
 cost: $(VENV)/installed ## what an experiment takes: make cost EXPERIMENT=experiments/x.yaml
 	@$(BIN)/python workflow/cost.py $(EXPERIMENT) $(if $(RATE),--tokens-per-second $(RATE))
 
-bench: $(VENV)/installed ## where time and memory go on this machine (15 minutes; make demo first)
+bench: $(VENV)/installed ## where time and memory go on this machine (20 minutes; make demo first)
 	@$(BIN)/python workflow/benchmark.py $(SECTIONS)
 
 test: $(VENV)/installed-dev check ## formats, types, and all tests
