@@ -54,15 +54,14 @@ def throughput(given: Given) -> str:
     parts = []
     for shape in given.shapes:
         setting = given.setting(shape)
-        _, found = passes.throughput(setting, setting.store(given.folder), given.repetitions)
-        parts.append(found)
+        parts.append(passes.throughput(setting, setting.store(given.folder), given.repetitions))
     return "\n".join(parts)
 
 
 def one_at_a_time(given: Given) -> str:
     """Against one head and one sample at a time."""
     setting = given.setting(given.shapes[0], max(16, given.rows))
-    return passes.against_one_at_a_time(setting, setting.store(given.folder), 8, given.repetitions)[1]
+    return passes.against_one_at_a_time(setting, setting.store(given.folder), 8, given.repetitions)
 
 
 def memory(given: Given) -> str:

@@ -8,7 +8,7 @@ from browser import made_up
 from PIL import Image
 from project import ROOT
 
-from mda import findings, measures, report_page
+from mda import findings, measured, report_page
 from mda.steps import report
 
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)> `_ **'
@@ -29,7 +29,7 @@ def path(tmp_path, default):
     """A report with a wide figure, a long table, and markup wherever text can stand."""
     results = tmp_path / "results"
     (results / "evidence").mkdir(parents=True)
-    found = findings.judge({}, [HOSTILE], measures.Settings(0.1, 0.95, 60, "evidence", True))
+    found = findings.judge({}, [HOSTILE], measured.Settings(0.1, 0.95, 60, "evidence", True))
     found.loc[0, ["value", "low", "high", "unit", "detectable", "runs", "verdict", "file", "rule"]] = [
         1234.5678, -0.000123456, 10.0, "steps", 12.0, 4, findings.REPRODUCED,
         "evidence/effects.csv", "effects",

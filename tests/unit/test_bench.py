@@ -66,7 +66,7 @@ def test_operations_of_scoring_are_those_of_pytorchs_counter(counted, tmp_path, 
 
 def test_one_at_a_time_finds_the_same_scores(setting, tmp_path):
     store = setting.store(tmp_path)
-    _, table = passes.against_one_at_a_time(setting, store, 3, 1)
+    table = passes.against_one_at_a_time(setting, store, 3, 1)
     assert table.splitlines()[-1].endswith("| 1.0000 |")
     scored = Scored(setting, store, setting.heads(1))
     gradients = {}

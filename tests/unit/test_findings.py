@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mda import findings, measures, report_page, statistics
+from mda import findings, measured, report_page, statistics
 
-SETTINGS = measures.Settings(fraction=0.1, confidence=0.95, start=60, scope="evidence", shuffled=True)
+SETTINGS = measured.Settings(fraction=0.1, confidence=0.95, start=60, scope="evidence", shuffled=True)
 CELL = {"target": "unit", "outcome": "formation_step", "fraction": 0.1, "seeds": 4, "formed": 1.0}
 
 

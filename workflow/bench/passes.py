@@ -105,8 +105,8 @@ def one_at_a_time(
     return found
 
 
-def throughput(setting: Setting, store: TokenStore, repetitions: int) -> tuple[dict[str, Spread], str]:
-    """Seconds of training and scoring the same rows; and a table of their ratios."""
+def throughput(setting: Setting, store: TokenStore, repetitions: int) -> str:
+    """Training and scoring the same rows: a table of speeds and their ratios."""
     layer = setting.size.layers // 2
     sets = {
         "one head": setting.heads(1)[:1],
@@ -155,17 +155,15 @@ def throughput(setting: Setting, store: TokenStore, repetitions: int) -> tuple[d
         "once a shard (a probe of 64 tokens), s",
         "factors / training",
     ]
-    return found, table(head, lines)
+    return table(head, lines)
 
 
 def _further(ratio: Spread, heads: int) -> str:
     return ratio.each(lambda whole: 100 * (whole - 1) / (heads - 1)).text(1) if heads > 1 else ""
 
 
-def against_one_at_a_time(
-    setting: Setting, store: TokenStore, heads: int, repetitions: int
-) -> tuple[dict[str, Spread], str]:
-    """Both ways to the scores of some heads, in seconds, and how far the scores agree.
+def against_one_at_a_time(setting: Setting, store: TokenStore, heads: int, repetitions: int) -> str:
+    """Both ways to the scores of some heads, in seconds, and how far the scores agree: a table.
 
     Both are given the same factors and preconditioned gradients of the probes; what is compared is the pass
     over the samples, of ours with the probes' gradients.
@@ -203,7 +201,7 @@ def against_one_at_a_time(
                 f"{min(agreement):.4f}",
             ]
         )
-    return found, table(head, lines)
+    return table(head, lines)
 
 
 def rates(

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mda import measures
-from mda.measures import Measure, Measured, Settings, Tables
+from mda import measures, measures_of_samples
+from mda.measured import Measure, Measured, Settings, Tables
 
 REPRODUCED, NOT_REPRODUCED, NOT_TESTED = "reproduced", "not reproduced", "not tested here"
 YES, NO = "yes", "no"
@@ -72,16 +72,17 @@ FINDINGS = (
     ),
     Finding(
         "tail", "Influence is heavy-tailed: the share of the top 10 % of the samples",
-        "up to about 50 %", "tail", "study", measures.tail,
+        "up to about 50 %", "tail", "study", measures_of_samples.tail,
     ),
     Finding(
         "repetition", "Top samples are repetitive",
-        "LaTeX, markup, code, records, tables, repeated strings", "enrichment", "study", measures.repetitive,
+        "LaTeX, markup, code, records, tables, repeated strings", "enrichment", "study",
+        measures_of_samples.repetitive,
     ),
     Finding(
         "overlap", "Induction heads share top samples, beyond chance and more than with other heads",
         "strong overlap, low with others", "overlap",
-        "study", measures.overlap,
+        "study", measures_of_samples.overlap,
     ),
     Finding(
         "specificity", "Removing them weakens other induction heads more than heads that are none",
@@ -89,7 +90,7 @@ FINDINGS = (
     ),
     Finding(
         "time", "Influence is spread evenly over training, although the unit forms at once",
-        "spread evenly", "stream", "study", measures.spread,
+        "spread evenly", "stream", "study", measures_of_samples.spread,
     ),
     Finding(
         "swap", "Top samples of other steps in place of the window's keep the unit's formation",
@@ -145,7 +146,7 @@ KNOWN_ANSWERS = "corpora of known answers"
 VALIDITY = (
     Finding(
         "recovery", "Samples that are catalysts by construction have more influence than the others", "",
-        "recovery", "study", measures.recovered,
+        "recovery", "study", measures_of_samples.recovered,
     ),
     Finding(
         "no-catalysts", "Without catalysts, removal and duplication seem to move the unit, against random, "

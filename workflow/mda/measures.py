@@ -1,86 +1,30 @@
-"""How the tables of an experiment bear on a finding: a measure of a target, with its interval."""
+"""Measures of a finding on retrainings: what became of a unit, in runs with their orders or models."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from mda import planned, statistics
-
-Tables = Mapping[str, pd.DataFrame]
-Measure = Callable[[Tables, str, "Settings"], "Measured | None"]
-
-
-class Measured(NamedTuple):
-    """What one target's tables say of a finding.
-
-    Attributes:
-        value, low, high: the measure with its interval.
-        holds: whether the interval lies on the side that the finding claims; None if it cannot be said.
-        seeds: runs, or samples, behind it.
-        detectable: the smallest effect that would have been found four times out of five.
-        unit: of the value.
-        note: what else the reader needs.
-    """
-
-    value: float
-    low: float
-    high: float
-    holds: bool | None
-    seeds: int
-    unit: str
-    detectable: float = np.nan
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the measures need of the configuration.
-
-    Attributes:
-        start: the step at which branches begin.
-        scope: folder of the effects: `tables` (the configured interventions) or `evidence` (the studies).
-        shuffled: whether the base run reads the samples in random order.
-    """
-
-    fraction: float
-    confidence: float
-    start: int
-    scope: str
-    shuffled: bool
-
-
-def _cell(
-    tables: Tables, target: str, outcome: str, kind: str, selection: str, fraction: float
-) -> pd.Series | None:
-    table = tables.get("effects")
-    if table is None:
-        return None
-    mine = table[
-        (table["target"] == target)
-        & (table["outcome"] == outcome)
-        & (table["intervention"] == kind)
-        & (table["selection"] == selection)
-        & np.isclose(table["fraction"], fraction)
-    ]
-    return mine.iloc[0] if len(mine) else None
-
-
-def _first(
-    tables: Tables, target: str, outcome: str, kinds: Sequence[str], selection: str, fraction: float
-) -> pd.Series | None:
-    """The line of the first of several interventions that there is."""
-    cells = (_cell(tables, target, outcome, kind, selection, fraction) for kind in kinds)
-    return next((cell for cell in cells if cell is not None), None)
+from mda.measured import (
+    Measure,
+    Measured,
+    Settings,
+    Tables,
+    all_the_same,
+    cell,
+    first,
+    line_of,
+    measured,
+    p_values,
+)  # fmt: skip
 
 
 def forms(tables: Tables, target: str, start: int) -> bool:
     """Whether the unit forms in most base runs, and has not formed before them."""
-    base = _cell(tables, target, "formation_step", "base", "none", 0.0)
+    base = cell(tables, target, "formation_step", "base", "none", 0.0)
     return base is not None and bool(base["formed"] >= 0.5 and base["mean"] > start)
 
 
@@ -91,14 +35,14 @@ def effect(name: str) -> Measure:
         lines = {}
         own = f"influence-{target}"
         for other, test in planned.TESTS.items():
-            line = _first(tables, target, test.outcome, test.kinds, own, settings.fraction)
+            line = first(tables, target, test.outcome, test.kinds, own, settings.fraction)
             if line is not None and not np.isnan(line["to_random"]):
                 lines[other] = line
         if name not in lines:
             return None
         found = _planned(name, lines, "seeds", settings)
-        last = _first(tables, target, "score_final", planned.TESTS[name].kinds, own, settings.fraction)
-        if planned.TESTS[name].outcome != "score_area" or last is None:
+        last = first(tables, target, "score_final", planned.TESTS[name].kinds, own, settings.fraction)
+        if planned.TESTS[name].outcome != "score_area" or last is None or np.isnan(last["to_random_low"]):
             return found
         ends = [last[f"to_random{end}"] for end in ("", "_low", "_high")]
         return found._replace(
@@ -126,12 +70,12 @@ def _planned(name: str, lines: Mapping[str, pd.Series], number: str, settings: S
     """A planned test among those of its table, each with its p-value; the column `number` has its size."""
     line, test = lines[name], planned.TESTS[name]
     tests = {
-        key: np.nan if _all_the_same(other, "to_random") else other["to_random_p"]
+        key: np.nan if all_the_same(other, "to_random") else other["to_random_p"]
         for key, other in lines.items()
     }
     corrected = planned.corrected(tests)
     if name not in corrected:
-        return _measured(line, "to_random", None, line[number], test.unit)
+        return measured(line, "to_random", None, line[number], test.unit)
     alpha = 1 - settings.confidence
     holds = bool(test.sign * line["to_random"] > 0 and corrected[name] < alpha)
     # What the strictest of the corrected tests can see.
@@ -140,7 +84,7 @@ def _planned(name: str, lines: Mapping[str, pd.Series], number: str, settings: S
     ]
     detectable = line["to_random_detectable"] * shifts[0] / shifts[1]
     note = f"p {tests[name]:.2g}, of {len(corrected)} planned tests {corrected[name]:.2g}"
-    return _measured(line, "to_random", holds, line[number], test.unit, detectable, note)
+    return measured(line, "to_random", holds, line[number], test.unit, detectable, note)
 
 
 def as_the_base(kinds: Sequence[str], selection: str) -> Measure:
@@ -157,10 +101,10 @@ def as_the_base(kinds: Sequence[str], selection: str) -> Measure:
     def measure(tables: Tables, target: str, settings: Settings) -> Measured | None:
         removal = planned.TESTS["removal"]
         place = (tables, target, removal.outcome)
-        cells = [_cell(*place, kind, selection.format(target=target), settings.fraction) for kind in kinds]
-        found = [cell for cell in cells if cell is not None and not np.isnan(cell["to_base_low"])]
-        line = max(found, key=lambda cell: abs(cell["to_base"]), default=None)
-        own = _first(*place, removal.kinds, f"influence-{target}", settings.fraction)
+        cells = [cell(*place, kind, selection.format(target=target), settings.fraction) for kind in kinds]
+        found = [one for one in cells if one is not None and not np.isnan(one["to_base_low"])]
+        line = max(found, key=lambda one: abs(one["to_base"]), default=None)
+        own = first(*place, removal.kinds, f"influence-{target}", settings.fraction)
         if line is None or own is None:
             return None
         margin = own["to_base_low"] / 2
@@ -170,7 +114,7 @@ def as_the_base(kinds: Sequence[str], selection: str) -> Measure:
         else:
             holds, note = _within(line, "to_base", margin)
             note = f"{KINDS[line['intervention']]}to within {margin:.3g} steps, {note}"
-        return _measured(line, "to_base", holds, line["seeds"], "steps", line["to_base_detectable"], note)
+        return measured(line, "to_base", holds, line["seeds"], "steps", line["to_base_detectable"], note)
 
     return measure
 
@@ -181,7 +125,7 @@ def least_share(tables: Tables, target: str, settings: Settings) -> Measured | N
     if table is None:
         return None
     for kind in planned.TESTS["removal"].kinds:
-        line = _line(
+        line = line_of(
             tables, "dose", target=target, outcome="formation_step", intervention=kind,
             selection=f"influence-{target}",
         )  # fmt: skip
@@ -211,59 +155,9 @@ def _within(line: pd.Series, name: str, margin: float) -> tuple[bool | None, str
     return None, f"{note}; too few runs to tell"
 
 
-def tail(tables: Tables, target: str, settings: Settings) -> Measured | None:
-    """The share of the positive influence that the top 10 % of the samples have."""
-    line = _line(tables, "tail", target=target)
-    if line is None:
-        return None
-    note = f"of scores that are normal within each label it is {100 * line['normal']:.3g} %"
-    holds = bool(line["excess_low"] > 0)
-    return Measured(
-        100 * line["share"], 100 * line["share_low"], 100 * line["share_high"], holds,
-        int(line["samples"]), "% of positive influence", note=note,
-    )  # fmt: skip
-
-
-def repetitive(tables: Tables, target: str, settings: Settings) -> Measured | None:
-    """Whether proponents have more repeated bigrams than samples at random."""
-    line = _line(tables, "enrichment", target=target, side="proponents", name="repeated bigrams")
-    if line is None:
-        return None
-    holds = bool(line["auroc_low"] > 0.5 and line["q"] < 1 - settings.confidence)
-    return _measured(line, "auroc", holds, 0, "AUROC of repeated bigrams")
-
-
-def overlap(tables: Tables, target: str, settings: Settings) -> Measured | None:
-    """With the unit of the same kind that is least alike, against chance and units of other kinds."""
-    table = tables.get("overlap")
-    if table is None:
-        return None
-    # A unit may be another's by its rank.
-    apart = np.array(
-        [
-            not set(one.split()) & set(other.split())
-            for one, other in zip(table["one_units"], table["other_units"], strict=True)
-        ],
-        dtype=bool,
-    )
-    mine = table[apart & ((table["one"] == target) | (table["other"] == target))]
-    kin, rest = mine[mine["same_kind"]], mine[~mine["same_kind"]]
-    if kin.empty:
-        return None
-    line = kin.loc[kin["jaccard"].idxmin()]
-    holds = bool(line["jaccard_low"] > line["chance"] and line["q"] < 1 - settings.confidence)
-    other = line["other"] if line["one"] == target else line["one"]
-    note = f"with {other}; chance, given the labels, {line['chance']:.2f}"
-    if len(rest):
-        most = rest["jaccard"].max()
-        holds &= bool(line["jaccard_low"] > most)
-        note += f"; with units of other kinds up to {most:.2f}"
-    return _measured(line, "jaccard", holds, 0, "Jaccard index", note=note)
-
-
 def contrast(tables: Tables, target: str, settings: Settings) -> Measured | None:
     """The other induction heads lose more of their own metric than heads that are none: ten times as much."""
-    line = _line(tables, "crossed", removed=target)
+    line = line_of(tables, "crossed", removed=target)
     if line is None or np.isnan(line["contrast_low"]):
         return None
     induction, rest = line["induction_change"], line["rest_change"]
@@ -275,35 +169,19 @@ def contrast(tables: Tables, target: str, settings: Settings) -> Measured | None
     return Measured(value, low, high, holds, int(line["seeds"]), "percentage points", detectable, note)
 
 
-def spread(tables: Tables, target: str, settings: Settings) -> Measured | None:
-    """Equivalence: the steps of the steepest rise have their share of the influence, to a factor of two."""
-    table = tables.get("stream")
-    if table is None or table[table["target"] == target].empty:
-        return None
-    mine = table[table["target"] == target]
-    line = mine.loc[mine["gain"].idxmax()]
-    share = line["samples"] / mine["samples"].sum()
-    gain = line["gain"] / mine["gain"].clip(lower=0).sum()
-    ratio, low, high = (line[f"positive_share{end}"] / share for end in ("", "_low", "_high"))
-    note = f"steps {line['start']:.0f} to {line['stop']:.0f} have {100 * gain:.0f} % of the rise"
-    holds: bool | None = bool(low > 0.5 and high < 2)
-    if settings.shuffled:
-        holds, note = None, f"{note}; of samples in random order it could not be otherwise"
-    return Measured(ratio, low, high, holds, int(line["samples"]), "x its share of the samples", note=note)
-
-
 def coupling(tables: Tables, target: str, settings: Settings) -> Measured | None:
     """The correlation of the unit's metric with the ICL score, also given the held-out loss."""
-    line = _line(tables, "coupling", target=target, runs_of="all")
+    line = line_of(tables, "coupling", target=target, runs_of="all")
     if line is None or np.isnan(line["r_low"]):
         return None
     words = "Pearson's r with the ICL score, lower is better"
     note = f"given the held-out loss {_given(line)}"
     mine = tables["coupling"]
-    for _, one in mine[(mine["target"] == target) & (mine["runs_of"] != "all")].iterrows():
+    mine = mine[(mine["target"] == target) & (mine["runs_of"] != "all") & mine["partial_r_low"].notna()]
+    for _, one in mine.iterrows():
         note += f", of {one['runs_of']} alone {_given(one)}"
     holds = bool(line["r_high"] < 0 and line["partial_r_high"] < 0)
-    return _measured(line, "r", holds, line["seeds"], words, note=note)
+    return measured(line, "r", holds, line["seeds"], words, note=note)
 
 
 def _given(line: pd.Series) -> str:
@@ -317,13 +195,13 @@ def transfer(tables: Tables, target: str, settings: Settings) -> Measured | None
         return None
     other = table[(table["experiment"] != table["experiment"].iloc[0]) & (table["target"] == target)]
     effects = {"effects": other}
-    line = _cell(effects, target, "score_area", "augment", f"influence-{target}", settings.fraction)
+    line = cell(effects, target, "score_area", "augment", f"influence-{target}", settings.fraction)
     if line is None or np.isnan(line["to_random_q"]) or not forms(effects, target, settings.start):
         return None
     holds = bool(line["to_random"] > 0 and line["to_random_q"] < 1 - settings.confidence)
-    note = f"in {line['experiment']}; {_p(line, 'to_random')}"
+    note = f"in {line['experiment']}; {p_values(line, 'to_random')}"
     detectable = line["to_random_detectable"]
-    return _measured(line, "to_random", holds, line["seeds"], "mean metric", detectable, note)
+    return measured(line, "to_random", holds, line["seeds"], "mean metric", detectable, note)
 
 
 def beyond(control: str) -> Measure:
@@ -339,15 +217,15 @@ def beyond(control: str) -> Measure:
             & (table["outcome"] == "formation_step")
             & table["control"].isin(names)
         ]
-        if mine.empty or np.isnan(mine.iloc[0]["beyond_low"]) or _all_the_same(mine.iloc[0], "beyond"):
+        if mine.empty or np.isnan(mine.iloc[0]["beyond_low"]) or all_the_same(mine.iloc[0], "beyond"):
             return None
         line = mine.iloc[0]
         told = line["beyond_q"] < 1 - settings.confidence
         holds: bool | None = bool(line["stronger"] and told)
-        detectable, note = line["beyond_detectable"], _p(line, "beyond")
+        detectable, note = line["beyond_detectable"], p_values(line, "beyond")
         if not told and detectable > _whole(table, target):
             holds, note = None, f"{note}; too few runs to tell less than the whole effect"
-        return _measured(line, "beyond", holds, line["seeds"], "steps beyond", detectable, note)
+        return measured(line, "beyond", holds, line["seeds"], "steps beyond", detectable, note)
 
     return measure
 
@@ -361,7 +239,7 @@ def _whole(controls: pd.DataFrame, target: str) -> float:
 
 def lds(tables: Tables, target: str, settings: Settings) -> Measured | None:
     """The linear datamodelling score of influence."""
-    line = _line(tables, "datamodel", target=target, method="influence", outcome="score_area")
+    line = line_of(tables, "datamodel", target=target, method="influence", outcome="score_area")
     if line is None or np.isnan(line["lds"]):
         return None
     holds: bool | None = bool(line["lds_low"] > 0)
@@ -370,30 +248,7 @@ def lds(tables: Tables, target: str, settings: Settings) -> Measured | None:
         note += f", whose mean has a reliability of {line['reliability']:.2f} (estimated)"
     if not holds and line["ceiling"] < detectable:
         holds, note = None, f"{note}; not even the truth would be found"
-    return _measured(line, "lds", holds, line["subsets"], "LDS", detectable, note)
-
-
-def recovered(tables: Tables, target: str, settings: Settings) -> Measured | None:
-    """Of the corpora of known catalysts the one where they are found worst; the top has more in all.
-
-    Where no head forms within the run, nothing made one: those corpora are in the table, and not judged.
-    """
-    table = tables.get("recovery")
-    if table is None or not table["formed"].any():
-        return None
-    mine = table[(table["method"] == "influence") & table["formed"]]
-    line = mine.loc[mine["auroc"].idxmin()]
-    top = mine.loc[(mine["precision"] / mine["rate"]).idxmin()]
-    note = (
-        f"lowest of {mine['experiment'].nunique()} corpora in which a head forms, of "
-        f"{table['experiment'].nunique()}: {line['experiment']}; fewest in the top, "
-        "{:.0f} % [{:.0f}, {:.0f}] where {:.0f} % of all are catalysts: {}".format(
-            *(100 * top[name] for name in ("precision", "precision_low", "precision_high", "rate")),
-            top["experiment"],
-        )
-    )
-    holds = bool((mine["auroc_low"] > 0.5).all() and (mine["precision_low"] > mine["rate"]).all())
-    return _measured(line, "auroc", holds, int(line["samples"]), "AUROC", note=note)
+    return measured(line, "lds", holds, line["subsets"], "LDS", detectable, note)
 
 
 # Of 4,000: where fewer have a spread, most runs came out the same.
@@ -402,19 +257,19 @@ PLACEBO_LEAST = 2000
 
 def placebo(tables: Tables, target: str, settings: Settings) -> Measured | None:
     """How often formation steps of runs that were treated at random seem to differ."""
-    line = _line(tables, "placebo", target=target, outcome="formation_step")
+    line = line_of(tables, "placebo", target=target, outcome="formation_step")
     if line is None or np.isnan(line["rate_low"]):
         return None
     holds, note = _at_nominal_rate(line, f"{line['subsets']} subsets, {line['pairs']} pairs a comparison")
     if line["comparisons"] < PLACEBO_LEAST:
         holds, note = None, f"{note}; in most of them no unit forms"
     words = f"of comparisons have p < {line['nominal']:.2g}"
-    return _measured(line, "rate", holds, int(line["comparisons"]), words, note=note)
+    return measured(line, "rate", holds, int(line["comparisons"]), words, note=note)
 
 
 def no_false_effects(tables: Tables, target: str, settings: Settings) -> Measured | None:
     """How often the unit seems to move where there is nothing to move it."""
-    line = _line(tables, "null", comparison="to_random", outcomes="unit")
+    line = line_of(tables, "null", comparison="to_random", outcomes="unit")
     if line is None:
         return None
     note = f"{line['tests']} tests, of which {line['corrected']} stay after correction"
@@ -422,7 +277,7 @@ def no_false_effects(tables: Tables, target: str, settings: Settings) -> Measure
     if line["corrected"] > 0:
         holds = False
     words = f"of tests have p < {line['nominal']:.2g}"
-    return _measured(line, "rate", holds, int(line["tests"]), words, note=note)
+    return measured(line, "rate", holds, int(line["tests"]), words, note=note)
 
 
 def _at_nominal_rate(line: pd.Series, note: str) -> tuple[bool | None, str]:
@@ -432,34 +287,3 @@ def _at_nominal_rate(line: pd.Series, note: str) -> tuple[bool | None, str]:
     if line["rate_high"] > 2 * line["nominal"]:
         return None, f"{note}; too few to tell from twice the nominal rate"
     return True, note
-
-
-def _measured(
-    line: pd.Series, name: str, holds: bool | None, seeds: float, unit: str,
-    detectable: float = np.nan, note: str = "",
-) -> Measured:  # fmt: skip
-    """What a line says of the measure `name` and its interval."""
-    return Measured(
-        line[name], line[f"{name}_low"], line[f"{name}_high"], holds, int(seeds), unit, detectable, note
-    )
-
-
-def _all_the_same(line: pd.Series, name: str) -> bool:
-    """Whether every run came out as its pair did: the unit formed in none of them."""
-    return bool(line[f"{name}_low"] == 0 and line[f"{name}_high"] == 0)
-
-
-def _p(line: pd.Series, name: str) -> str:
-    """A p-value before and after the correction, which the verdict rests on."""
-    if np.isnan(line[f"{name}_q"]):
-        return ""
-    return f"p {line[f'{name}_p']:.2g}, corrected {line[f'{name}_q']:.2g}"
-
-
-def _line(tables: Tables, table_of: str, **where: str) -> pd.Series | None:
-    table = tables.get(table_of)
-    if table is None:
-        return None
-    for column, value in where.items():
-        table = table[table[column] == value]
-    return table.iloc[0] if len(table) else None

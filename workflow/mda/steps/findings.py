@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mda import cli, files, findings, measures
+from mda import cli, files, findings, measured
 
 
 def judge(
@@ -19,7 +19,7 @@ def judge(
 ) -> None:
     """Write `out`, the columns of `mda.findings.judge`; the names of `tables` say which is which."""
     read = {path.stem: pd.read_csv(path, keep_default_na=True) for path in tables}
-    found = findings.judge(read, targets, measures.Settings(fraction, confidence, start, scope, shuffled))
+    found = findings.judge(read, targets, measured.Settings(fraction, confidence, start, scope, shuffled))
     files.write_text(out, found.to_csv(index=False, float_format="%.6g"))
 
 

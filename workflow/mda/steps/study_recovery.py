@@ -52,7 +52,7 @@ def _formed(found: dict[str, Any], configuration: dict[str, Any]) -> dict[str, b
     """Target -> whether a head of it reaches the threshold in the trained model."""
     metrics = {target["name"]: target["metric"] for target in configuration["targets"]}
     return {
-        name: max(scores[metrics[name]] for scores in target["scores"].values())
+        name: max((scores[metrics[name]] for scores in target["scores"].values()), default=-np.inf)
         >= configuration["evidence"]["threshold"]
         for name, target in found.items()
     }
