@@ -23,7 +23,7 @@ evidence: $(VENV)/installed ## every published finding on the embedded default, 
 	@for corpus in experiments/catalysts/*.yaml; do $(RUN) --no-summary scored --configfile $$corpus || exit; done
 	@$(RUN) --no-summary --configfile experiments/no-catalysts.yaml
 	@$(RUN) --no-summary
-	@$(RUN) --no-summary --configfile experiments/larger.yaml
+	@for other in at-once larger; do $(RUN) --no-summary --configfile experiments/$$other.yaml || exit; done
 	@for model in experiments/replications/*.yaml; do $(RUN) --no-summary compared --configfile $$model || exit; done
 	@$(RUN) evidence --configfile experiments/evidence.yaml
 

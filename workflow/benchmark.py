@@ -23,11 +23,12 @@ from scipy.stats import spearmanr
 
 from bench import passes, peaks, retraining, scale, startup
 from bench.shapes import SHAPES, Setting
-from mda import files
+from mda import files, sections
 from mda.errors import UserError
 from merged import configuration
 
 ROOT = Path(__file__).parent.parent
+PRECISIONS: tuple[sections.Precision, ...] = ("fp32", "bf16")
 # What an accelerator's dense bf16 products reach at most, in TFLOP/s (NVIDIA's data sheets).
 PEAKS = {"H100": 989, "H200": 989, "A100": 312}
 # Of the assumed GPU: an H100 of which scoring reaches this share.
@@ -50,11 +51,12 @@ class Given:
 
 
 def throughput(given: Given) -> str:
-    """Training against scoring, by shape."""
+    """Training against scoring, by shape and precision."""
     parts = []
     for shape in given.shapes:
-        setting = given.setting(shape)
-        parts.append(passes.throughput(setting, setting.store(given.folder), given.repetitions))
+        for precision in PRECISIONS if torch.cuda.is_available() else PRECISIONS[:1]:
+            setting = Setting(shape, given.context, given.rows, precision)
+            parts.append(passes.throughput(setting, setting.store(given.folder), given.repetitions))
     return "\n".join(parts)
 
 
@@ -96,7 +98,7 @@ def precisions(given: Given) -> str:
     lines = []
     for shape in given.shapes:
         scores = {}
-        for precision in ("fp32", "bf16"):
+        for precision in PRECISIONS:
             setting = Setting(shape, given.context, given.rows, precision)
             store = setting.store(given.folder)
             line, scores[precision] = passes.rates(setting, store, given.repetitions, _peak())

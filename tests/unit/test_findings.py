@@ -269,16 +269,18 @@ def test_every_finding_names_its_file_and_rule():
 
 
 @pytest.mark.parametrize(("formed", "verdict"), [(1.0, findings.REPRODUCED), (0.0, findings.NOT_TESTED)])
-def test_transfer_asks_for_a_unit_that_forms_in_the_larger_model(formed, verdict):
-    """And reads its lines, not this experiment's, which say the opposite here."""
+@pytest.mark.parametrize(("role", "finding"), [("larger", "transfer"), ("at-once", "at-once")])
+def test_transfer_asks_for_a_unit_that_forms_in_the_other_experiment(formed, verdict, role, finding):
+    """And reads its lines, not those of this one or of a third, which say the opposite here."""
     cell = CELL | {"outcome": "score_area", "intervention": "augment", "selection": "influence-unit"}
     lines = [
-        cell | {"experiment": "this"} | difference("to_random", -0.1, 0.02),
-        cell | {"experiment": "larger"} | difference("to_random", 0.1, 0.02),
-        CELL | {"experiment": "larger", "intervention": "base", "selection": "none", "fraction": 0.0,
-                "formed": formed, "mean": 140.0},
+        cell | {"role": "own", "experiment": "this"} | difference("to_random", -0.1, 0.02),
+        cell | {"role": "third", "experiment": "third"} | difference("to_random", -0.1, 0.02),
+        cell | {"role": role, "experiment": "other"} | difference("to_random", 0.1, 0.02),
+        CELL | {"role": role, "experiment": "other", "intervention": "base", "selection": "none",
+                "fraction": 0.0, "formed": formed, "mean": 140.0},
     ]  # fmt: skip
-    assert verdicts(effects=effects(), augmentation=pd.DataFrame(lines))["transfer"] == verdict
+    assert verdicts(effects=effects(), augmentation=pd.DataFrame(lines))[finding] == verdict
 
 
 @pytest.mark.parametrize(
@@ -327,7 +329,7 @@ def test_catalysts_are_found_where_the_worst_corpus_says_so(worst, other_top, ve
     ]  # fmt: skip
     judged = findings.judge({"recovery": pd.DataFrame(lines)}, ["unit"], SETTINGS).set_index("finding")
     assert judged.loc["recovery", ["verdict", "value"]].tolist() == [verdict, worst]
-    assert "lowest of 2 corpora in which a head forms, of 3: b" in judged.loc["recovery", "note"]
+    assert "lowest where a head forms (2 of 3 corpora): b" in judged.loc["recovery", "note"]
     none = findings.judge({"recovery": pd.DataFrame(lines).assign(formed=False)}, ["unit"], SETTINGS)
     assert none.set_index("finding").loc["recovery", "verdict"] == findings.NOT_TESTED
 

@@ -135,3 +135,17 @@ def test_points_depend_on_the_seed_and_the_row_alone():
     points = output_layer.points_of(rows, 4, 0)
     assert torch.equal(output_layer.points_of(rows[order], 4, 0), points[order])
     assert not torch.equal(output_layer.points_of(rows, 4, 1), points)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_losses_of_all_sizes_are_those_of_float64(precision):
+    """Of a token that is all but certain, and of one whose share is below the smallest float32."""
+    weight = torch.tensor([[1.0], [0.0], [-1.0]])
+    hidden = torch.tensor([[0.5], [4.0], [16.0], [64.0], [128.0]]).repeat_interleave(3, dim=0)
+    labels = torch.arange(3).repeat(5)
+    expected = functional.cross_entropy(hidden.double() @ weight.double().T, labels, reduction="none")
+    with models.precision(torch.device("cpu"), precision):
+        found = output_layer._Losses.apply(hidden, weight, labels, None)
+    # As a share, and where it is tiny absolutely: nothing is known below the spacing of float32.
+    rtol = {"fp32": 1e-6, "bf16": 5e-3}[precision]
+    torch.testing.assert_close(found.double(), expected, rtol=rtol, atol=1e-7)

@@ -297,9 +297,11 @@ def _check_sizes(config: Config) -> None:
 
 def _check_studies(config: Config) -> None:
     studies = config.studies
-    if studies.dose is not None and "replace" in studies.dose.kinds and max(studies.dose.fractions) > 0.5:
+    dose = studies.dose
+    replaced = dose is not None and any(curve.kind == "replace" for curve in dose.curves)
+    if dose is not None and replaced and max(dose.fractions) > 0.5:
         raise ValueError(
-            f"studies.dose: 'replace' at fraction {max(studies.dose.fractions):g} has fewer unselected "
+            f"studies.dose: 'replace' at fraction {max(dose.fractions):g} has fewer unselected "
             "samples than places to fill"
         )
     if studies.time is not None:

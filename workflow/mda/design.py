@@ -35,8 +35,8 @@ def study_cells(settings: config.Config) -> list[Cell]:
 
     main = [settings.main_fraction]
     if studies.dose is not None:
-        for kind in studies.dose.kinds:
-            add(kind, studies.dose.selections, studies.dose.fractions)
+        for curve in studies.dose.curves:
+            add(curve.kind, curve.selections, studies.dose.fractions)
     if studies.controls is not None:
         add(studies.controls.kind, ["influence", *studies.controls.selections], main)
         add(studies.controls.kind, variants.other_curvatures(settings), main)

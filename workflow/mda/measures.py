@@ -188,20 +188,23 @@ def _given(line: pd.Series) -> str:
     return "{:.2f} [{:.2f}, {:.2f}]".format(*(line[f"partial_r{end}"] for end in ("", "_low", "_high")))
 
 
-def transfer(tables: Tables, target: str, settings: Settings) -> Measured | None:
-    """In the other experiment of the table, whose samples have this one's motifs."""
-    table = tables.get("augmentation")
-    if table is None:
-        return None
-    other = table[(table["experiment"] != table["experiment"].iloc[0]) & (table["target"] == target)]
-    effects = {"effects": other}
-    line = cell(effects, target, "score_area", "augment", f"influence-{target}", settings.fraction)
-    if line is None or np.isnan(line["to_random_q"]) or not forms(effects, target, settings.start):
-        return None
-    holds = bool(line["to_random"] > 0 and line["to_random_q"] < 1 - settings.confidence)
-    note = f"in {line['experiment']}; {p_values(line, 'to_random')}"
-    detectable = line["to_random_detectable"]
-    return measured(line, "to_random", holds, line["seeds"], "mean metric", detectable, note)
+def transfer(role: str) -> Measure:
+    """What new samples do in another experiment that has this one's motifs, by its role."""
+
+    def measure(tables: Tables, target: str, settings: Settings) -> Measured | None:
+        table = tables.get("augmentation")
+        if table is None:
+            return None
+        effects = {"effects": table[(table["role"] == role) & (table["target"] == target)]}
+        line = cell(effects, target, "score_area", "augment", f"influence-{target}", settings.fraction)
+        if line is None or np.isnan(line["to_random_q"]) or not forms(effects, target, settings.start):
+            return None
+        holds = bool(line["to_random"] > 0 and line["to_random_q"] < 1 - settings.confidence)
+        note = f"in {line['experiment']}; {p_values(line, 'to_random')}"
+        detectable = line["to_random_detectable"]
+        return measured(line, "to_random", holds, line["seeds"], "mean metric", detectable, note)
+
+    return measure
 
 
 def beyond(control: str) -> Measure:

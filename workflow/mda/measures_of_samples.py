@@ -85,9 +85,10 @@ def recovered(tables: Tables, target: str, settings: Settings) -> Measured | Non
     mine = table[(table["method"] == "influence") & table["formed"]]
     line = mine.loc[mine["auroc"].idxmin()]
     top = mine.loc[(mine["precision"] / mine["rate"]).idxmin()]
+    number, among = mine["experiment"].nunique(), table["experiment"].nunique()
     note = (
-        f"lowest of {mine['experiment'].nunique()} corpora in which a head forms, of "
-        f"{table['experiment'].nunique()}: {line['experiment']}; fewest in the top, "
+        f"lowest where a head forms ({number} of {among} corpora): "
+        f"{line['experiment']}; fewest in the top, "
         "{:.0f} % [{:.0f}, {:.0f}] where {:.0f} % of all are catalysts: {}".format(
             *(100 * top[name] for name in ("precision", "precision_low", "precision_high", "rate")),
             top["experiment"],

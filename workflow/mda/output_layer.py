@@ -16,7 +16,7 @@ import torch
 from transformers import PreTrainedModel
 
 # Logits at a time: few enough for a CPU's cache to help, or to keep a GPU busy and its memory free.
-LOGITS = {"cpu": 2**22, "cuda": 2**26}
+LOGITS = {"cpu": 2**22, "cuda": 2**27}
 
 
 def losses(
@@ -52,34 +52,35 @@ class _Losses(torch.autograd.Function):
         labels: torch.Tensor | None,
         points: torch.Tensor | None,
     ) -> torch.Tensor:
-        found, gradients = [], []
+        found, gradients, drawn_here = [], [], []
         labelled, place, kind = weight, hidden.device.type, hidden.dtype
+        exact = torch.promote_types(kind, torch.float32)
         if torch.is_autocast_enabled(place):
             # Once, not once a part.
             hidden, weight = (each.to(torch.get_autocast_dtype(place)) for each in (hidden, weight))
         for begin in range(0, len(hidden), step := max(1, LOGITS[place] // len(weight))):
             part = slice(begin, begin + step)
-            logits = hidden[part] @ weight.T
-            scores = logits.to(torch.promote_types(logits.dtype, torch.float32))
-            # In place: another copy of the logits costs as much time as the exponential.
-            scores.sub_(scores.amax(dim=1, keepdim=True))
-            if labels is not None:
-                wanted = labels[part, None]
-                own = scores.gather(1, wanted)
-                powers = scores.exp_()
-            else:
+            # In the logits' own type, computed in float32: the time goes to reading and writing them.
+            shares = torch.softmax(hidden[part] @ weight.T, dim=1)
+            if labels is None:
                 assert points is not None
-                powers = scores.exp_()
-                wanted = drawn(powers, points[part])[:, None]
-                own = powers.gather(1, wanted).log()
-            total = powers.sum(dim=1, keepdim=True)
-            loss = total.log() - own
-            # Of a token that is all but certain, p W and W of the label nearly cancel: together, in float32.
-            others = powers.scatter_(1, wanted, 0).div_(total).to(logits.dtype)
-            gradients.append(others @ weight + torch.expm1(-loss) * labelled[wanted[:, 0]])
-            found.append(loss[:, 0])
+                drawn_here.append(drawn(shares, points[part]))
+            wanted = (drawn_here[-1] if labels is None else labels[part])[:, None]
+            own = shares.gather(1, wanted).to(exact)
+            others = shares.scatter_(1, wanted, 0)
+            rest = others.sum(dim=1, keepdim=True, dtype=exact)
+            # Of a token that is all but certain, p W and W of the label nearly cancel: p - 1 from the others.
+            gradients.append(others @ weight - rest * labelled[wanted[:, 0]])
+            found.append(torch.where(own < 0.5, -own.log(), -torch.log1p(-rest))[:, 0])
+        losses = torch.cat(found)
+        rare = losses.isinf()
+        if rare.any():
+            # A share below the smallest number.
+            wanted = torch.cat(drawn_here) if labels is None else labels
+            scores = torch.log_softmax((hidden[rare] @ weight.T).to(exact), dim=1)
+            losses[rare] = -scores.gather(1, wanted[rare, None])[:, 0]
         context.save_for_backward(torch.cat(gradients).to(kind))
-        return torch.cat(found)
+        return losses
 
     @staticmethod
     def backward(context: Any, *outside: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:

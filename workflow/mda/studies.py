@@ -10,17 +10,31 @@ from mda.section import Fraction, Name, Natural, Positive, Section, Unique
 from mda.sections import InterventionKind, SelectionMethod, Target
 
 
+class Curve(Section):
+    """One kind of change to the training stream, made with more and more of some selections."""
+
+    kind: InterventionKind
+    selections: Annotated[list[SelectionMethod], Field(min_length=1), Unique]
+
+    @model_validator(mode="after")
+    def _control(self) -> Curve:
+        if not {"influence", "random"} <= set(self.selections):
+            raise ValueError("'selections' needs 'influence', and 'random' to hold it against")
+        return self
+
+
 class Dose(Section):
     """How the effect grows with the share of the samples."""
 
-    kinds: Annotated[list[InterventionKind], Field(min_length=1), Unique]
-    selections: Annotated[list[SelectionMethod], Field(min_length=1), Unique]
+    curves: Annotated[list[Curve], Field(min_length=1)]
     fractions: Annotated[list[Fraction], Field(min_length=1), Unique]
 
     @model_validator(mode="after")
-    def _control(self) -> Dose:
-        if not {"influence", "random"} <= set(self.selections):
-            raise ValueError("'selections' needs 'influence', and 'random' to hold it against")
+    def _once(self) -> Dose:
+        kinds = [curve.kind for curve in self.curves]
+        for kind in kinds:
+            if kinds.count(kind) > 1:
+                raise ValueError(f"'curves' names '{kind}' twice")
         return self
 
 
@@ -96,5 +110,6 @@ class Studies(Section):
     time: Time | None
     datamodel: Datamodel | None
     validity: Validity | None
+    at_once: Name | None
     larger: Name | None
     replications: Annotated[list[Name], Unique, BeforeValidator(lambda names: names or [])]

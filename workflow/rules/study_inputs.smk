@@ -48,7 +48,9 @@ def study_tables():
     scores, targets = "<results>/scores/scores.parquet", "<results>/heads/targets.json"
     confidence, window = {"confidence": CONFIG.evidence.confidence}, {"window": CONFIG.run.window}
     main = {"fraction": MAIN_FRACTION, **confidence}
-    larger = [] if STUDIES.larger is None else [STUDIES.larger]
+    # As whom -> the experiment.
+    others = {"at-once": STUDIES.at_once, "larger": STUDIES.larger}
+    others = {role: name for role, name in others.items() if name is not None}
     metrics = {target.name: target.metric for target in CONFIG.targets}
     found = {
         "coupling": ({"outcomes": "<results>/evidence/outcomes.csv"}, confidence),
@@ -71,19 +73,22 @@ def study_tables():
             {"metrics": metrics, **confidence},
         ),
     }
-    if larger or {"augment", "duplicate"} & {cell.intervention for cell in CELLS_OF["evidence"]}:
+    if others or {"augment", "duplicate"} & {cell.intervention for cell in CELLS_OF["evidence"]}:
         found["augmentation"] = (
             {
-                of: [f"<results>/evidence/{of}.csv"] + [f"results/{name}/tables/{of}.csv" for name in larger]
+                of: [
+                    f"<results>/evidence/{of}.csv",
+                    *(f"results/{name}/tables/{of}.csv" for name in others.values()),
+                ]
                 for of in ("effects", "outcomes")
             },
-            {"experiments": [EXPERIMENT, *larger], **main},
+            {"experiments": {"own": EXPERIMENT, **others}, **main},
         )
     if STUDIES.dose is not None:
         dose = STUDIES.dose
         found["dose"] = (
             {"effects": "<results>/evidence/effects.csv"},
-            {"kinds": dose.kinds, "selections": dose.selections, **confidence},
+            {"curves": {curve.kind: curve.selections for curve in dose.curves}, **confidence},
         )
     names = variants.names(CONFIG)
     if names:

@@ -1,4 +1,4 @@
-"""New samples with the top ones' structure, against as many random and repeated ones, at every scale."""
+"""New samples with the top ones' structure, against as many random and repeated ones; in other runs too."""
 
 from pathlib import Path
 
@@ -12,23 +12,26 @@ CELLS = ("augment", "duplicate")
 def table(
     effects: list[Path],
     outcomes: list[Path],
-    experiments: list[str],
+    experiments: dict[str, str],
     fraction: float,
     confidence: float,
     out: Path,
 ) -> None:
-    """Write `out`: the effects of the insertions at one fraction, with `experiment` before them.
+    """Write `out`: the effects of the insertions at one fraction, with `role` and `experiment` before them.
+
+    `experiments` are role -> name: 'own', and those that have this one's motifs.
 
     The columns `to_duplicates`... are the difference, paired by seed, of new samples to as many duplicates
     of the same selection; see `evidence.compare`.
     """
     parts = []
-    for name, path, runs in zip(experiments, effects, outcomes, strict=True):
+    for (role, name), path, runs in zip(experiments.items(), effects, outcomes, strict=True):
         found = _against_duplicates(pd.read_csv(path), pd.read_csv(runs), confidence)
         own = found["selection"].isin(["random"]) | (found["selection"] == "influence-" + found["target"])
         inserted = found["intervention"].isin(CELLS) & (found["fraction"] == fraction) & own
         wanted = found[inserted | (found["intervention"] == "base")]
         wanted.insert(0, "experiment", name)
+        wanted.insert(0, "role", role)
         parts.append(wanted)
     files.write_text(out, pd.concat(parts).to_csv(index=False, float_format="%.6g"))
 

@@ -2,20 +2,22 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from mda import cli, evidence, files
 
 
-def table(effects: Path, kinds: list[str], selections: list[str], confidence: float, out: Path) -> None:
-    """Write `out`: the lines of `effects` of these kinds and methods, and `smallest`.
+def table(effects: Path, curves: dict[str, list[str]], confidence: float, out: Path) -> None:
+    """Write `out`: the lines of `effects` of these kinds and their methods (`curves`), and `smallest`.
 
     `smallest` is `mda.evidence.smallest_fraction` of the line's selection; empty where none has an effect.
     """
     found = pd.read_csv(effects)
     method = found["selection"].str.partition("-")[0]
     own = (method != "influence") | (found["selection"] == "influence-" + found["target"])
-    found = found[found["intervention"].isin(kinds) & method.isin(selections) & own]
+    kinds = zip(found["intervention"], method, strict=True)
+    found = found[own & np.array([by in curves.get(kind, []) for kind, by in kinds], dtype=bool)]
     keys = ["target", "outcome", "intervention", "selection"]
     smallest = {key: evidence.smallest_fraction(part, confidence) for key, part in found.groupby(keys)}
     found = found.assign(smallest=[smallest[key] for key in found[keys].itertuples(index=False, name=None)])
