@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from bench import scale
 from bench.shapes import Setting, query, trainer
 from bench.timing import Spread, in_turns, table
-from mda import architectures, influence, memory, output_layer, parallel, training
+from mda import architectures, influence, memory, output_layer, parallel, sections, training
 from mda import model as models
 from mda.curvature import Factors
 from mda.tokens import TokenStore
@@ -39,16 +39,17 @@ class Scored:
         return self.tracker.fit(self.rows, "ekfac", len(self.rows))
 
     def score(self) -> dict[str, np.ndarray]:
-        """Head -> influence of each row."""
-        found = self.tracker.score(self.rows, self.factors, "ekfac", DAMPING, len(self.rows))
-        return {
-            asked.target: np.sum([value for kind, value in parts.items() if kind != "loss"], axis=0)
-            for asked, parts in found
-        }
+        """All of a shard: what is computed once, and the samples."""
+        self.known = self.directions()
+        return self.samples()
 
-    def samples(self) -> object:
-        """The pass over the samples alone."""
-        return self.tracker.along(self.known, self.rows, len(self.rows))
+    def samples(self) -> dict[str, np.ndarray]:
+        """The pass over the samples alone: head -> influence of each row."""
+        _, scores = self.tracker.along(self.known, self.rows, len(self.rows))
+        return {
+            str(head): np.sum(list(parts.values()), axis=0)
+            for head, parts in zip(self.heads, scores, strict=True)
+        }
 
     def directions(self) -> list[influence.Direction]:
         """What is computed once a shard, before the samples: the probes' gradients by the curvature."""
@@ -165,8 +166,8 @@ def _further(ratio: Spread, heads: int) -> str:
 def against_one_at_a_time(setting: Setting, store: TokenStore, heads: int, repetitions: int) -> str:
     """Both ways to the scores of some heads, in seconds, and how far the scores agree: a table.
 
-    Both are given the same factors and preconditioned gradients of the probes; what is compared is the pass
-    over the samples, of ours with the probes' gradients.
+    Both are given the same preconditioned gradients of the probes; what is compared is the pass over the
+    samples. Ours is also done in bf16, against the plain way in fp32.
     """
     scored = Scored(setting, store, setting.heads(-(-heads // setting.size.heads))[:heads])
     gradients: dict[str, dict[str, torch.Tensor]] = {}
@@ -180,27 +181,36 @@ def against_one_at_a_time(setting: Setting, store: TokenStore, heads: int, repet
     def plain(name: str) -> None:
         results[name] = one_at_a_time(model, scored, gradients, ways[name])
 
-    works: dict[str, Callable[[], object]] = {"ours": lambda: results.update(ours=scored.score())}
+    def ours(precision: sections.Precision) -> None:
+        scored.tracker.precision = precision
+        results[precision] = scored.samples()
+
+    precisions: tuple[sections.Precision, ...] = ("fp32", "bf16")
+    works: dict[str, Callable[[], object]] = {name: partial(ours, name) for name in precisions}
     works |= {name: partial(plain, name) for name in ways}
     found = in_turns(works, repetitions)
     head = [
-        "heads", "rows", "one at a time, differentiated", "s", "here, s", "times as fast",
+        "heads", "rows", "one at a time, differentiated", "s", "here in", "s", "times as fast",
         "rank correlation, least of the heads",
     ]  # fmt: skip
     lines = []
     for name in ways:
-        agreement = [spearmanr(results["ours"][unit], results[name][unit]).statistic for unit in gradients]
-        lines.append(
-            [
-                str(heads),
-                f"{setting.rows} of {setting.context}",
-                name,
-                found[name].text(1),
-                found["ours"].text(1),
-                found[name].over(found["ours"]).text(1),
-                f"{min(agreement):.4f}",
+        for precision in precisions:
+            agreement = [
+                spearmanr(results[precision][unit], results[name][unit]).statistic for unit in gradients
             ]
-        )
+            lines.append(
+                [
+                    str(heads),
+                    f"{setting.rows} of {setting.context}",
+                    name,
+                    found[name].text(1),
+                    precision,
+                    found[precision].text(2),
+                    found[name].over(found[precision]).text(1),
+                    f"{min(agreement):.4f}",
+                ]
+            )
     return table(head, lines)
 
 

@@ -52,40 +52,54 @@ class _Losses(torch.autograd.Function):
         labels: torch.Tensor | None,
         points: torch.Tensor | None,
     ) -> torch.Tensor:
-        found, gradients, drawn_here = [], [], []
         labelled, place, kind = weight, hidden.device.type, hidden.dtype
-        exact = torch.promote_types(kind, torch.float32)
         if torch.is_autocast_enabled(place):
             # Once, not once a part.
             hidden, weight = (each.to(torch.get_autocast_dtype(place)) for each in (hidden, weight))
-        for begin in range(0, len(hidden), step := max(1, LOGITS[place] // len(weight))):
-            part = slice(begin, begin + step)
-            # In the logits' own type, computed in float32: the time goes to reading and writing them.
-            shares = torch.softmax(hidden[part] @ weight.T, dim=1)
-            if labels is None:
-                assert points is not None
-                drawn_here.append(drawn(shares, points[part]))
-            wanted = (drawn_here[-1] if labels is None else labels[part])[:, None]
-            own = shares.gather(1, wanted).to(exact)
-            others = shares.scatter_(1, wanted, 0)
-            rest = others.sum(dim=1, keepdim=True, dtype=exact)
-            # Of a token that is all but certain, p W and W of the label nearly cancel: p - 1 from the others.
-            gradients.append(others @ weight - rest * labelled[wanted[:, 0]])
-            found.append(torch.where(own < 0.5, -own.log(), -torch.log1p(-rest))[:, 0])
-        losses = torch.cat(found)
-        rare = losses.isinf()
-        if rare.any():
-            # A share below the smallest number.
-            wanted = torch.cat(drawn_here) if labels is None else labels
-            scores = torch.log_softmax((hidden[rare] @ weight.T).to(exact), dim=1)
-            losses[rare] = -scores.gather(1, wanted[rare, None])[:, 0]
-        context.save_for_backward(torch.cat(gradients).to(kind))
+        # Which would turn all logits to float32 before the softmax.
+        with torch.autocast(place, enabled=False):
+            losses, gradients = _in_parts(hidden, weight, labelled, labels, points)
+        context.save_for_backward(gradients.to(kind))
         return losses
 
     @staticmethod
     def backward(context: Any, *outside: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
         (gradient,) = context.saved_tensors
         return gradient * outside[0][:, None].to(gradient.dtype), None, None, None
+
+
+def _in_parts(
+    hidden: torch.Tensor,
+    weight: torch.Tensor,
+    labelled: torch.Tensor,
+    labels: torch.Tensor | None,
+    points: torch.Tensor | None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Losses and their gradients in the hidden states; `labelled` is the weight in full precision."""
+    exact = torch.promote_types(hidden.dtype, torch.float32)
+    found, gradients, wanted = [], [], []
+    for begin in range(0, len(hidden), step := max(1, LOGITS[hidden.device.type] // len(weight))):
+        part = slice(begin, begin + step)
+        # In the logits' own type, computed in float32: the time goes to reading and writing them.
+        shares = torch.softmax(hidden[part] @ weight.T, dim=1)
+        if labels is None:
+            assert points is not None
+            wanted.append(drawn(shares, points[part])[:, None])
+        else:
+            wanted.append(labels[part, None])
+        own = shares.gather(1, wanted[-1]).to(exact)
+        others = shares.scatter_(1, wanted[-1], 0)
+        rest = others.sum(dim=1, keepdim=True, dtype=exact)
+        # Of a token that is all but certain, p W and W of the label nearly cancel: p - 1 from the others.
+        gradients.append(others @ weight - rest * labelled[wanted[-1][:, 0]])
+        found.append(torch.where(own < 0.5, -own.log(), -torch.log1p(-rest))[:, 0])
+    losses = torch.cat(found)
+    rare = losses.isinf()
+    if rare.any():
+        # A share below the smallest number.
+        scores = torch.log_softmax((hidden[rare] @ weight.T).to(exact), dim=1)
+        losses[rare] = -scores.gather(1, torch.cat(wanted)[rare])[:, 0]
+    return losses, torch.cat(gradients)
 
 
 def drawn(weights: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
