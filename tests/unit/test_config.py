@@ -217,6 +217,22 @@ def test_the_configured_curvature_is_no_other(override):
     assert "kfac-induction-1" not in {cell.selection for cell in design.study_cells(checked)}
 
 
+def test_every_curvature_is_asked_at_every_damping_and_number_of_samples(override):
+    checked = config.check(override("studies.curvature.strategies", ["identity", "kfac"]))
+    names = variants.names(checked)
+    both = "strategy-kfac_damping-0.01"
+    assert {both, "strategy-kfac_samples-125", "damping-0.01", "strategy-kfac"} <= set(names)
+    assert not [name for name in names if name.startswith("strategy-identity_")]
+    found = variants.attribution(checked, variants.place(both))
+    assert (found.fit.strategy, found.damping) == ("kfac", 0.01)
+    assert found.fit.samples == checked.attribution.fit.samples
+    # What is fitted does not depend on the damping.
+    fitted = {name: variants.fitted_in(variants.place(name)) for name in (both, "damping-0.01", "seed-1")}
+    assert fitted == {
+        both: "variants/strategy-kfac/", "damping-0.01": "", "seed-1": "variants/seed-1/",
+    }  # fmt: skip
+
+
 def test_removals_that_are_configured_are_judged_without_any_study(override):
     """So that `snakemake evidence` has what `snakemake` has."""
     nothing = {"dose": None, "controls": None, "specificity": None, "time": None, "datamodel": None}

@@ -49,7 +49,7 @@ def variants(
                 {
                     "target": target,
                     "variant": variant,
-                    "changed": variant.partition("-")[0],
+                    "changed": " and ".join(part.partition("-")[0] for part in variant.split("_")),
                     "samples": len(one),
                     **_columns("spearman", statistics.rank_correlation(one, two, confidence)),
                     **_columns("overlap", statistics.proportion(common, number, confidence)),

@@ -75,14 +75,23 @@ def _dose(table: pd.DataFrame, palette: Palette) -> Figure:
     return figure
 
 
+def _words(variant: str) -> str:
+    """The changes of a variant, as `mda.variants` names it."""
+    changes = [change.removeprefix("strategy-").split("-", 1) for change in variant.split("_")]
+    return ", ".join(" ".join(change) for change in changes)
+
+
 def _agreement(table: pd.DataFrame, palette: Palette) -> Figure:
     targets = list(dict.fromkeys(table["target"]))
     rows = len(table) // len(targets)
     figure, axes = _grid(len(targets), 2, 0.5 + 0.17 * rows, sharey="row")
     for row, target in zip(axes, targets, strict=True):
         mine = table[table["target"] == target]
-        names = [variant.replace("-", " ", 1) for variant in mine["variant"]]
-        colors = [palette.get(variant.removeprefix("strategy-"), COMMON) for variant in mine["variant"]]
+        names = [_words(variant) for variant in mine["variant"]]
+        colors = [
+            palette.get(variant.removeprefix("strategy-").partition("_")[0], COMMON)
+            for variant in mine["variant"]
+        ]
         forest(row[0], mine, "spearman", names, colors, zero=None)
         forest(row[1], mine, "overlap", names, colors, zero=None)
         row[1].axvline(mine["chance"].iloc[0], color="0.6", linestyle=":", linewidth=0.8)

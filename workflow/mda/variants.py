@@ -1,7 +1,8 @@
-"""Variants of the attribution: the configured one with one setting changed.
+"""Variants of the attribution: the configured one with a setting changed, or two.
 
 A variant's files lie in a folder of their own, `variants/{name}/`, laid out like those of the
-configured attribution, which has none: `place` is that folder in a path, or ''.
+configured attribution, which has none: `place` is that folder in a path, or ''. A name is made of the
+changes: `strategy-kfac_damping-0.01`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from mda.sections import Attribution, Target
 
 # The variant that scores the targets of the study of specificity.
 OTHER_UNITS = "other-units"
+# Between two changes.
+AND = "_"
 
 
 def place(variant: str | None) -> str:
@@ -23,8 +26,11 @@ def names(config: Config) -> list[str]:
     study, found = config.studies.curvature, strategies(config)
     if study is not None:
         fitted = config.attribution.fit.samples
-        found += [f"damping-{value:g}" for value in study.dampings]
-        found += [f"samples-{max(1, round(share * fitted))}" for share in study.samples]
+        changes = [f"damping-{value:g}" for value in study.dampings]
+        changes += [f"samples-{max(1, round(share * fitted))}" for share in study.samples]
+        # The identity has no eigenvalues, and is fitted on nothing.
+        fitting = [name for name in strategies(config) if name != "strategy-identity"]
+        found += changes + [f"{name}{AND}{change}" for name in fitting for change in changes]
         # Of the choice of the fitted samples, and of their sampled labels.
         found += [f"seed-{seed}" for seed in study.seeds]
     return found + checkpoints(config)
@@ -58,10 +64,23 @@ def checkpoints(config: Config) -> list[str]:
 def attribution(config: Config, folder: str) -> Attribution:
     """The settings of the attribution in a folder, as `place` gives it."""
     settings = config.attribution
-    name = folder.removeprefix("variants/").removesuffix("/")
-    if name in ("", OTHER_UNITS):
-        return settings
-    key, _, value = name.partition("-")
+    name = _name(folder)
+    for change in [] if name in ("", OTHER_UNITS) else name.split(AND):
+        settings = _changed(settings, *change.split("-", 1))
+    return settings
+
+
+def fitted_in(folder: str) -> str:
+    """The folder that has the factors of the attribution in a folder: damping changes none."""
+    changes = [change for change in _name(folder).split(AND) if not change.startswith("damping-")]
+    return place(AND.join(changes) or None)
+
+
+def _name(folder: str) -> str:
+    return folder.removeprefix("variants/").removesuffix("/")
+
+
+def _changed(settings: Attribution, key: str, value: str) -> Attribution:
     if key == "damping":
         return settings.model_copy(update={"damping": float(value)})
     if key == "checkpoint":

@@ -38,9 +38,9 @@ def factors(wildcards):
 
 def factors_in(place):
     """The same of the attribution in a folder."""
-    fit = variants.attribution(CONFIG, place).fit
+    fit, fitted = variants.attribution(CONFIG, place).fit, variants.fitted_in(place)
     names = (["eigen"] if fit.has_eigenvectors else []) + (["lambda"] if fit.has_lambdas else [])
-    return [f"<results>/{place}factors/{name}.safetensors" for name in names]
+    return [f"<results>/{fitted}factors/{name}.safetensors" for name in names]
 
 
 def attributed_units(wildcards):
