@@ -31,8 +31,8 @@ ROOT = Path(__file__).parent.parent
 PRECISIONS: tuple[sections.Precision, ...] = ("fp32", "bf16")
 # What an accelerator's dense bf16 products reach at most, in TFLOP/s (NVIDIA's data sheets).
 PEAKS = {"H100": 989, "H200": 989, "A100": 312}
-# Of the assumed GPU: an H100 of which scoring reaches this share.
-ASSUMED_SHARE = 0.2
+# Operations a second of scoring all heads of a layer on an H200 in bf16, by shape (benchmarks.md).
+H200 = {"14m": 109e12, "160m": 286e12}
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ def throughput(given: Given) -> str:
 
 def one_at_a_time(given: Given) -> str:
     """Against one head and one sample at a time."""
-    setting = given.setting(given.shapes[0], max(16, given.rows))
+    # Ranks need some rows.
+    setting = given.setting(given.shapes[0], max(32, given.rows))
     return passes.against_one_at_a_time(setting, setting.store(given.folder), 8, given.repetitions)
 
 
@@ -112,30 +113,33 @@ def precisions(given: Given) -> str:
 
 
 def on_paper(given: Given) -> str:
-    """At scale, by an assumed GPU's rate and by the one here: of the largest shape, as it would be run."""
+    """At scale, by the rates of an H200 and by those here, as it would be run."""
     cuda = torch.cuda.is_available()
-    setting = Setting(given.shapes[-1], given.context, given.rows, "bf16" if cuda else "fp32")
-    rate = passes.achieved(setting, setting.store(given.folder), given.repetitions)
+    settings = [Setting(shape, given.context, given.rows, PRECISIONS[cuda]) for shape in given.shapes]
+    rates = {
+        setting.shape: passes.achieved(setting, setting.store(given.folder), given.repetitions)
+        for setting in settings
+    }
     host = psutil.virtual_memory().total
     here = scale.Machine(
-        f"Measured: this machine ({hardware()}) at {setting.shape} in {setting.precision}",
-        rate=rate,
+        f"Machines like this one ({hardware()}) in {settings[0].precision}, as measured now",
+        rates=rates,
         device=torch.cuda.mem_get_info()[1] if cuda else host,
         host=host,
         disk=shutil.disk_usage(given.folder).total,
         at_once=1,
         width=2 if cuda else 4,
     )
-    assumed = scale.Machine(
-        f"Assumed: H100s of 80 GiB on which scoring reaches {ASSUMED_SHARE:.0%} of the peak in bf16",
-        rate=ASSUMED_SHARE * PEAKS["H100"] * 1e12,
-        device=80 * scale.GIB,
+    gpus = scale.Machine(
+        "H200s in bf16, as measured on one",
+        rates=H200,
+        device=140 * scale.GIB,
         host=64 * scale.GIB,
         disk=10 * scale.TIB,
         at_once=16,
         width=2,
     )
-    return scale.on_paper(assumed) + "\n" + scale.on_paper(here)
+    return scale.on_paper(gpus) + "\n" + scale.on_paper(here)
 
 
 def _peak() -> float | None:

@@ -314,14 +314,22 @@ def test_runs_treated_at_random_differ_at_the_nominal_rate(low, high, comparison
 
 
 @pytest.mark.parametrize(
-    ("worst", "other_top", "verdict"),
-    [(0.7, 0.4, findings.YES), (0.55, 0.4, findings.NO), (0.7, 0.12, findings.NO)],
+    ("worst", "other_top", "decoys", "verdict"),
+    [
+        (0.7, 0.4, 0.6, findings.YES),
+        (0.55, 0.4, 0.6, findings.NO),
+        (0.7, 0.12, 0.6, findings.NO),
+        (0.7, 0.4, 0.52, findings.NO),
+    ],
 )
-def test_catalysts_are_found_where_the_worst_corpus_says_so(worst, other_top, verdict):
+def test_catalysts_are_found_where_the_worst_corpus_says_so(worst, other_top, decoys, verdict):
     lines = [
         {"experiment": name, "method": method, "formed": name != "c", "samples": 100, "rate": 0.1,
          "auroc": value, "auroc_low": value - 0.1, "auroc_high": value + 0.1,
-         "precision": top, "precision_low": top - 0.05, "precision_high": top + 0.05}
+         "precision": top, "precision_low": top - 0.05, "precision_high": top + 0.05,
+         "decoys_auroc": {"a": decoys}.get(name, 0.8),
+         "decoys_auroc_low": {"a": decoys - 0.05}.get(name, 0.7),
+         "decoys_auroc_high": 0.99}
         for name, method, value, top in (
             ("a", "influence", 0.9, other_top), ("b", "influence", worst, 0.3), ("b", "loss", 0.1, 0.0),
             ("c", "influence", 0.2, 0.0),
@@ -330,6 +338,9 @@ def test_catalysts_are_found_where_the_worst_corpus_says_so(worst, other_top, ve
     judged = findings.judge({"recovery": pd.DataFrame(lines)}, ["unit"], SETTINGS).set_index("finding")
     assert judged.loc["recovery", ["verdict", "value"]].tolist() == [verdict, worst]
     assert "lowest where a head forms (2 of 3 corpora): b" in judged.loc["recovery", "note"]
+    assert (
+        f"from decoys alone {decoys:.2f} [{decoys - 0.05:.2f}, 0.99] in a" in judged.loc["recovery", "note"]
+    )
     none = findings.judge({"recovery": pd.DataFrame(lines).assign(formed=False)}, ["unit"], SETTINGS)
     assert none.set_index("finding").loc["recovery", "verdict"] == findings.NOT_TESTED
 

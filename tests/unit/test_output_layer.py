@@ -146,6 +146,32 @@ def test_losses_of_all_sizes_are_those_of_float64(precision):
     expected = functional.cross_entropy(hidden.double() @ weight.double().T, labels, reduction="none")
     with models.precision(torch.device("cpu"), precision):
         found = output_layer._Losses.apply(hidden, weight, labels, None)
-    # As a share, and where it is tiny absolutely: nothing is known below the spacing of float32.
     rtol = {"fp32": 1e-6, "bf16": 5e-3}[precision]
-    torch.testing.assert_close(found.double(), expected, rtol=rtol, atol=1e-7)
+    torch.testing.assert_close(found.double(), expected, rtol=rtol, atol=1e-12)
+
+
+def test_losses_of_shares_below_the_smallest_number_take_few_logits_at_a_time(monkeypatch):
+    weight = torch.tensor([[1.0], [0.0], [-1.0]])
+    hidden, labels = torch.full((7, 1), 128.0), torch.full((7,), 2)
+    expected = output_layer._Losses.apply(hidden, weight, labels, None)
+    monkeypatch.setitem(output_layer.LOGITS, "cpu", 6)
+    seen = []
+    whole = torch.log_softmax
+    monkeypatch.setattr(
+        torch, "log_softmax", lambda logits, dim: seen.append(len(logits)) or whole(logits, dim)
+    )
+    assert torch.equal(output_layer._Losses.apply(hidden, weight, labels, None), expected)
+    assert expected.tolist() == [256.0] * 7
+    assert seen == [2, 2, 2, 1]
+
+
+def test_labels_drawn_in_bf16_follow_the_model():
+    """Their losses, in expectation over the draws, are the entropies of the predictions."""
+    generator = torch.Generator().manual_seed(0)
+    weight, hidden = torch.randn(50, 8, generator=generator), torch.randn(1, 8, generator=generator)
+    shares = (hidden.double() @ weight.double().T).softmax(dim=1)
+    entropy = -(shares * shares.log()).sum()
+    points = torch.rand(20_000, generator=generator, dtype=torch.float64)
+    with models.precision(torch.device("cpu"), "bf16"):
+        losses = output_layer._Losses.apply(hidden.expand(20_000, 8), weight, None, points)
+    assert losses.mean().item() == pytest.approx(entropy.item(), rel=0.02)

@@ -175,10 +175,18 @@ def test_a_ceiling_is_the_correlation_that_knowing_the_truth_would_have():
 def test_known_catalysts_are_recovered():
     catalyst = np.arange(1000) < 100
     scores = {"perfect": catalyst + 0.0, "noise": GENERATOR.normal(size=1000)}
-    perfect, noise = recovery.recovery(scores, catalyst, 0.1, 0.9999)
+    decoy = np.arange(1000) >= 800
+    scores["taken in"] = catalyst + 2.0 * decoy
+    perfect, noise, taken_in = recovery.recovery(scores, catalyst, decoy, 0.1, 0.9999)
     assert (perfect["auroc"], perfect["precision"], perfect["rate"]) == (1, 1, 0.1)
     assert noise["auroc_low"] < 0.5 < noise["auroc_high"]
     assert noise["precision_low"] < 0.1 < noise["precision_high"]
+    assert (perfect["decoys_auroc"], perfect["decoys_top"]) == (1, 0)
+    # Better than the rest, worse than the decoys.
+    assert taken_in["auroc"] == pytest.approx(7 / 9)
+    assert (taken_in["decoys_auroc"], taken_in["decoys_top"], taken_in["precision"]) == (0, 1, 0)
+    [line] = recovery.recovery({"perfect": scores["perfect"]}, catalyst, ~catalyst & False, 0.1, 0.95)
+    assert np.isnan(line["decoys_auroc"])
 
 
 def test_false_positives_are_counted_where_something_could_be_found():

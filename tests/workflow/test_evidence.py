@@ -63,9 +63,9 @@ def test_the_report_has_every_study(evidence):
 def test_effects_cover_every_way_to_select(evidence):
     effects = table(evidence, "effects")
     mine = effects[(effects["target"] == "pair") & (effects["intervention"] == "replace")]
-    methods = {"influence", "identity", "gradient_norm", "bm25", "matched"}
+    methods = {"influence", "identity", "diagonal", "gradient_norm", "bm25", "matched"}
     wanted = {f"{method}-{target}" for method in methods for target in ("induction-1", "pair")}
-    assert set(mine["selection"]) == wanted | {"influence-other", "random"}
+    assert set(mine["selection"]) == wanted | {"influence-other", "random", "loss"}
     assert set(mine.loc[mine["selection"] == "influence-pair", "fraction"]) == {0.1, 0.2}
     assert "swap" in set(effects["intervention"])
     assert set(effects["seeds"]) == {2}
@@ -73,7 +73,16 @@ def test_effects_cover_every_way_to_select(evidence):
 
 def test_variants_differ_from_the_configured_attribution_as_they_should(evidence):
     agreement = table(evidence, "agreement").set_index(["target", "variant"])
-    assert {variant for _, variant in agreement.index} == {"strategy-identity", "damping-1", "checkpoint-8"}
+    assert {variant for _, variant in agreement.index} == {
+        "strategy-identity", "strategy-diagonal", "damping-1", "strategy-diagonal_damping-1", "checkpoint-8",
+    }  # fmt: skip
+    # A damping changes scores, and needs no factors of its own.
+    places = evidence.results / "variants"
+    assert (places / "strategy-diagonal" / "factors").is_dir()
+    assert not (places / "strategy-diagonal_damping-1" / "factors").exists()
+    assert agreement.loc[("pair", "strategy-diagonal_damping-1"), "spearman"] != pytest.approx(
+        agreement.loc[("pair", "strategy-diagonal"), "spearman"], abs=1e-9
+    )
     for target in ("induction-1", "pair"):
         # Ten times the damping changes less than no curvature at all.
         assert (

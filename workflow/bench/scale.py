@@ -1,12 +1,13 @@
 """What scoring takes from 14M to 12B parameters and from 10^6 to 10^9 samples, on paper.
 
-Operations are counted from the shapes; how many a second is what was measured here, and what is assumed of a
-GPU. Memory, disk and jobs follow from what the workflow keeps.
+Operations are counted from the shapes; how many a second is what is measured here, and what was on a GPU.
+Memory, disk and jobs follow from what the workflow keeps.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench import shapes
@@ -38,14 +39,15 @@ class Machine:
 
     Attributes:
         name: where the rate is from.
-        rate: floating-point operations a second that scoring achieves.
+        rates: floating-point operations a second that scoring achieves, by shape; of a shape without,
+            that of the next smaller one with.
         device, host, disk: bytes.
         at_once: machines.
         width: bytes of a number in the model's passes; its weights are kept in four, and a copy in two.
     """
 
     name: str
-    rate: float
+    rates: Mapping[str, float]
     device: float
     host: float
     disk: float
@@ -54,6 +56,12 @@ class Machine:
     seconds: float = 7 * 86400
     job: float = 3600
     jobs: int = 10_000
+
+    def rate(self, shape: str) -> float:
+        """Operations a second with a shape."""
+        names = list(SHAPES)
+        upto = [name for name in names[: names.index(shape) + 1] if name in self.rates]
+        return self.rates[upto[-1] if upto else min(self.rates, key=names.index)]
 
 
 @dataclass(frozen=True)
@@ -99,13 +107,14 @@ def training_operations(shape: Shape, context: int) -> float:
     return weights + 12 * context * shape.width * shape.layers
 
 
-def need(shape: Shape, samples: int, machine: Machine) -> Need:
-    """What scoring so many samples takes, with one row at once on the device."""
+def need(name: str, samples: int, machine: Machine) -> Need:
+    """What scoring so many samples with a shape takes, with one row at once on the device."""
+    shape = SHAPES[name]
     weights = shape.layer_parameters + 2 * shape.output_parameters
     # As mda.memory estimates a row without logits, and three copies of the logits that are held.
     row = machine.width * CONTEXT * shape.layers * shape.width * memory.HIDDEN
     logits = 3 * 4 * output_layer.LOGITS["cuda"]
-    seconds = samples * CONTEXT * operations(shape, CONTEXT) / machine.rate
+    seconds = samples * CONTEXT * operations(shape, CONTEXT) / machine.rate(name)
     lines = samples * TARGETS * LINE
     return Need(
         seconds=seconds,
@@ -119,9 +128,9 @@ def need(shape: Shape, samples: int, machine: Machine) -> Need:
 def on_paper(machine: Machine) -> str:
     """The table."""
     lines = []
-    for name, shape in SHAPES.items():
+    for name in SHAPES:
         for samples in SAMPLES:
-            found = need(shape, samples, machine)
+            found = need(name, samples, machine)
             shares = found.shares(machine)
             first = max(shares, key=lambda what: shares[what])
             lines.append(
@@ -140,8 +149,9 @@ def on_paper(machine: Machine) -> str:
         "model", "samples", "hours of one machine", "device, GiB", "merge, GiB", "disk, TiB",
         "jobs of an hour", "first bottleneck, and what would remove it",
     ]  # fmt: skip
+    rates = ", ".join(f"{rate / 1e12:.3g} TFLOP/s of {name}" for name, rate in machine.rates.items())
     about = (
-        f"{machine.name}: {machine.rate / 1e12:.3g} TFLOP/s. Context {CONTEXT}, {TARGETS} targets, one of "
+        f"{machine.name}: {rates}. Context {CONTEXT}, {TARGETS} targets, one of "
         f"them in the first layer, vocabulary {shapes.VOCABULARY:,}; one row at once on the device; a line "
         f"of the scores has {LINE} bytes and is held {HELD} times by the merge; {CHECKPOINTS} checkpoints "
         f"and a training state on disk. The bottleneck is what is exceeded most of {machine.at_once} "

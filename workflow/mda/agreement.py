@@ -12,6 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from mda import files, selection, statistics
+from mda.variants import changes
 
 
 def read(path: Path, columns: Sequence[str] = ("influence",)) -> dict[str, pd.DataFrame]:
@@ -49,7 +50,7 @@ def variants(
                 {
                     "target": target,
                     "variant": variant,
-                    "changed": " and ".join(part.partition("-")[0] for part in variant.split("_")),
+                    "changed": " and ".join(key for key, _ in changes(variant)),
                     "samples": len(one),
                     **_columns("spearman", statistics.rank_correlation(one, two, confidence)),
                     **_columns("overlap", statistics.proportion(common, number, confidence)),

@@ -111,7 +111,7 @@ def _check_name(config: Config) -> None:
     # Results of the embedded default lie beside those of named experiments.
     taken = {"base", "benchmarks", "corpus", "factors", "figures", "heads", "logs", "motifs", "resume"}
     taken |= {"benchmark", "published", "runs", "schedules", "scores", "selections", "synthetic", "tables"}
-    taken |= {"samples", "tokens"}
+    taken |= {"samples", "tokens", "evidence", "variants", "bench"}
     if config.experiment in taken:
         raise ValueError(f"experiment '{config.experiment}' is a folder of results; choose another name")
 
@@ -250,11 +250,14 @@ def _check_interventions(config: Config) -> None:
 
 def _check_augmentation(config: Config) -> None:
     window, settings = config.run.window, config.experiments.augmentation
-    if settings.at_step is not None and not window.origin <= settings.at_step < window.stop:
-        raise ValueError(
-            f"experiments.augmentation.at_step {settings.at_step} lies outside the steps that branches "
-            f"run ({window.origin} to {window.stop - 1})"
-        )
+    steps = {"augmentation.at_step": settings.at_step}
+    steps["duplicates_at_step"] = config.experiments.duplicates_at_step
+    for key, step in steps.items():
+        if step is not None and not window.origin <= step < window.stop:
+            raise ValueError(
+                f"experiments.{key} {step} lies outside the steps that branches run "
+                f"({window.origin} to {window.stop - 1})"
+            )
     methods = [
         method
         for intervention in config.experiments.interventions

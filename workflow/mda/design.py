@@ -139,7 +139,9 @@ def fraction_of(text: str) -> float:
 
 def insertion_step(settings: config.Config, folder: str) -> int | None:
     """The step at which a branch inserts all its samples, if there is one such step."""
-    return settings.experiments.augmentation.at_step if folder.startswith("augment/") else None
+    experiments = settings.experiments
+    steps = {"augment": experiments.augmentation.at_step, "duplicate": experiments.duplicates_at_step}
+    return steps.get(folder.partition("/")[0])
 
 
 def first_draws(settings: config.Config, selections: Sequence[str]) -> list[str]:

@@ -41,15 +41,20 @@ def effect(name: str) -> Measure:
         if name not in lines:
             return None
         found = _planned(name, lines, "seeds", settings)
-        last = first(tables, target, "score_final", planned.TESTS[name].kinds, own, settings.fraction)
-        if planned.TESTS[name].outcome != "score_area" or last is None or np.isnan(last["to_random_low"]):
+        if planned.TESTS[name].outcome != "score_area":
             return found
-        ends = [last[f"to_random{end}"] for end in ("", "_low", "_high")]
-        return found._replace(
-            note="{}; at the end of the window {:+.3f} [{:+.3f}, {:+.3f}]".format(found.note, *ends)
-        )
+        last = first(tables, target, "score_final", planned.TESTS[name].kinds, own, settings.fraction)
+        return found._replace(note=found.note + _at_the_end(last))
 
     return measure
+
+
+def _at_the_end(line: pd.Series | None) -> str:
+    """What is left of an effect, by the line of the metric at the end."""
+    if line is None or np.isnan(line["to_random_low"]):
+        return ""
+    ends = [line[f"to_random{end}"] for end in ("", "_low", "_high")]
+    return "; at the end of the window {:+.3f} [{:+.3f}, {:+.3f}]".format(*ends)
 
 
 def replicated(name: str) -> Measure:
@@ -196,11 +201,13 @@ def transfer(role: str) -> Measure:
         if table is None:
             return None
         effects = {"effects": table[(table["role"] == role) & (table["target"] == target)]}
-        line = cell(effects, target, "score_area", "augment", f"influence-{target}", settings.fraction)
+        own = f"influence-{target}"
+        line = cell(effects, target, "score_area", "augment", own, settings.fraction)
         if line is None or np.isnan(line["to_random_q"]) or not forms(effects, target, settings.start):
             return None
         holds = bool(line["to_random"] > 0 and line["to_random_q"] < 1 - settings.confidence)
         note = f"in {line['experiment']}; {p_values(line, 'to_random')}"
+        note += _at_the_end(cell(effects, target, "score_final", "augment", own, settings.fraction))
         detectable = line["to_random_detectable"]
         return measured(line, "to_random", holds, line["seeds"], "mean metric", detectable, note)
 

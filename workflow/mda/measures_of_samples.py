@@ -75,15 +75,17 @@ def spread(tables: Tables, target: str, settings: Settings) -> Measured | None:
 
 
 def recovered(tables: Tables, target: str, settings: Settings) -> Measured | None:
-    """Of the corpora of known catalysts the one where they are found worst; the top has more in all.
+    """Of the corpora of known catalysts the one where they are found worst, among all samples and decoys.
 
-    Where no head forms within the run, nothing made one: those corpora are in the table, and not judged.
+    And the top has more of them, in each. Where no head forms within the run, nothing made one: those
+    corpora are in the table, and not judged.
     """
     table = tables.get("recovery")
     if table is None or not table["formed"].any():
         return None
     mine = table[(table["method"] == "influence") & table["formed"]]
     line = mine.loc[mine["auroc"].idxmin()]
+    decoys = mine["decoys_auroc"].notna().all()
     top = mine.loc[(mine["precision"] / mine["rate"]).idxmin()]
     number, among = mine["experiment"].nunique(), table["experiment"].nunique()
     note = (
@@ -95,4 +97,10 @@ def recovered(tables: Tables, target: str, settings: Settings) -> Measured | Non
         )
     )
     holds = bool((mine["auroc_low"] > 0.5).all() and (mine["precision_low"] > mine["rate"]).all())
+    if decoys:
+        worst = mine.loc[mine["decoys_auroc"].idxmin()]
+        note += "; from decoys alone {:.2f} [{:.2f}, {:.2f}] in {}".format(
+            *(worst[f"decoys_auroc{end}"] for end in ("", "_low", "_high")), worst["experiment"]
+        )
+        holds &= bool((mine["decoys_auroc_low"] > 0.5).all())
     return measured(line, "auroc", holds, int(line["samples"]), "AUROC", note=note)

@@ -17,6 +17,8 @@ from transformers import PreTrainedModel
 
 # Logits at a time: few enough for a CPU's cache to help, or to keep a GPU busy and its memory free.
 LOGITS = {"cpu": 2**22, "cuda": 2**27}
+# Fewer, so many times, where labels are drawn from sums in float64.
+DRAWN = 2
 
 
 def losses(
@@ -78,7 +80,8 @@ def _in_parts(
     """Losses and their gradients in the hidden states; `labelled` is the weight in full precision."""
     exact = torch.promote_types(hidden.dtype, torch.float32)
     found, gradients, wanted = [], [], []
-    for begin in range(0, len(hidden), step := max(1, LOGITS[hidden.device.type] // len(weight))):
+    step = max(1, LOGITS[hidden.device.type] // (len(weight) * (1 if labels is not None else DRAWN)))
+    for begin in range(0, len(hidden), step):
         part = slice(begin, begin + step)
         # In the logits' own type, computed in float32: the time goes to reading and writing them.
         shares = torch.softmax(hidden[part] @ weight.T, dim=1)
@@ -94,11 +97,11 @@ def _in_parts(
         gradients.append(others @ weight - rest * labelled[wanted[-1][:, 0]])
         found.append(torch.where(own < 0.5, -own.log(), -torch.log1p(-rest))[:, 0])
     losses = torch.cat(found)
-    rare = losses.isinf()
-    if rare.any():
-        # A share below the smallest number.
+    # Of a share below the smallest number, of which there are few, from the logits.
+    labelled_by = torch.cat(wanted)
+    for rare in losses.isinf().nonzero()[:, 0].split(step):
         scores = torch.log_softmax((hidden[rare] @ weight.T).to(exact), dim=1)
-        losses[rare] = -scores.gather(1, torch.cat(wanted)[rare])[:, 0]
+        losses[rare] = -scores.gather(1, labelled_by[rare])[:, 0]
     return losses, torch.cat(gradients)
 
 

@@ -12,6 +12,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -85,6 +86,14 @@ def foreign(selection: str, target: str) -> bool:
     return method_of(selection) == "influence" and selection != f"influence-{target}"
 
 
+def shared_legend(figure: Figure, axes: np.ndarray) -> None:
+    """One legend below, of what any of the axes shows."""
+    handles: dict[str, Artist] = {}
+    for axis in axes.flat:
+        handles |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=6)
+
+
 def emergence(
     curves: pd.DataFrame, target: str, metric: str, threshold: float, palette: dict[str, str]
 ) -> Figure:
@@ -113,10 +122,7 @@ def emergence(
         row[0].set_ylabel(METRIC_NAMES[metric])
     for axis in axes[-1]:
         axis.set_xlabel("step")
-    handles: dict[str, object] = {}
-    for axis in axes.flat:
-        handles |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=6)
+    shared_legend(figure, axes)
     return figure
 
 

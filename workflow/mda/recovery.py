@@ -15,24 +15,33 @@ GROUPS = {"formation": "unit", "score": "unit", "icl": "in-context learning", "h
 
 
 def recovery(
-    scores: Mapping[str, np.ndarray], catalyst: np.ndarray, fraction: float, confidence: float
+    scores: Mapping[str, np.ndarray],
+    catalyst: np.ndarray,
+    decoy: np.ndarray,
+    fraction: float,
+    confidence: float,
 ) -> list[dict[str, Any]]:
     """A line a method: how well its scores tell the catalysts from the rest.
 
     Args:
         scores: method -> shape (samples,).
-        catalyst: whether each sample is one.
+        catalyst, decoy: whether each sample is one.
         fraction: the share that counts as top.
 
     Returns:
-        method, samples, rate (share of catalysts), auroc and its interval, precision (share of catalysts
-        among the top) and its interval.
+        method, samples, rate (share of catalysts), auroc (of catalysts against the rest) and decoys_auroc
+        (against the decoys alone) with their intervals, precision (share of catalysts among the top) and its
+        interval, decoys_top (share of decoys there). Of decoys nan, where there are none.
     """
     lines = []
     for method, values in scores.items():
         found = statistics.auroc(values[catalyst], values[~catalyst], confidence)
+        against = (np.nan,) * 3
+        if decoy.any():
+            against = statistics.auroc(values[catalyst], values[decoy], confidence)
         number = selection.count(len(values), fraction)
-        hits = int(catalyst[selection.top(values, number, 0)].sum())
+        top = selection.top(values, number, 0)
+        hits = int(catalyst[top].sum())
         precision = statistics.proportion(hits, number, confidence)
         lines.append(
             {
@@ -40,7 +49,9 @@ def recovery(
                 "samples": len(values),
                 "rate": float(catalyst.mean()),
                 **dict(zip(("auroc", "auroc_low", "auroc_high"), found, strict=True)),
+                **dict(zip(("decoys_auroc", "decoys_auroc_low", "decoys_auroc_high"), against, strict=True)),
                 **dict(zip(("precision", "precision_low", "precision_high"), precision, strict=True)),
+                "decoys_top": float(decoy[top].mean()) if decoy.any() else np.nan,
             }
         )
     return lines

@@ -320,6 +320,7 @@ class Experiments(Section):
 
     seeds: Annotated[list[Natural], Field(min_length=1), Unique]
     interventions: Annotated[list[Intervention], Field(min_length=1)]
+    duplicates_at_step: Natural | None
     augmentation: Augmentation
 
 

@@ -95,6 +95,7 @@ class Validity(Section):
     """Experiments on corpora whose catalysts are known: their finished results are read."""
 
     label: str
+    decoy: str | None
     corpora: Annotated[list[Name], Field(min_length=1), Unique]
     none: Name | None
 

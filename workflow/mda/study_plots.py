@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mda.plots import INTERVENTION_NAMES, OUTCOME_NAMES, WIDTH, label_of, method_of
+from mda.plots import INTERVENTION_NAMES, OUTCOME_NAMES, WIDTH, label_of, method_of, shared_legend
+from mda.variants import changes
 
 Palette = Mapping[str, str]
 COMMON = "#333333"
@@ -71,14 +72,12 @@ def _dose(table: pd.DataFrame, palette: Palette) -> Figure:
             axis.set_title(f"{target}: {INTERVENTION_NAMES[kind]}")
             axis.set_xlabel("% of the window's samples")
         row[0].set_ylabel("formation step,\ndifference to base")
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
+    shared_legend(figure, axes)
     return figure
 
 
 def _words(variant: str) -> str:
-    """The changes of a variant, as `mda.variants` names it."""
-    changes = [change.removeprefix("strategy-").split("-", 1) for change in variant.split("_")]
-    return ", ".join(" ".join(change) for change in changes)
+    return ", ".join(value if key == "strategy" else f"{key} {value}" for key, value in changes(variant))
 
 
 def _agreement(table: pd.DataFrame, palette: Palette) -> Figure:
@@ -89,8 +88,7 @@ def _agreement(table: pd.DataFrame, palette: Palette) -> Figure:
         mine = table[table["target"] == target]
         names = [_words(variant) for variant in mine["variant"]]
         colors = [
-            palette.get(variant.removeprefix("strategy-").partition("_")[0], COMMON)
-            for variant in mine["variant"]
+            palette.get(dict(changes(variant)).get("strategy", ""), COMMON) for variant in mine["variant"]
         ]
         forest(row[0], mine, "spearman", names, colors, zero=None)
         forest(row[1], mine, "overlap", names, colors, zero=None)
@@ -316,34 +314,39 @@ def _datamodel(table: pd.DataFrame, palette: Palette) -> Figure:
 
 
 def _recovery(table: pd.DataFrame, palette: Palette) -> Figure:
-    shares = sorted(set(table["share"]), reverse=True)
-    figure, axes = _grid(1, 2, 2.4, sharex=True)
-    styles = ("-", "--", ":", "-.")
-    for axis, value, words in zip(
-        axes[0], ("auroc", "precision"), ("AUROC", "precision of the top"), strict=True
-    ):
-        for style, share in zip(styles, shares, strict=False):
-            for method, mine in table[table["share"] == share].groupby("method", sort=False):
-                mine, color = mine.sort_values("repeats"), palette[str(method)]
+    values = {
+        "auroc": "AUROC among all", "decoys_auroc": "AUROC among decoys", "precision": "share of the top"
+    }  # fmt: skip
+    values = {value: words for value, words in values.items() if table[value].notna().any()}
+    corpora = table.drop_duplicates("experiment").sort_values(["repeats", "share"], ascending=False)
+    places = {name: place for place, name in enumerate(corpora["experiment"])}
+    figure, axes = _grid(1, len(values), 0.7 + 0.3 * len(places), sharey=True)
+    for axis, (value, words) in zip(axes[0], values.items(), strict=True):
+        for number, (method, mine) in enumerate(table.groupby("method", sort=False)):
+            color = palette[str(method)]
+            heights = mine["experiment"].map(places) + 0.2 * (number - 1)
+            axis.hlines(heights, mine[f"{value}_low"], mine[f"{value}_high"], color=color, linewidth=1.2)
+            for formed, fill in ((True, color), (False, "white")):
+                part = mine["formed"] == formed
                 axis.plot(
-                    mine["repeats"], mine[value], style, color=color,
-                    label=f"{method}, {100 * share:g} % catalysts",
+                    mine[value][part], heights[part], "o", color=color, markersize=3.5, markerfacecolor=fill,
+                    label=str(method) if formed else None,
                 )  # fmt: skip
-                for formed, fill in ((True, color), (False, "white")):
-                    part = mine[mine["formed"] == formed]
-                    axis.plot(
-                        part["repeats"], part[value], "o", color=color, markersize=3.5, markerfacecolor=fill
-                    )
-                axis.vlines(
-                    mine["repeats"], mine[f"{value}_low"], mine[f"{value}_high"], color=color, linewidth=1
-                )
         axis.set_title(words)
-        axis.set_xlabel("times that a motif fits into a catalyst")
-        axis.set_ylim(-0.03, 1.03)
-    axes[0][0].axhline(0.5, color="0.6", linewidth=0.6)
-    # Long enough to tell dashes.
-    handles = axes[0][0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside lower center", ncols=3, handlelength=4)
+        axis.set_xlim(-0.03, 1.03)
+        if value == "precision":
+            # What the share would be if the top were drawn.
+            axis.plot(corpora["share"], range(len(places)), "|", color="0.5", markersize=9)
+        else:
+            axis.axvline(0.5, color="0.6", linewidth=0.6)
+    names = [
+        f"{100 * share:g} %, {repeats:.2g} times"
+        for share, repeats in zip(corpora["share"], corpora["repeats"], strict=True)
+    ]
+    axes[0][0].set_yticks(range(len(places)), names)
+    axes[0][0].invert_yaxis()
+    axes[0][0].set_ylabel("catalysts, and how often\ntheir motif fits")
+    shared_legend(figure, axes)
     return figure
 
 

@@ -16,6 +16,11 @@ OTHER_UNITS = "other-units"
 AND = "_"
 
 
+def changes(name: str) -> list[tuple[str, str]]:
+    """What a variant changes, and to what."""
+    return [(key, value) for key, _, value in (change.partition("-") for change in name.split(AND))]
+
+
 def place(variant: str | None) -> str:
     """Where a variant's files lie in the results."""
     return "" if variant is None else f"variants/{variant}/"
@@ -26,11 +31,11 @@ def names(config: Config) -> list[str]:
     study, found = config.studies.curvature, strategies(config)
     if study is not None:
         fitted = config.attribution.fit.samples
-        changes = [f"damping-{value:g}" for value in study.dampings]
-        changes += [f"samples-{max(1, round(share * fitted))}" for share in study.samples]
+        other = [f"damping-{value:g}" for value in study.dampings]
+        other += [f"samples-{max(1, round(share * fitted))}" for share in study.samples]
         # The identity has no eigenvalues, and is fitted on nothing.
         fitting = [name for name in strategies(config) if name != "strategy-identity"]
-        found += changes + [f"{name}{AND}{change}" for name in fitting for change in changes]
+        found += other + [f"{name}{AND}{change}" for name in fitting for change in other]
         # Of the choice of the fitted samples, and of their sampled labels.
         found += [f"seed-{seed}" for seed in study.seeds]
     return found + checkpoints(config)
@@ -65,15 +70,15 @@ def attribution(config: Config, folder: str) -> Attribution:
     """The settings of the attribution in a folder, as `place` gives it."""
     settings = config.attribution
     name = _name(folder)
-    for change in [] if name in ("", OTHER_UNITS) else name.split(AND):
-        settings = _changed(settings, *change.split("-", 1))
+    for key, value in [] if name in ("", OTHER_UNITS) else changes(name):
+        settings = _changed(settings, key, value)
     return settings
 
 
 def fitted_in(folder: str) -> str:
     """The folder that has the factors of the attribution in a folder: damping changes none."""
-    changes = [change for change in _name(folder).split(AND) if not change.startswith("damping-")]
-    return place(AND.join(changes) or None)
+    kept = [change for change in _name(folder).split(AND) if not change.startswith("damping-")]
+    return place(AND.join(kept) or None)
 
 
 def _name(folder: str) -> str:

@@ -159,7 +159,12 @@ def study_tables():
                 "units": [f"results/{name}/heads/targets.json" for name in corpora],
                 "configurations": [f"results/{name}/config.yaml" for name in corpora],
             },
-            {"corpora": corpora, "label": STUDIES.validity.label, **main},
+            {
+                "corpora": corpora,
+                "label": STUDIES.validity.label,
+                "decoy": STUDIES.validity.decoy,
+                **main,
+            },
         )
         if STUDIES.validity.none is not None:
             null = {"effects": f"results/{STUDIES.validity.none}/tables/effects.csv"}

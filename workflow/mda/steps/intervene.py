@@ -23,18 +23,20 @@ def intervene(
     """Write `out`, the schedule (step, update, slot, row, role) of a branch.
 
     The seed shuffles the window, the same for every intervention; 'base' is the shuffled
-    window alone; 'mask' and 'replace' remove the selected rows, 'duplicate' shows them twice,
-    'augment' inserts the synthetic samples, as batches after step `at_step` if it is given; 'swap'
+    window alone; 'mask' and 'replace' remove the selected rows, 'duplicate' inserts them once more
+    and 'augment' the synthetic samples, as batches after step `at_step` if it is given; 'swap'
     puts those of `outside` in the places of the selected rows. `selection`, `outside` and
     `synthetic` have one path each where the kind needs it.
     """
     stream = schedules.branch(schedules.Schedule.read(schedule), window, seed)
-    if kind == "augment":
-        rows = np.arange(len(files.map_array(synthetic[0])))
+
+    def inserted(rows: np.ndarray, role: int) -> schedules.Schedule:
         if at_step is None:
-            stream = schedules.insert(stream, rows, schedules.SYNTHETIC, seed, window)
-        else:
-            stream = schedules.insert_at(stream, rows, schedules.SYNTHETIC, seed, at_step, batch_size)
+            return schedules.insert(stream, rows, role, seed, window)
+        return schedules.insert_at(stream, rows, role, seed, at_step, batch_size)
+
+    if kind == "augment":
+        stream = inserted(np.arange(len(files.map_array(synthetic[0]))), schedules.SYNTHETIC)
     elif kind != "base":
         selected = files.read_table(selection[0], columns=["row"]).column("row").to_numpy()
         if kind == "mask":
@@ -45,7 +47,7 @@ def intervene(
             others = files.read_table(outside[0], columns=["row"]).column("row").to_numpy()
             stream = schedules.swap(stream, selected, others, seed)
         else:
-            stream = schedules.insert(stream, selected, schedules.DUPLICATE, seed, window)
+            stream = inserted(selected, schedules.DUPLICATE)
     stream.write(out)
 
 

@@ -19,6 +19,7 @@ def table(
     configurations: list[Path],
     corpora: list[str],
     label: str,
+    decoy: str | None,
     fraction: float,
     confidence: float,
     out: Path,
@@ -26,7 +27,8 @@ def table(
     """Write `out`: `mda.recovery.recovery`, a line a corpus, target and method.
 
     `scores`, `stores` (training rows), `units` (of the targets) and `configurations` are those of the
-    experiments `corpora`, whose catalysts have the `label`; `share` is how many samples they are, `repeats`
+    experiments `corpora`, whose catalysts have the `label`, and what was made to be taken for them the label
+    `decoy`; `share` is how many samples they are, `repeats`
     how often a motif of middle length fits into one, `formed` whether one of the target's heads formed.
     """
     lines = []
@@ -40,10 +42,10 @@ def table(
                 "loss": mine["loss"].to_numpy(),
                 "repetition": selection.repetition_scores(TokenStore(store), mine["row"].to_numpy()),
             }
-            catalyst = np.asarray(mine["label"] == label)
+            catalyst, decoys = (np.asarray(mine["label"] == name) for name in (label, decoy))
             lines += [
                 {**corpus, "target": target, "formed": formed[target], **line}
-                for line in recovery.recovery(values, catalyst, fraction, confidence)
+                for line in recovery.recovery(values, catalyst, decoys, fraction, confidence)
             ]
     files.write_text(out, pd.DataFrame(lines).to_csv(index=False, float_format="%.6g"))
 
