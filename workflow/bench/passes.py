@@ -108,44 +108,40 @@ def one_at_a_time(
 
 def throughput(setting: Setting, store: TokenStore, repetitions: int) -> str:
     """Training and scoring the same rows: a table of speeds and their ratios."""
-    layer = setting.size.layers // 2
     sets = {
         "one head": setting.heads(1)[:1],
         "all heads of a layer": setting.heads(1),
         "all heads of all layers": setting.heads(setting.size.layers),
     }
     scored = {name: Scored(setting, store, heads) for name, heads in sets.items()}
-    trained, bare = setting.model().train(), setting.model().eval()
-    optimizer, follower = (
-        training.make_optimizer(trained, trainer(setting, store).settings),
-        trainer(setting, store),
-    )
+    rates, trained = {}, {}
+    for name, mine in scored.items():
+        rates[name] = against_training(setting, store, mine.samples, repetitions)
+        trained[name] = against_training(setting, store, mine.fit, repetitions)
     works: dict[str, Callable[[], object]] = {
-        "training": partial(follower.update, trained, optimizer, 0),
-        "least": partial(least, bare, layer, setting, store),
+        "least": partial(least, setting.model().eval(), setting.size.layers // 2, setting, store),
         "least, all layers": partial(least, setting.model().eval(), 0, setting, store),
     }
     # What a shard of thousands pays once is measured by itself, and left out of the ratios of a few rows.
     for name, mine in scored.items():
-        works |= {name: mine.samples, f"once: {name}": mine.directions, f"factors: {name}": mine.fit}
+        works |= {name: mine.samples, f"once: {name}": mine.directions}
     found = in_turns(works, repetitions)
-    lines = []
+    update = rates["all heads of a layer"]["training"].each(lambda took: setting.tokens / took)
+    lines = [["an update of training", update.text(0), "1", "", "", "", "", ""]]
     for name, heads in sets.items():
         limit = found["least, all layers" if len(heads) > setting.size.heads else "least"]
         lines.append(
             [
                 f"{name} ({len(heads)})",
-                found[name].each(lambda took: setting.tokens / took).text(0),
-                found["training"].over(found[name]).text(),
+                rates[name]["other"].each(lambda took: setting.tokens / took).text(0),
+                rates[name]["training"].over(rates[name]["other"]).text(),
                 found[name].over(limit).text(),
                 found[name].over(found["one head"]).text(),
                 _further(found[name].over(found["one head"]), len(heads)),
                 found[f"once: {name}"].text(),
-                found[f"factors: {name}"].over(found["training"]).text(),
+                trained[name]["other"].over(trained[name]["training"]).text(),
             ]
         )
-    rate = found["training"].each(lambda took: setting.tokens / took).text(0)
-    lines.insert(0, ["an update of training", rate, "1", "", "", "", "", ""])
     head = [
         f"{setting.shape}, {setting.precision}, {setting.rows} rows of {setting.context}",
         "tokens a second",
@@ -157,6 +153,18 @@ def throughput(setting: Setting, store: TokenStore, repetitions: int) -> str:
         "factors / training",
     ]
     return table(head, lines)
+
+
+def against_training(
+    setting: Setting, store: TokenStore, work: Callable[[], object], repetitions: int
+) -> dict[str, Spread]:
+    """Seconds of an update of training and of an `other` work, which take turns.
+
+    By themselves: among a dozen other works the same update takes half as long again on a CPU.
+    """
+    model, own = setting.model().train(), trainer(setting, store)
+    optimizer = training.make_optimizer(model, own.settings)
+    return in_turns({"training": partial(own.update, model, optimizer, 0), "other": work}, repetitions)
 
 
 def _further(ratio: Spread, heads: int) -> str:
@@ -225,16 +233,10 @@ def rates(
         peak: of the device, in TFLOP/s of bf16.
     """
     scored = Scored(setting, store, setting.heads(1))
-    model, own = setting.model().train(), trainer(setting, store)
-    optimizer = training.make_optimizer(model, own.settings)
-    works: dict[str, Callable[[], object]] = {
-        "training": partial(own.update, model, optimizer, 0),
-        "scoring": scored.samples,
-    }
-    found = in_turns(works, repetitions)
+    found = against_training(setting, store, scored.samples, repetitions)
     counted = {
         "training": scale.training_operations(setting.size, setting.context),
-        "scoring": scale.operations(setting.size, setting.context, setting.size.layers // 2),
+        "other": scale.operations(setting.size, setting.context, setting.size.layers // 2),
     }
     line = [setting.shape, setting.precision, f"{setting.rows} of {setting.context}"]
     for name, took in found.items():
