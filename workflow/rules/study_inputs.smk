@@ -162,7 +162,7 @@ def study_tables():
             {
                 "corpora": corpora,
                 "label": STUDIES.validity.label,
-                "decoy": STUDIES.validity.decoy,
+                "decoy": STUDIES.validity.decoy or "",
                 **main,
             },
         )

@@ -19,7 +19,7 @@ def table(
     configurations: list[Path],
     corpora: list[str],
     label: str,
-    decoy: str | None,
+    decoy: str,
     fraction: float,
     confidence: float,
     out: Path,
@@ -28,7 +28,7 @@ def table(
 
     `scores`, `stores` (training rows), `units` (of the targets) and `configurations` are those of the
     experiments `corpora`, whose catalysts have the `label`, and what was made to be taken for them the label
-    `decoy`; `share` is how many samples they are, `repeats`
+    `decoy`, if it is not empty; `share` is how many samples they are, `repeats`
     how often a motif of middle length fits into one, `formed` whether one of the target's heads formed.
     """
     lines = []
