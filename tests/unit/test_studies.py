@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from conftest import Store
 
-from mda import crossed, datamodel, enrichment, recovery, selection
+from mda import cli, crossed, datamodel, enrichment, files, recovery, selection
 from mda.cell import Cell
-from mda.steps import study_tail
+from mda.steps import study_recovery, study_tail
 
 GENERATOR = np.random.default_rng(0)
 
@@ -187,6 +188,35 @@ def test_known_catalysts_are_recovered():
     assert (taken_in["decoys_auroc"], taken_in["decoys_top"], taken_in["precision"]) == (0, 1, 0)
     [line] = recovery.recovery({"perfect": scores["perfect"]}, catalyst, ~catalyst & False, 0.1, 0.95)
     assert np.isnan(line["decoys_auroc"])
+
+
+@pytest.mark.parametrize("decoy", ["decoy", ""])
+def test_the_step_reads_what_finished_experiments_left(tmp_path, override, decoy):
+    """By the command line, as the rule calls it."""
+    sources = [
+        {"label": "catalyst", "kind": "tiled", "share": 0.5, "motif": [4, 12]},
+        {"label": "decoy", "kind": "tiled", "share": 0.5, "motif": [32, 32]},
+    ]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(override("corpus.synthetic.sources", sources)))
+    heads = {"L1H0": {"prefix_matching": 0.1}, "L1H1": {"prefix_matching": 0.5}}
+    files.write_json(tmp_path / "targets.json", {"targets": {"induction-1": {"scores": heads}}})
+    files.write_array(tmp_path / "train.npy", GENERATOR.integers(2, 60, (20, 33)).astype(np.uint16))
+    rows = np.arange(20)
+    labels = np.where(rows < 10, "catalyst", "decoy")
+    columns = {"influence": np.where(rows < 10, 2.0, 1.0) + rows / 100, "loss": 1.0 * rows, "label": labels}
+    files.write_table(
+        tmp_path / "scores.parquet", {"target": ["induction-1"] * 20, "step": rows, "row": rows, **columns}
+    )
+    given = {"scores": "scores.parquet", "stores": "train.npy", "units": "targets.json"}
+    words = [f"--{name}={tmp_path / path}" for name, path in given.items()]
+    words += [f"--configurations={tmp_path / 'config.yaml'}", '--corpora=["known"]', "--label=catalyst"]
+    words += [f"--decoy={decoy}", "--fraction=0.1", "--confidence=0.95", f"--out={tmp_path / 'out.csv'}"]
+    cli.run(study_recovery.table, words)
+    found = pd.read_csv(tmp_path / "out.csv").set_index("method")
+    assert found["formed"].all()
+    assert found.loc["influence", ["auroc", "rate", "share"]].tolist() == [1, 0.5, 0.5]
+    assert found.loc["loss", "auroc"] == 0
+    assert found["decoys_auroc"].notna().all() == bool(decoy)
 
 
 def test_false_positives_are_counted_where_something_could_be_found():

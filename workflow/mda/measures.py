@@ -137,7 +137,7 @@ def least_share(tables: Tables, target: str, settings: Settings) -> Measured | N
         if line is None or np.isnan(line["to_random_p"]):
             continue
         every = table[(table["target"] == target) & (table["intervention"] == kind)]["fraction"].unique()
-        note = f"of {', '.join(f'{100 * share:g}' for share in sorted(every))} %, corrected with all that their table tests"
+        note = f"of {', '.join(f'{100 * share:g}' for share in sorted(every))} %, corrected with its table"
         least = 100 * line["smallest"]
         holds = bool(line["smallest"] <= settings.fraction)
         words = "% of the window's samples"
