@@ -22,13 +22,12 @@ import torch
 from scipy.stats import spearmanr
 
 from bench import passes, peaks, retraining, scale, startup
-from bench.shapes import SHAPES, Setting
-from mda import files, sections
+from bench.shapes import PRECISIONS, SHAPES, Setting
+from mda import files
 from mda.errors import UserError
 from merged import configuration
 
 ROOT = Path(__file__).parent.parent
-PRECISIONS: tuple[sections.Precision, ...] = ("fp32", "bf16")
 # What an accelerator's dense bf16 products reach at most, in TFLOP/s (NVIDIA's data sheets).
 PEAKS = {"H100": 989, "H200": 989, "A100": 312}
 # Operations a second of scoring all heads of a layer on an H200 in bf16, by shape (benchmarks.md).

@@ -12,7 +12,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from bench import scale
-from bench.shapes import Setting, query, trainer
+from bench.shapes import PRECISIONS, Setting, query, trainer
 from bench.timing import Spread, in_turns, table
 from mda import architectures, influence, memory, output_layer, parallel, sections, training
 from mda import model as models
@@ -194,10 +194,9 @@ def against_one_at_a_time(setting: Setting, store: TokenStore, heads: int, repet
         scored.tracker.precision = precision
         results[precision] = scored.samples()
 
-    precisions: tuple[sections.Precision, ...] = ("fp32", "bf16")
-    works: dict[str, Callable[[], object]] = {name: partial(ours, name) for name in precisions}
+    works: dict[str, Callable[[], object]] = {name: partial(ours, name) for name in PRECISIONS}
     works |= {
-        f"{name}, {precision}": partial(plain, name, precision) for name in ways for precision in precisions
+        f"{name}, {precision}": partial(plain, name, precision) for name in ways for precision in PRECISIONS
     }
     found = in_turns(works, repetitions)
     head = [
@@ -206,7 +205,7 @@ def against_one_at_a_time(setting: Setting, store: TokenStore, heads: int, repet
     ]  # fmt: skip
     lines = []
     for name in ways:
-        for precision in precisions:
+        for precision in PRECISIONS:
             exact, took = results[f"{name}, fp32"], found[f"{name}, {precision}"]
             agreement = [spearmanr(results[precision][unit], exact[unit]).statistic for unit in gradients]
             lines.append(

@@ -47,6 +47,7 @@ SHAPES = {
     "12b": Shape(36, 5120, 40),
 }
 VOCABULARY = 50304
+PRECISIONS: tuple[sections.Precision, ...] = ("fp32", "bf16")
 OPTIMIZER = sections.Optimizer(
     learning_rate=1e-3,
     schedule="neox",
