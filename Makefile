@@ -8,11 +8,14 @@ SOURCES := workflow tests
 # snakefmt starts shfmt by its name.
 export PATH := $(abspath $(BIN)):$(PATH)
 
+# A worker more than cores, for tests on SLURM wait for most of their time.
+PYTEST = $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
-.PHONY: help install status demo evidence stdlib pin cost bench test check format clean
+.PHONY: help install status demo evidence stdlib pin cost bench test test-all check format clean
 
 help: ## list these verbs
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 install: $(VENV)/installed ## make the environment .venv, and nothing else
 
@@ -42,8 +45,11 @@ cost: $(VENV)/installed ## what an experiment takes: make cost EXPERIMENT=experi
 bench: $(VENV)/installed ## where time and memory go on this machine (20 minutes; make demo first)
 	@$(BIN)/python workflow/benchmark.py $(SECTIONS)
 
-test: $(VENV)/installed-dev check ## formats, types, and all tests
-	$(BIN)/python -m pytest
+test: $(VENV)/installed-dev check ## formats, types, and all tests but the rare ones (12 to 20 minutes)
+	$(PYTEST) -m "not rare"
+
+test-all: $(VENV)/installed-dev check ## the rare ones too: a node that dies, a controller that is away
+	$(PYTEST)
 
 check: $(VENV)/installed-dev ## formats, lint and types only
 	$(BIN)/ruff check $(SOURCES)

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from budget import Budget
+from filelock import FileLock
 from project import ROOT, Project
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+from warm.server import warm
 
 from mda import sections
 
 # Small models are slower on many threads, and results vary a little with their number.
 torch.set_num_threads(1)
+
+# The longest first, and files of seconds last, so that workers end together.
+FOLDERS = ("slurm", "workflow", "browser", "unit")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Budget(config.getoption("numprocesses", None) or 1))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: FOLDERS.index(item.path.relative_to(Path(__file__).parent).parts[0]))
+
 
 NUMERICS = sections.Numerics(attention="eager", training="fp32", attribution="fp32")
 OPTIMIZER = sections.Optimizer(
@@ -92,10 +110,24 @@ def store() -> Store:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Project:
-    """A tiny project, run once from nothing to the report."""
-    project = Project.make(tmp_path_factory.mktemp("finished") / "project")
-    done = project.make_all()
-    assert done.returncode == 0, done.stdout[-6000:]
-    (project.folder / "output.txt").write_text(done.stdout)
+def warm_python(tmp_path_factory) -> Iterator[str]:
+    """A Python that has imported torch and Snakemake already."""
+    with warm(tmp_path_factory.mktemp("warm") / "bin") as python:
+        yield str(python)
+
+
+@pytest.fixture(scope="session")
+def finished(warm_python, tmp_path_factory, request) -> Project:
+    """A tiny project, run once from nothing to the report; all workers share it, so change copies."""
+    place = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):
+        place = place.parent
+    project = Project(place / "finished", warm_python)
+    with FileLock(place / "finished.lock"):
+        output = project.folder / "output.txt"
+        if not output.exists():
+            Project.make(project.folder)
+            done = project.make_all()
+            assert done.returncode == 0, done.stdout[-6000:]
+            output.write_text(done.stdout)
     return project

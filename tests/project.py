@@ -25,12 +25,16 @@ SOURCES = ("Snakefile", "config.yaml", "workflow", "profiles", "slurm", "envs")
 
 @dataclass
 class Project:
-    """A folder with the workflow, a tiny configuration, and perhaps results."""
+    """A folder with the workflow, a tiny configuration, and perhaps results.
+
+    `python` runs all of it: an ordinary one, or a warm one (see `warm`).
+    """
 
     folder: Path
+    python: str = sys.executable
 
     @classmethod
-    def make(cls, folder: Path) -> Project:
+    def make(cls, folder: Path, python: str = sys.executable) -> Project:
         folder.mkdir()
         for name in SOURCES:
             source = ROOT / name
@@ -42,18 +46,18 @@ class Project:
                 shutil.copy2(source, folder / name)
         shutil.copy2(ROOT / "tests" / "tiny.yaml", folder / "tiny.yaml")
         (folder / "own_probe.py").write_text(OWN_PROBE)
-        return cls(folder)
+        return cls(folder, python)
 
     def copy(self, folder: Path) -> Project:
         shutil.copytree(self.folder, folder, symlinks=True)
-        return Project(folder)
+        return Project(folder, self.python)
 
     def command(self, *arguments: str) -> list[str]:
-        program = [sys.executable, "-m", "snakemake", "--profile", "profiles/local"]
+        program = [self.python, "-m", "snakemake", "--profile", "profiles/local"]
         return [*program, *arguments, "--configfile", "tiny.yaml"]
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "200"}
+        return {**os.environ, "COLUMNS": "200"}
 
     def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
@@ -70,7 +74,7 @@ class Project:
     def make_all(self) -> subprocess.CompletedProcess[str]:
         """What `make demo` runs, on the tiny configuration."""
         return subprocess.run(
-            [sys.executable, "workflow/run.py", "--configfile", "tiny.yaml"],
+            [self.python, "workflow/run.py", "--configfile", "tiny.yaml"],
             cwd=self.folder,
             env=self.environment(),
             text=True,

@@ -288,15 +288,17 @@ def _signal(process: int, number: int) -> None:
         return
 
 
-def wait_until(condition: Callable[[], bool], seconds: float, complaint: str, fail: bool = True) -> bool:
-    """Wait for a condition."""
+def wait_until(
+    condition: Callable[[], bool], seconds: float, complaint: str, every: float = 0.1, fail: bool = True
+) -> bool:
+    """Wait for a condition, looking `every` so many seconds."""
     limit = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > limit:
             if fail:
                 raise TimeoutError(complaint)
             return False
-        time.sleep(0.1)
+        time.sleep(every)
     return True
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,27 @@ from slurm.cluster import ACCOUNT, Cluster, missing, wait_until
 POLLING = Path(__file__).parent / "polling"
 # `--profile slurm` as it is, but for waits that are made for jobs of hours.
 QUICK = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10")
+# Every rule of the tiny configuration, and fewer jobs of each.
+SMALL = {
+    "targets": [
+        {
+            "name": "pair",
+            "units": ["L0H0", "L0H1"],
+            "probe": "previous-token",
+            "mode": "qk",
+            "metric": "previous_token",
+        }
+    ],
+    "attribution.samples_per_shard": 128,
+    "attribution.fit": {"samples": 40, "samples_per_part": 40, "batch_size": 8},
+    "experiments.seeds": [0],
+    "experiments.interventions": [
+        {"kind": "replace", "selections": ["influence", "random"]},
+        {"kind": "augment", "selections": ["random"]},
+    ],
+}
+# With one of these nothing is submitted.
+WITHOUT_JOBS = {"--dry-run", "--unlock", "local"}
 # What a site fills in.
 PARTITIONS = "partitions: {cpu: {max_runtime: 20000}, gpu: {max_runtime: 20000, max_gpu: 2}}\n"
 
@@ -34,15 +57,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory) -> Iterator[Cluster]:
     assert not missing(), f"continuous integration needs SLURM, but there is no {', '.join(missing())}"
-    # Two runs of the tests on one machine each have ports of their own.
+    # Two runs of the tests on one machine, and two workers of a run, each have ports of their own.
     lab = Cluster(tmp_path_factory.mktemp("lab", numbered=True), port=26800 + 20 * (os.getpid() % 100))
     lab.start()
     yield lab
     lab.stop()
 
 
+@dataclass
+class Held:
+    """A process of a job, stopped."""
+
+    process: int
+    job: str
+
+    def go_on(self) -> None:
+        os.kill(self.process, signal.SIGCONT)
+
+
 class ClusterProject(Project):
-    """A project that runs by `snakemake --profile slurm`, typed literally."""
+    """A project that runs by `snakemake --profile slurm`, typed literally; its jobs are ordinary processes.
+
+    What starts no job of SLURM is left to the project's own `python`.
+    """
 
     cluster: Cluster
 
@@ -51,15 +88,22 @@ class ClusterProject(Project):
         self.cluster = cluster
         profile = self.folder / "profiles" / "slurm"
         settings = profile / "config.yaml"
-        settings.write_text(settings.read_text().replace("account: null", f"account: {ACCOUNT}"))
+        text = settings.read_text()
+        assert "account: " in text
+        settings.write_text(text.replace("account: null", f"account: {ACCOUNT}"))
         (profile / "partitions.yaml").write_text(PARTITIONS)
         return self
 
     def copy(self, folder: Path) -> ClusterProject:
-        return ClusterProject(super().copy(folder).folder)
+        return ClusterProject(super().copy(folder).folder, self.python).on(self.cluster)
 
     def command(self, *arguments: str) -> list[str]:
-        return ["snakemake", "--profile", "slurm", *QUICK, *arguments, "--configfile", "tiny.yaml"]
+        program = [self.python, "-m", "snakemake"] if set(arguments) & WITHOUT_JOBS else ["snakemake"]
+        return [*program, "--profile", "slurm", *QUICK, *arguments, "--configfile", "tiny.yaml"]
+
+    def locally(self, *goals: str) -> None:
+        """Make some results on this machine, without SLURM."""
+        self.snakemake("--executor", "local", "--cores", "2", *goals)
 
     def environment(self) -> dict[str, str]:
         found = {**super().environment(), **self.cluster.environment, "PYTHONPATH": str(POLLING)}
@@ -90,26 +134,39 @@ class ClusterProject(Project):
         place = str(self.folder)
         return [job for job, comment, folder in rows if folder == place and _rule(comment) == rule]
 
-    def wait_for_job(self, process: subprocess.Popen, name: str, text: str) -> str:
-        """Wait until a job runs, and its log of that name says `text`; returns a job of its rule."""
-        path = self.results / "logs" / f"{name}.log"
-        rule = name.partition("/")[0]
-
-        def at_work() -> bool:
-            assert process.poll() is None, self.output[-6000:]
-            return bool(self.jobs(rule)) and path.exists() and text in path.read_text()
-
-        wait_until(at_work, 180, f"no job of {rule} is at work:\n{self.output[-3000:]}")
-        return self.jobs(rule)[0]
-
-    def at_work_on(self, step: str) -> int:
-        """The process that works on a step (its module's name) in a job of the project."""
+    def at_work_on(self, step: str) -> int | None:
+        """The process that works on a step (its module's name) in a job of the project, if there is one."""
         for process in self.cluster.processes_of_jobs():
             place = Path(f"/proc/{process}")
-            words = (place / "cmdline").read_text().split("\0")
-            if f"mda.steps.{step}" in words and (place / "cwd").readlink() == self.folder:
-                return process
-        raise LookupError(f"no process works on {step}")
+            try:
+                words = (place / "cmdline").read_text().split("\0")
+                if f"mda.steps.{step}" in words and (place / "cwd").readlink() == self.folder:
+                    return process
+            except OSError:
+                continue
+        return None
+
+    def hold(self, run: subprocess.Popen, name: str, text: str = "") -> Held:
+        """Wait until a job works on a step and its log of that name says `text`, and stop its process.
+
+        So a fault meets a step at work however fast the machine is. SLURM wakes up what it ends.
+        """
+        path = self.results / "logs" / f"{name}.log"
+        step = name.partition("/")[0]
+        found: list[int] = []
+
+        def at_work() -> bool:
+            assert run.poll() is None, self.output[-6000:]
+            found[:] = [process] if (process := self.at_work_on(step)) else []
+            return bool(found)
+
+        wait_until(at_work, 180, f"no job is at work on {step}:\n{self.output[-3000:]}")
+        wait_until(
+            lambda: path.exists() and text in path.read_text(), 180, f"{path} does not say {text}", 0.01
+        )
+        os.kill(found[0], signal.SIGSTOP)
+        variables = Path(f"/proc/{found[0]}/environ").read_text().split("\0")
+        return Held(found[0], next(v.partition("=")[2] for v in variables if v.startswith("SLURM_JOB_ID=")))
 
     def accounted(self) -> list[dict[str, str]]:
         """What the accounting database knows of the project's jobs."""
@@ -148,9 +205,26 @@ def _rule(comment: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def on_slurm(cluster, tmp_path_factory) -> ClusterProject:
-    """The tiny project, run from nothing by `snakemake --profile slurm`."""
-    project = ClusterProject.make(tmp_path_factory.mktemp("slurm") / "project").on(cluster)
+def small(cluster, warm_python, tmp_path_factory) -> ClusterProject:
+    """A project in which every rule has one job or two, not yet run."""
+    project = ClusterProject.make(tmp_path_factory.mktemp("small") / "project", warm_python).on(cluster)
+    for key, value in SMALL.items():
+        project.configure(key, value)
+    return project
+
+
+@pytest.fixture(scope="session")
+def run_here(small) -> ClusterProject:
+    """The same, run on this machine."""
+    project = small.copy(small.folder.with_name("here"))
+    project.locally()
+    return project
+
+
+@pytest.fixture(scope="session")
+def on_slurm(small) -> ClusterProject:
+    """The same, run from nothing by `snakemake --profile slurm`."""
+    project = small.copy(small.folder.with_name("there"))
     process = project.start()
     assert process.wait(timeout=900) == 0, project.output[-6000:]
     return project

@@ -176,11 +176,12 @@ def test_nothing_is_left_of_unfinished_work(finished):
     assert not [path for path in (finished.results / "resume").rglob("*") if path.is_file()]
 
 
-def test_a_second_call_does_nothing_and_is_quick(finished):
-    report = (finished.results / "report.html").stat().st_mtime_ns
+def test_a_second_call_does_nothing_and_is_quick(finished, tmp_path):
+    project = finished.copy(tmp_path / "project")
+    report = (project.results / "report.html").stat().st_mtime_ns
     began = time.monotonic()
-    done = finished.make_all()
+    done = project.make_all()
     assert done.returncode == 0, done.stdout
     assert time.monotonic() - began < 20
     assert "Nothing to be done" in done.stdout
-    assert (finished.results / "report.html").stat().st_mtime_ns == report
+    assert (project.results / "report.html").stat().st_mtime_ns == report

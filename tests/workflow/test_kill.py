@@ -4,7 +4,6 @@ import filecmp
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -27,7 +26,7 @@ COMPARED = ("tables/effects.csv", "tables/outcomes.csv", "heads/ranking.csv", "t
 
 
 def start(project: Project) -> subprocess.Popen:
-    command = [sys.executable, "workflow/run.py", "--configfile", "tiny.yaml"]
+    command = [project.python, "workflow/run.py", "--configfile", "tiny.yaml"]
     output = (project.folder / "killed.txt").open("a")
     return subprocess.Popen(
         command,
@@ -48,13 +47,15 @@ def wait_for(path: Path, process: subprocess.Popen) -> None:
 
 
 def test_killed_at_every_stage_and_finished(finished, tmp_path):
-    project = Project.make(tmp_path / "project")
+    project = Project.make(tmp_path / "project", finished.python)
     for stage in STAGES.values():
         process = start(project)
         wait_for(project.results / stage, process)
         time.sleep(0.7)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        # The death of the last of its processes.
+        time.sleep(0.3)
     done = project.make_all()
     assert done.returncode == 0, done.stdout[-6000:]
     for name in COMPARED:

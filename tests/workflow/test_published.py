@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from project import ROOT, Project
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch.nn import functional
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+from warm.server import warm
 
 pytestmark = pytest.mark.slow
 
@@ -117,7 +119,7 @@ class Published(Project):
 
     def program(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, f"workflow/{name}.py", *arguments],
+            [self.python, f"workflow/{name}.py", *arguments],
             cwd=self.folder,
             env=self.environment(),
             text=True,
@@ -127,12 +129,14 @@ class Published(Project):
 
 
 @pytest.fixture(scope="module")
-def project(hub, tmp_path_factory) -> Published:
+def project(hub, tmp_path_factory) -> Iterator[Published]:
     folder = tmp_path_factory.mktemp("published")
-    made = Published.make(folder / "project")
-    (made.folder / "tiny.yaml").write_text((ROOT / "tests" / "published.yaml").read_text())
-    made.hub_environment = hub.environment(folder / "home")
-    return made
+    environment = hub.environment(folder / "home")
+    with warm(folder / "bin", **environment) as python:
+        made = Published.make(folder / "project", str(python))
+        (made.folder / "tiny.yaml").write_text((ROOT / "tests" / "published.yaml").read_text())
+        made.hub_environment = environment
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -300,6 +304,8 @@ def test_two_processes_train_as_one(done):
 def test_without_a_network_a_warm_cache_is_enough(done, monkeypatch):
     offline = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "1"}
     monkeypatch.setattr(done, "hub_environment", {**done.hub_environment, **offline})
+    # The warm one has read where the hub is.
+    monkeypatch.setattr(done, "python", sys.executable)
     shutil.rmtree(done.results / "published" / "step0")
     (done.results / "tokens" / "tokenizer.json").unlink()
     done.snakemake("--until", "checkpoint", "tokenizer")

@@ -25,7 +25,7 @@ rule order:
         steps=CONFIG.run.steps,
         batch_size=CONFIG.run.batch_size,
         seed=as_json(CONFIG.run.order_seed),
-        code=code.fingerprint("order"),
+        code=fingerprint("order"),
     shell:
         r"""
         python -m mda.steps.order \
@@ -76,7 +76,7 @@ rule base_run:
         metrics=as_json(CONFIG.metrics),
         neurons=as_json(CONFIG.neurons()),
         resume=f"{CONFIG.results}/resume/base",
-        code=code.fingerprint("base_run"),
+        code=fingerprint("base_run"),
     shell:
         r"""
         exec python -m mda.launch {resources.gpu} mda.steps.base_run \

@@ -36,7 +36,7 @@ rule token_influence:
         probes=as_json(CONFIG.probes_of(CONFIG.targets)),
         probe_files=CONFIG.probe_files(),
         shortest=CONFIG.experiments.augmentation.shortest_motif,
-        code=code.fingerprint("token_influence", CONFIG.probe_files()),
+        code=fingerprint("token_influence", CONFIG.probe_files()),
     shell:
         r"""
         python -m mda.launch {resources.gpu} mda.steps.token_influence \
@@ -87,7 +87,7 @@ rule sample_browser:
         experiment=as_json(CONFIG.experiment),
         checkpoint=CONFIG.attribution.checkpoint,
         strategy=CONFIG.attribution.fit.strategy,
-        code=code.fingerprint("sample_browser"),
+        code=fingerprint("sample_browser"),
     shell:
         r"""
         python -m mda.steps.sample_browser \

@@ -66,6 +66,11 @@ def as_json(part):
     return re.sub(r"\{(?=\s*\w+\s*[,}])", r"\\u007b", pydantic_core.to_json(part).decode())
 
 
+def fingerprint(step, probes=()):
+    """The code that a step runs; found when a job is planned, for each job of a cluster reads all rules."""
+    return lambda wildcards: code.fingerprint(step, probes)
+
+
 def pin_of(kind, repository, revision):
     """What workflow/pins.csv has of a hub revision; None when it has nothing."""
     try:

@@ -19,7 +19,7 @@ rule corpus:
     params:
         corpus=as_json(CONFIG.corpus.in_use()),
         files=lambda wildcards: corpus.fingerprint(CONFIG.corpus),
-        code=code.fingerprint("corpus"),
+        code=fingerprint("corpus"),
     shell:
         r"""
         python -m mda.steps.corpus \
@@ -40,7 +40,7 @@ rule merged_configuration:
         "../../envs/mda.yaml"
     params:
         config=as_json(CONFIG),
-        code=code.fingerprint("merged_configuration"),
+        code=fingerprint("merged_configuration"),
     shell:
         r"""
         python -m mda.steps.merged_configuration \

@@ -37,7 +37,7 @@ rule curves:
     params:
         metrics=as_json({target.name: target.metric for target in CONFIG.targets}),
         cells=lambda wildcards: as_json(CELLS_OF[wildcards.scope]),
-        code=code.fingerprint("curves"),
+        code=fingerprint("curves"),
     shell:
         r"""
         python -m mda.steps.curves \
@@ -75,7 +75,7 @@ rule effects:
         runtime=minutes(30),
     params:
         evidence=as_json(CONFIG.evidence),
-        code=code.fingerprint("effects"),
+        code=fingerprint("effects"),
     shell:
         r"""
         python -m mda.steps.effects \

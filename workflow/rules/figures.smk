@@ -37,7 +37,7 @@ rule plot_base_run:
         metric=metric_of_target,
         palette=PALETTE,
         dpi=CONFIG.figures.dpi,
-        code=code.fingerprint("plot_base_run"),
+        code=fingerprint("plot_base_run"),
     shell:
         r"""
         python -m mda.steps.plot_base_run \
@@ -82,7 +82,7 @@ rule plot_emergence:
         threshold=CONFIG.evidence.threshold,
         palette=PALETTE,
         dpi=CONFIG.figures.dpi,
-        code=code.fingerprint("plot_emergence"),
+        code=fingerprint("plot_emergence"),
     shell:
         r"""
         python -m mda.steps.plot_emergence \
@@ -122,7 +122,7 @@ rule plot_effects:
     params:
         palette=PALETTE,
         dpi=CONFIG.figures.dpi,
-        code=code.fingerprint("plot_effects"),
+        code=fingerprint("plot_effects"),
     shell:
         r"""
         python -m mda.steps.plot_effects \
@@ -161,7 +161,7 @@ rule plot_icl:
         metric=metric_of_target,
         palette=PALETTE,
         dpi=CONFIG.figures.dpi,
-        code=code.fingerprint("plot_icl"),
+        code=fingerprint("plot_icl"),
     shell:
         r"""
         python -m mda.steps.plot_icl \
@@ -199,7 +199,7 @@ rule plot_influence:
         runtime=minutes(30),
     params:
         dpi=CONFIG.figures.dpi,
-        code=code.fingerprint("plot_influence"),
+        code=fingerprint("plot_influence"),
     shell:
         r"""
         python -m mda.steps.plot_influence \
@@ -240,7 +240,7 @@ rule plot_labels:
         names=lambda wildcards: as_json(design.shown_selections(CONFIG, wildcards.target)),
         window=as_json(CONFIG.run.window),
         dpi=CONFIG.figures.dpi,
-        code=code.fingerprint("plot_labels"),
+        code=fingerprint("plot_labels"),
     shell:
         r"""
         python -m mda.steps.plot_labels \
@@ -286,7 +286,7 @@ rule plot_samples:
         samples=CONFIG.figures.top_samples,
         length=CONFIG.figures.sample_tokens,
         dpi=CONFIG.figures.dpi,
-        code=code.fingerprint("plot_samples"),
+        code=fingerprint("plot_samples"),
     shell:
         r"""
         python -m mda.steps.plot_samples \
@@ -327,7 +327,7 @@ rule plot_heads:
         runtime=minutes(30),
     params:
         dpi=CONFIG.figures.dpi,
-        code=code.fingerprint("plot_heads"),
+        code=fingerprint("plot_heads"),
     shell:
         r"""
         python -m mda.steps.plot_heads \
@@ -365,7 +365,7 @@ rule plot_study:
     params:
         palette=PALETTE,
         dpi=CONFIG.figures.dpi,
-        code=code.fingerprint("plot_study"),
+        code=fingerprint("plot_study"),
     shell:
         r"""
         python -m mda.steps.plot_study \

@@ -24,7 +24,7 @@ rule head_scores:
         runtime=minutes(60),
     params:
         metrics=as_json(CONFIG.metrics),
-        code=code.fingerprint("heads"),
+        code=fingerprint("heads"),
     shell:
         r"""
         python -m mda.launch {resources.gpu} mda.steps.heads \
@@ -58,7 +58,7 @@ rule targets:
             {target.name: target.units for target in variants.targets(CONFIG, wildcards.place)}
         ),
         rank_at=CONFIG.attribution.rank_at,
-        code=code.fingerprint("targets"),
+        code=fingerprint("targets"),
     shell:
         r"""
         python -m mda.steps.targets \

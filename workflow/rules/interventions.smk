@@ -38,7 +38,7 @@ rule motifs:
     params:
         top=as_json(CONFIG.experiments.augmentation.top),
         shortest=CONFIG.experiments.augmentation.shortest_motif,
-        code=code.fingerprint("motifs"),
+        code=fingerprint("motifs"),
     shell:
         r"""
         python -m mda.steps.motifs \
@@ -73,7 +73,7 @@ rule synthesize:
     params:
         seed=CONFIG.experiments.augmentation.seed,
         samples=as_json(CONFIG.experiments.augmentation.samples),
-        code=code.fingerprint("synthesize"),
+        code=fingerprint("synthesize"),
     shell:
         r"""
         python -m mda.steps.synthesize \
@@ -114,7 +114,7 @@ rule intervene:
         window=as_json(CONFIG.run.window),
         batch_size=CONFIG.run.batch_size,
         at_step=lambda wildcards: as_json(design.insertion_step(CONFIG, wildcards.branch)),
-        code=code.fingerprint("intervene"),
+        code=fingerprint("intervene"),
     shell:
         r"""
         python -m mda.steps.intervene \
@@ -165,7 +165,7 @@ rule retrain:
         metrics=as_json(CONFIG.metrics),
         neurons=as_json(CONFIG.neurons()),
         resume=f"{CONFIG.results}/resume/{{branch}}/seed-{{seed}}",
-        code=code.fingerprint("retrain"),
+        code=fingerprint("retrain"),
     shell:
         r"""
         exec python -m mda.launch {resources.gpu} mda.steps.retrain \

@@ -25,7 +25,7 @@ rule checkpoint:
     params:
         repository=CONFIG.model.remote,
         pin=lambda wildcards: pinned("model", CONFIG.model.remote, wildcards.revision),
-        code=code.fingerprint("checkpoint"),
+        code=fingerprint("checkpoint"),
     shell:
         r"""
         python -m mda.steps.checkpoint \
@@ -63,7 +63,7 @@ rule measure_published:
         numerics=as_json(CONFIG.numerics.of_training()),
         metrics=as_json(CONFIG.metrics),
         neurons=as_json(CONFIG.neurons()),
-        code=code.fingerprint("measure_published"),
+        code=fingerprint("measure_published"),
     shell:
         r"""
         python -m mda.launch {resources.gpu} mda.steps.measure_published \

@@ -32,7 +32,7 @@ rule findings:
         confidence=CONFIG.evidence.confidence,
         start=CONFIG.run.window.origin,
         shuffled=as_json(CONFIG.run.order_seed is not None),
-        code=code.fingerprint("findings"),
+        code=fingerprint("findings"),
     shell:
         r"""
         python -m mda.steps.findings \
@@ -75,7 +75,7 @@ rule report:
     params:
         shown=lambda wildcards, input: as_json(marked_for_report(input.shown)),
         complete=lambda wildcards: as_json(wildcards.page == "evidence"),
-        code=code.fingerprint("report"),
+        code=fingerprint("report"),
     shell:
         r"""
         python -m mda.steps.report \

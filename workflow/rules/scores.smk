@@ -35,7 +35,7 @@ rule covariance_part:
         checkpoint=attributed_checkpoint,
         fit=as_fit,
         numerics=as_json(CONFIG.numerics.of_attribution()),
-        code=code.fingerprint("covariance"),
+        code=fingerprint("covariance"),
     shell:
         r"""
         python -m mda.launch {resources.gpu} mda.steps.covariance \
@@ -70,7 +70,7 @@ rule eigendecomposition:
         mem_mb=torch_memory,
         runtime=minutes(60),
     params:
-        code=code.fingerprint("eigendecomposition"),
+        code=fingerprint("eigendecomposition"),
     shell:
         r"""
         python -m mda.launch {resources.gpu} mda.steps.eigendecomposition \
@@ -106,7 +106,7 @@ rule lambda_part:
         checkpoint=attributed_checkpoint,
         fit=as_fit,
         numerics=as_json(CONFIG.numerics.of_attribution()),
-        code=code.fingerprint("lambdas"),
+        code=fingerprint("lambdas"),
     shell:
         r"""
         python -m mda.launch {resources.gpu} mda.steps.lambdas \
@@ -140,7 +140,7 @@ rule lambdas:
         mem_mb=table_memory,
         runtime=minutes(10),
     params:
-        code=code.fingerprint("merge_lambdas"),
+        code=fingerprint("merge_lambdas"),
     shell:
         r"""
         python -m mda.steps.merge_lambdas \
@@ -182,7 +182,7 @@ rule score_shard:
         targets=lambda wildcards: as_json(variants.targets(CONFIG, wildcards.place)),
         probes=lambda wildcards: as_json(CONFIG.probes_of(variants.targets(CONFIG, wildcards.place))),
         probe_files=CONFIG.probe_files(),
-        code=code.fingerprint("scores", CONFIG.probe_files()),
+        code=fingerprint("scores", CONFIG.probe_files()),
     shell:
         r"""
         python -m mda.launch {resources.gpu} mda.steps.scores \
@@ -226,7 +226,7 @@ rule scores:
         runtime=minutes(30),
     params:
         samples=(CONFIG.scored[1] - CONFIG.scored[0]) * CONFIG.run.batch_size,
-        code=code.fingerprint("merge_scores"),
+        code=fingerprint("merge_scores"),
     shell:
         r"""
         python -m mda.steps.merge_scores \

@@ -29,7 +29,7 @@ rule control_scores:
         method=lambda wildcards: design.Selection.parse(wildcards.selection).method,
         probe=probe_of_selection,
         steps=as_json(CONFIG.scored),
-        code=code.fingerprint("control_scores"),
+        code=fingerprint("control_scores"),
     shell:
         r"""
         python -m mda.steps.control_scores \
@@ -72,7 +72,7 @@ rule gradient_norm:
         numerics=as_json(CONFIG.numerics.of_attribution()),
         batch_size=CONFIG.attribution.fit.batch_size,
         steps=as_json(CONFIG.scored),
-        code=code.fingerprint("gradient_norm"),
+        code=fingerprint("gradient_norm"),
     shell:
         r"""
         python -m mda.launch {resources.gpu} mda.steps.gradient_norm \
@@ -117,7 +117,7 @@ rule select:
         window=as_json(CONFIG.run.window),
         seed=CONFIG.selection.seed,
         characters=CONFIG.selection.excerpt_characters,
-        code=code.fingerprint("select"),
+        code=fingerprint("select"),
     shell:
         r"""
         python -m mda.steps.select \

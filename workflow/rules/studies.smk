@@ -83,7 +83,7 @@ rule exact:
         steps=as_json(CONFIG.scored),
         confidence=CONFIG.evidence.confidence,
         probe_files=CONFIG.probe_files(),
-        code=code.fingerprint("exact", CONFIG.probe_files()),
+        code=fingerprint("exact", CONFIG.probe_files()),
     shell:
         r"""
         python -m mda.launch {resources.gpu} mda.steps.exact \

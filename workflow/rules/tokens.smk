@@ -25,7 +25,7 @@ rule tokenizer:
     params:
         settings=as_json(CONFIG.tokens.tokenizer),
         pin=pinned("model", *CONFIG.tokens.tokenizer.remote, names=["tokenizer.json"]),
-        code=code.fingerprint("tokenizer"),
+        code=fingerprint("tokenizer"),
     shell:
         r"""
         python -m mda.steps.tokenizer \
@@ -72,7 +72,7 @@ if CONFIG.corpus.source == "tokenized":
             context=CONFIG.tokens.context,
             rows=CONFIG.run.steps * CONFIG.run.batch_size,
             resume=f"{CONFIG.results}/resume/batches",
-            code=code.fingerprint("batches"),
+            code=fingerprint("batches"),
         shell:
             r"""
             python -m mda.steps.batches \
@@ -113,7 +113,7 @@ else:
             runtime=minutes(120),
         params:
             context=CONFIG.tokens.context,
-            code=code.fingerprint("tokens"),
+            code=fingerprint("tokens"),
         shell:
             r"""
             python -m mda.steps.tokens \
@@ -149,7 +149,7 @@ rule measured_text:
         text=as_json(CONFIG.metrics.text),
         pin=measured_pin(),
         context=CONFIG.tokens.context,
-        code=code.fingerprint("measured_text"),
+        code=fingerprint("measured_text"),
     shell:
         r"""
         python -m mda.steps.measured_text \

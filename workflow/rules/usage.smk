@@ -21,7 +21,7 @@ rule usage:
     params:
         benchmarks=lambda wildcards, output: str(Path(output.table).parent),
         logs=f"{CONFIG.results}/logs",
-        code=code.fingerprint("usage"),
+        code=fingerprint("usage"),
     shell:
         r"""
         python -m mda.steps.usage \
