@@ -150,7 +150,7 @@ def test_every_step_has_a_rule_that_passes_its_fingerprint(step):
         assert f'found["{name}"]' in rules or f'"{name}": (' in rules or f'"{name}"' in rules
         return
     assert f" mda.steps.{step} " in rules
-    assert f'code.fingerprint("{step}"' in rules
+    assert f'code=fingerprint("{step}"' in rules
 
 
 @pytest.fixture
