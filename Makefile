@@ -9,7 +9,7 @@ SOURCES := workflow tests
 export PATH := $(abspath $(BIN)):$(PATH)
 
 # A worker more than cores, for tests on SLURM wait for most of their time.
-PYTEST = $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 10
 
 .DEFAULT_GOAL := help
 .PHONY: help install status demo evidence stdlib pin cost bench test test-all check format clean

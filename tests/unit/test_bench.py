@@ -1,5 +1,7 @@
 """What `make bench` measures is what it says: counted operations, and equal scores of both ways."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -90,16 +92,17 @@ def test_sections_print_and_keep_a_table(section, setting, tmp_path, capsys, mon
     assert "| --- |" in printed
 
 
-def test_memory_is_that_of_the_work_in_another_process(setting, tmp_path):
+def test_memory_is_that_of_the_work_in_another_process(warm_python, tmp_path, monkeypatch):
     """Twice the rows of training hold about twice the logits."""
-    del setting
+    monkeypatch.setattr(sys, "executable", warm_python)
     found = [peaks.measured("training", str(tmp_path), "14m", "64", str(rows), "fp32") for rows in (8, 16)]
     # Of a row: 64 x 50,304 logits, of which a loss by autograd holds three to five copies.
     logits = 8 * 64 * shapes.VOCABULARY * 4 / peaks.GIB
     assert 2 * logits < found[1] - found[0] < 6 * logits
 
 
-def test_memory_by_samples_is_of_the_workflows_own_steps(tmp_path):
+def test_memory_by_samples_is_of_the_workflows_own_steps(warm_python, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", warm_python)
     table = peaks.by_samples(tmp_path, [10_000], 1)
     assert table.splitlines()[-1].startswith("| 10,000 | 0.")
     assert list(tmp_path.iterdir()) == []

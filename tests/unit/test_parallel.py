@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,14 @@ def inputs(tmp_path_factory):
     )
     stream.write(folder / "order.parquet")
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def python(warm_python) -> Iterator[None]:
+    """All processes are warm ones, those that the launcher starts too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", warm_python)
+        yield
 
 
 def command(inputs: Path, out: Path, processes: int, save_seconds: float = 1e9, **optimizer) -> list[str]:
