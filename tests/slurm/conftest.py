@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -72,7 +73,8 @@ class Held:
     job: str
 
     def go_on(self) -> None:
-        os.kill(self.process, signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process, signal.SIGCONT)
 
 
 class ClusterProject(Project):

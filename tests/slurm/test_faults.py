@@ -147,13 +147,17 @@ def told_to_end(project: ClusterProject, process: int) -> bool:
     """Whether a stopped process has a SIGTERM waiting for it, or had one before it was stopped."""
     if "told to end" in (project.results / "logs" / "base_run.log").read_text():
         return True
-    status = Path(f"/proc/{process}/status").read_text()
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except FileNotFoundError:
+        # Told so early that it has saved and ended.
+        return True
     return bool(int(status.split("ShdPnd:")[1].split()[0], 16) & 1 << signal.SIGTERM - 1)
 
 
 def test_a_training_near_its_time_saves_and_is_queued_again(slow, unbroken):
     """By itself, as the same job: it costs no retry, so that a run may take any number of limits."""
-    slow.edit("profiles/slurm/config.yaml", "notice: 180", "notice: 70")
+    slow.edit("profiles/slurm/config.yaml", "notice: 180", "notice: 60")
     slow.edit("profiles/slurm/config.yaml", "longest: 1440", "longest: 2")
     run = slow.start(GOAL)
     held = slow.hold(run, "base_run", AT_WORK)
