@@ -204,22 +204,40 @@ class Tokenizer(Section):
     vocabulary: Annotated[int, Field(ge=3)]
     path: str | None
     revision: str | None
+    end: str | None
+    begin: str | None
 
     @property
     def remote(self) -> tuple[str, str]:
         """Repository and revision on the hub, empty for a tokenizer from elsewhere."""
         return (self.path or "", self.revision or "") if self.kind == "huggingface" else ("", "")
 
+    @property
+    def files(self) -> list[Path]:
+        """The files of this machine that it is read from: of a folder tokenizer.json alone, if it has one."""
+        if self.kind != "file" or self.path is None:
+            return []
+        path = Path(self.path)
+        if not path.is_dir():
+            return [path]
+        whole = path / "tokenizer.json"
+        kinds = (".json", ".txt", ".model")
+        return [whole] if whole.is_file() else sorted(file for file in path.iterdir() if file.suffix in kinds)
+
     @model_validator(mode="after")
     def _path(self) -> Tokenizer:
         if self.kind in ("file", "huggingface") and not self.path:
-            raise ValueError(f"kind '{self.kind}' needs 'path': the file, or the repository's name")
+            raise ValueError(f"kind '{self.kind}' needs 'path': the file or folder, or the repository's name")
         if self.kind == "huggingface" and not self.revision:
             raise ValueError("kind 'huggingface' needs 'revision'")
-        if self.kind == "file" and self.path and not Path(self.path).is_file():
-            raise ValueError(f"path names the file {self.path}, which does not exist")
+        if self.kind == "file" and not Path(self.path or "").exists():
+            raise ValueError(f"path is {self.path}, which does not exist")
+        if self.kind == "file" and not self.files:
+            raise ValueError(f"path is the folder {self.path}, which has no file of a tokenizer in it")
         if self.kind == "bpe" and self.vocabulary < 257:
             raise ValueError(f"vocabulary {self.vocabulary} is too small for a byte-level BPE: at least 257")
+        if self.begin is not None and self.begin == self.end:
+            raise ValueError(f"begin and end are both '{self.begin}'; set begin to null, for one is enough")
         return self
 
 

@@ -27,7 +27,7 @@ def pack(text: sections.MeasuredText, pin: pins.Pin | None, tokenizer: Path, con
         )
     joined = "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
     document = pa.table({"document": [0], "text": [joined], "label": ["text"]})
-    rows, _ = tokens.pack(tokens.load_tokenizer(tokenizer), document, context)
+    rows, _ = tokens.pack(tokens.load_tokenizer(tokenizer), document, context, "the measured text")
     files.write_array(out, rows)
 
 
