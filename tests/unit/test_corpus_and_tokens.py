@@ -97,7 +97,7 @@ def test_jsonl_and_parquet_give_the_same_documents(default, tmp_path):
         (b'{"body": "\xff"}\n', "line 1 is not UTF-8"),
         (b'{"text": "a"}\n', "has no column 'body', only text"),
         (b'{"body": 3}\n', "column 'body' is no text"),
-        (b'["body"]\n', "d.jsonl:1: is no object with columns"),
+        (b'["body"]\n', r"d\.jsonl: line 1 is no object with columns"),
     ],
 )
 def test_bad_jsonl_is_one_sentence(default, tmp_path, content, words):

@@ -76,9 +76,8 @@ def unknown(tokenizer) -> int | None:
 
 def special(tokenizer) -> dict[int, str]:
     """Ids and names of the tokens that stand for no text."""
-    found = {
-        key: token.content for key, token in tokenizer.get_added_tokens_decoder().items() if token.special
-    }
+    added = tokenizer.get_added_tokens_decoder()
+    found = {key: token.content for key, token in added.items() if token.special}
     fallback = unknown(tokenizer)
     return found if fallback is None else {**found, fallback: tokenizer.id_to_token(fallback)}
 
@@ -115,7 +114,8 @@ class Encoder:
                 encoded = self.tokenizer.encode_batch(part, add_special_tokens=False)
             except Exception as error:  # tokenizers raises bare Exception
                 raise UserError(
-                    f"tokens.tokenizer: cannot read the text ({error}); name a tokenizer with an unknown token"
+                    f"tokens.tokenizer: cannot read the text ({error}); name a tokenizer with an unknown "
+                    "token, or one that knows all of the text"
                 ) from None
             for text, one in zip(part, encoded, strict=True):
                 self.spelled += self._words.search(text) is not None
@@ -140,8 +140,8 @@ class Encoder:
         name, model = self.tokenizer.id_to_token(token), self.tokenizer.model
         if token == self.unknown:
             raise UserError(
-                f"tokens.tokenizer: its token for what it does not know is '{name}', which ends or begins a "
-                "document, and the text has what it does not know; name a tokenizer that knows all of the text"
+                f"tokens.tokenizer: the text has what it does not know, for which it has only '{name}', "
+                "which ends or begins a document; name a tokenizer that knows all of the text"
             )
         if len(name) > 1 and type(model).__name__ != "WordLevel":
             parts = [*model.tokenize(name[:1]), *model.tokenize(name[1:])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from mda import encoding
 from mda.errors import UserError
@@ -85,7 +86,7 @@ def _assemble(proto):
             if piece.type in (CONTROL, USER_DEFINED)
         ]
     )
-    steps = []
+    steps: list[Any] = []
     if normal.precompiled_charsmap:
         steps.append(normalizers.Precompiled(normal.precompiled_charsmap))
     if normal.remove_extra_whitespaces:
@@ -93,7 +94,7 @@ def _assemble(proto):
     if normal.add_dummy_prefix:
         steps.append(normalizers.Prepend("▁"))
     tokenizer.normalizer = normalizers.Sequence([*steps, normalizers.Replace(" ", "▁")])
-    spoken = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    spoken: list[Any] = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
     if normal.add_dummy_prefix:
         spoken.append(decoders.Strip(" ", 1, 0))
     tokenizer.decoder = decoders.Sequence(spoken)

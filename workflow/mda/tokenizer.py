@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 from mda import encoding, foreign, sources
 from mda.pins import Pin
@@ -51,7 +52,7 @@ def _trained(settings: sources.Tokenizer, texts: Iterator[str]):
     if settings.kind == "word":
         tokenizer = tokenizers.Tokenizer(models.WordLevel(unk_token=UNKNOWN))
         tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-        trainer = trainers.WordLevelTrainer(
+        trainer: Any = trainers.WordLevelTrainer(
             vocab_size=settings.vocabulary,
             special_tokens=[names[0], UNKNOWN, *names[1:]],
             show_progress=False,
