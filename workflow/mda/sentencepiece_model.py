@@ -64,7 +64,7 @@ def _assemble(proto):
     least = min(piece.score for piece in proto.pieces)
     pieces = [(piece.piece, piece.score if piece.type in SPOKEN else least) for piece in proto.pieces]
     if trained.model_type == UNIGRAM:
-        model = models.Unigram(pieces, trained.unk_id, trained.byte_fallback)
+        model: Any = models.Unigram(pieces, trained.unk_id, trained.byte_fallback)
     else:
         from transformers.tokenization_utils_base import generate_merges
 

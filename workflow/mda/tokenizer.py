@@ -13,6 +13,8 @@ log = logging.getLogger(__name__)
 
 SEPARATOR = "<|endoftext|>"
 UNKNOWN = "<|unknown|>"
+# Both are entries of a vocabulary of words.
+RESERVED = 2
 # How other tokenizers name the token that ends a document.
 SEPARATORS = (SEPARATOR, "</s>", "<|end_of_text|>", "<eos>")
 

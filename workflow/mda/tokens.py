@@ -94,8 +94,8 @@ def _counts(stream: np.ndarray, encoder: encoding.Encoder, width: int) -> dict[s
 def _report(counts: dict[str, int], encoder: encoding.Encoder, what: str) -> None:
     share = counts["unknown"] / counts["tokens"]
     log.info(
-        "%s: %d documents, %d tokens, of which %d are unknown (%.2f %%); the last %d fill no row and are left "
-        "out",
+        "%s: %d documents, %d tokens, of which %d are unknown (%.2f %%); the last %d fill no row and are "
+        "left out",
         *(what, counts["documents"], counts["tokens"], counts["unknown"], 100 * share, counts["left_out"]),
     )
     if encoder.spelled:
