@@ -103,7 +103,7 @@ def _report(counts: dict[str, int], encoder: encoding.Encoder, what: str) -> Non
     if share > MOST_UNKNOWN:
         raise UserError(
             f"tokens.tokenizer: {100 * share:.0f} % of {what} is not in the vocabulary of "
-            f"{encoding.size(encoder.tokenizer)} and would be one unknown token, but at most "
+            f"{encoding.size(encoder.tokenizer)} tokens and would be one unknown token, but at most "
             f"{100 * MOST_UNKNOWN:.0f} % may be; set tokens.tokenizer.kind to bpe (and vocabulary to 1024 or "
             "more), raise vocabulary, or name a tokenizer that knows the text"
         )
