@@ -37,9 +37,7 @@ def texts(*arguments, **changes):
 
 
 @pytest.mark.parametrize("name", ["d.jsonl", "d.jsonl.gz", "d"])
-@pytest.mark.parametrize(
-    "pack", [gzip.compress, zstd, bz2.compress, lzma.compress], ids=lambda pack: pack.__module__
-)
+@pytest.mark.parametrize("pack", PACKS, ids=NAMES)
 def test_compressed_lines_whatever_the_name_says(default, tmp_path, name, pack):
     """In two parts, as tools write it that compress in parallel or append."""
     half = LINES.index(b"\n") + 1
@@ -48,9 +46,7 @@ def test_compressed_lines_whatever_the_name_says(default, tmp_path, name, pack):
     assert found == [("one", "x", f"{name}:1"), ("two", "y", f"{name}:2")]
 
 
-@pytest.mark.parametrize(
-    "pack", [gzip.compress, zstd, bz2.compress, lzma.compress], ids=lambda pack: pack.__module__
-)
+@pytest.mark.parametrize("pack", PACKS, ids=NAMES)
 def test_a_compressed_file_that_was_cut_is_not_taken_for_whole(default, tmp_path, pack):
     (tmp_path / "d").write_bytes(pack(LINES * 99)[:-9])
     with pytest.raises(UserError, match=r"d: cannot be unpacked to its end \("):

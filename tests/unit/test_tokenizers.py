@@ -223,9 +223,7 @@ def test_unknown_tokens_are_counted_and_bounded(tmp_path, caplog):
     assert (
         "the train text: 1 documents, 26 tokens, of which 1 are unknown (3.85 %); the last 1" in caplog.text
     )
-    with pytest.raises(
-        UserError, match=r"10 % of the text is not in the vocabulary of 5 tokens .*kind to bpe"
-    ):
+    with pytest.raises(UserError, match=r"10 % of the text is not in the vocabulary of 5 tokens"):
         tokens.pack(reader, table("a b c " * 6 + "very new"), 4)
 
 
