@@ -143,7 +143,7 @@ def folder(tmp_path):
         (root / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
         pq.write_table(pa.table({"text": [f"t{number}"]}), (root / name).parent / f"{number}.parquet")
     (root / "README.md").write_text("no data")
-    (root / "a" / "_SUCCESS.json").write_text("no data")
+    (root / "a" / "_SUCCESS.ndjson").write_text("no data")
     (root / ".ipynb_checkpoints").mkdir()
     (root / ".ipynb_checkpoints" / "0.jsonl").write_text("no data")
     return root
