@@ -13,26 +13,6 @@ from project import Project
 pytestmark = pytest.mark.slow
 
 WORDS = ["the", "model", "learns", "to", "copy", "what", "it", "has", "seen", "in", "its", "text"]
-    "the",
-    "of",
-    "and",
-    "a",
-    "model",
-    "learns",
-    "to",
-    "copy",
-    "what",
-    "it",
-    "has",
-    "seen",
-    "before",
-    "in",
-    "another",
-    "place",
-    "of",
-    "its",
-    "text",
-]
 
 
 def test_another_corpus(warm_python, tmp_path):
