@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mda import config, corpus, files, sources
+from mda import config, corpus, files, sections, sources
 from mda.errors import UserError
 from mda.steps import corpus as corpus_step
+from mda.steps import measured_text
 
 PACKS = [gzip.compress, lambda content: pa.compress(content, codec="zstd", asbytes=True)]
 PACKS += [bz2.compress, lzma.compress]
@@ -71,6 +72,7 @@ def test_a_compressed_file_that_was_cut_is_not_taken_for_whole(default, tmp_path
         ),
         (b'{"text": "a\\ud800"}', r"d: line 1 has half of a character, \\ud800, at character 1; mend it"),
         (b'{"text": "a"}\n{"text": "\xff"}', r"d: line 2 is not UTF-8 at byte 10; mend it"),
+        (b'{"text": "a", "text": "b"}', r"line 1 is not JSON \(the key 'text' twice in an object\)"),
         (b'{"text": ["a"]}', r"line 1: column 'text' is no text but \"\['a'\]\"; name another"),
     ],
 )
@@ -278,7 +280,7 @@ def test_what_of_files_is_cut_or_skipped_is_counted(default, tmp_path, caplog):
     root.mkdir()
     (root / "long.txt").write_text("0123456789" * 3)
     (root / "marked.txt").write_bytes(b"\xef\xbb\xbfmarked")
-    (root / "other.txt").write_bytes(b"\xff\xfe")
+    (root / "other.txt").write_bytes(b"a\xff")
     (root / "empty.txt").write_text(" \n")
     section = {
         "root": str(root),
@@ -291,6 +293,42 @@ def test_what_of_files_is_cut_or_skipped_is_counted(default, tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         corpus_step.collect(sources.Corpus.model_validate(source), tmp_path / "d.parquet")
     assert files.read_table(tmp_path / "d.parquet").column("text").to_pylist() == ["0123456789", "marked"]
-    assert "4 files; 1 skipped, not UTF-8; 1 cut at 10 characters, which leaves out 20" in caplog.text
+    assert "4 files; 1 skipped as no UTF-8; 1 cut at 10 characters, which leaves out 20" in caplog.text
     assert "2 documents, and 1 left out, which are empty" in caplog.text
-    assert re.search(r"skipped .*other\.txt: not UTF-8 at byte 0", caplog.text)
+    assert re.search(r"skipped .*other\.txt: not UTF-8 at byte 1", caplog.text)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (gzip.compress(b"text"), "is compressed; unpack it, leave it out with"),
+        ("text".encode("utf-16"), "is UTF-16; write it as UTF-8, leave it out with"),
+    ],
+)
+def test_files_that_are_no_text_are_told_as_what_they_are(default, tmp_path, content, words):
+    (tmp_path / "a.txt").write_bytes(content)
+    section = {
+        "root": str(tmp_path),
+        "patterns": [{"label": "all", "glob": "*.txt"}],
+        "exclude": [],
+        "undecodable": "error",
+        "max_characters": 10,
+    }
+    source = {**default["corpus"], "source": "files", "files": section}
+    with pytest.raises(UserError, match=words):
+        list(corpus.documents(sources.Corpus.model_validate(source)))
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ("body", r"t\.parquet has no column 'body', only text, number; name one of these"),
+        ("number", r"row 0 of t\.parquet has no text in column 'number'"),
+        ("text", r"row 1 of t\.parquet has nothing in column 'text'"),
+    ],
+)
+def test_a_measured_text_that_is_none_is_told(tmp_path, column, words):
+    pq.write_table(pa.table({"text": ["a", None], "number": [1, 2]}), tmp_path / "t.parquet")
+    text = sections.MeasuredText(repository=str(tmp_path), revision=None, file="t.parquet", column=column)
+    with pytest.raises(UserError, match=words):
+        measured_text.pack(text, None, tmp_path / "none.json", 4, tmp_path / "out.npy")

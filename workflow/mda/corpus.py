@@ -85,20 +85,21 @@ def from_files(settings: Files) -> Iterator[Document]:
             # Without the mark that some editors put before the text.
             text = path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
+            reason = tables.what_it_is(path) or f"not UTF-8 at byte {error.start}; convert the file"
             if settings.undecodable == "skip":
-                log.info("skipped %s: not UTF-8 at byte %d", path, error.start)
+                log.info("skipped %s: %s", path, reason.partition(";")[0])
                 skipped += 1
                 continue
             raise UserError(
-                f"{path}: not UTF-8 at byte {error.start}; convert the file, leave it out with "
-                "corpus.files.exclude, or set corpus.files.undecodable to skip"
+                f"{path}: {reason}, leave it out with corpus.files.exclude, or set corpus.files.undecodable "
+                "to skip"
             ) from None
         if len(text) > settings.max_characters:
             cut, lost = cut + 1, lost + len(text) - settings.max_characters
         origin = path.relative_to(settings.folder).as_posix()
         yield Document(text=text[: settings.max_characters], label=label, origin=origin)
     log.info(
-        "%d files; %d skipped, not UTF-8; %d cut at %d characters, which leaves out %d",
+        "%d files; %d skipped as no UTF-8; %d cut at %d characters, which leaves out %d",
         *(len(matching), skipped, cut, settings.max_characters, lost),
     )
 

@@ -58,7 +58,7 @@ def _of_json_lines(settings: Table, skipped: Counter[str]) -> Iterator[tuple[str
 
 def _parsed(line: bytes, place: str) -> object:
     try:
-        return json.loads(line.decode("utf-8"))
+        return json.loads(line.decode("utf-8"), object_pairs_hook=_once)
     except UnicodeDecodeError as error:
         return Unreadable(f"is not UTF-8 at byte {error.start}")
     except (ValueError, RecursionError) as error:
@@ -66,6 +66,15 @@ def _parsed(line: bytes, place: str) -> object:
         if line.strip() in (b"[", b"{") or line.lstrip()[:1] == b"[":
             hint = "this looks like JSON over several lines: " + hint
         raise UserError(f"{place} is not JSON ({error}); {hint}") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # JSON readers take the last of several, and the others would be lost.
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, number in Counter(key for key, _ in pairs).items() if number > 1)
+        raise ValueError(f"the key '{twice}' twice in an object")
+    return found
 
 
 # First bytes of files that are compressed, and of some that are no JSON lines.
@@ -84,10 +93,21 @@ OTHERS = {
 }
 
 
+def what_it_is(path: Path) -> str | None:
+    """What a file is by its first bytes, if that is known and no text."""
+    start = _start(path)
+    known = {**dict.fromkeys(COMPRESSIONS, "is compressed; unpack it"), **OTHERS}
+    return next((what for magic, what in known.items() if start.startswith(magic)), None)
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(8)
+
+
 def _opened(path: Path) -> IO[bytes]:
     """The file's bytes, unpacked, whatever its name says."""
-    with path.open("rb") as stream:
-        start = stream.read(8)
+    start = _start(path)
     for magic, what in OTHERS.items():
         if start.startswith(magic):
             raise UserError(f"corpus.table.path: {path} {what}")
