@@ -53,7 +53,10 @@ def test_the_conda_environment_has_all_that_the_steps_import():
     lines = [line for line in listed if isinstance(line, str)] + listed[-1]["pip"]
     names = {re.split(r"\s*=", line)[0] for line in lines}
     modules = {
-        {"pytorch": "torch", "matplotlib-base": "matplotlib", "pyyaml": "yaml"}.get(n, n) for n in names
+        {"pytorch": "torch", "matplotlib-base": "matplotlib", "pyyaml": "yaml", "protobuf": "google"}.get(
+            n, n
+        )
+        for n in names
     }
     # What comes with those: with matplotlib, jinja2, accelerate, huggingface_hub.
     modules |= {"PIL", "markupsafe", "psutil", "httpx2"}

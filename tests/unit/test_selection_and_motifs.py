@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mda import motifs, repetition, selection
+from mda.encoding import Ends
 from mda.errors import UserError
 from mda.steps import synthesize
 from mda.units import Head, ranking, resolve
@@ -83,14 +84,14 @@ def test_excerpt_is_one_line():
 
 def test_pattern_and_layout_of_a_tiled_sample():
     tokens = np.array([5, 6, 7, 5, 6, 7, 5, 6, 9, 8, 0])
-    pattern = motifs.pattern_of(tokens, separator=0, shortest=2)
+    pattern = motifs.pattern_of(tokens, Ends(None, 0), shortest=2)
     assert pattern == (0, 1, 2, 0, 1, 2, 0, 1, -1, -1, -2)
     assert motifs.Motif(pattern, 1).layout() == "A(3) A A[0:2] _2 |"
 
 
 def test_equal_structure_is_one_motif():
     samples = np.array([[1, 2, 1, 2, 9], [3, 4, 3, 4, 8], [1, 2, 3, 4, 5]])
-    found = motifs.extract(samples, separator=0, shortest=2)
+    found = motifs.extract(samples, Ends(None, 0), shortest=2)
     assert [(motif.pattern, motif.samples) for motif in found] == [
         ((0, 1, 0, 1, -1), 2),
         ((-1, -1, -1, -1, -1), 1),
@@ -99,10 +100,10 @@ def test_equal_structure_is_one_motif():
 
 def test_generated_samples_have_the_structure_and_new_contents():
     sample = np.array([11, 12, 13, 14, 11, 12, 13, 14, 20, 11, 12, 0])
-    motif = motifs.extract(sample[None], separator=0, shortest=2)
+    motif = motifs.extract(sample[None], Ends(None, 0), shortest=2)
     frequencies = np.ones(60)
     frequencies[:2] = 0
-    samples, numbers = motifs.generate(motif, 200, frequencies, separator=0, seed=1)
+    samples, numbers = motifs.generate(motif, 200, frequencies, Ends(None, 0), seed=1)
     assert (numbers == 0).all()
     for row in samples:
         assert row[:4].tolist() == row[4:8].tolist()
@@ -111,13 +112,13 @@ def test_generated_samples_have_the_structure_and_new_contents():
         assert row[-1] == 0
         assert (row[:-1] >= 2).all()
     assert len({tuple(row) for row in samples.tolist()}) == 200
-    again, _ = motifs.generate(motif, 200, frequencies, separator=0, seed=1)
+    again, _ = motifs.generate(motif, 200, frequencies, Ends(None, 0), seed=1)
     assert np.array_equal(samples, again)
 
 
 def test_generation_follows_the_motifs_frequency():
     found = [motifs.Motif((0, 0, -1), 3), motifs.Motif((-1, -1, -1), 1)]
-    _, numbers = motifs.generate(found, 4000, np.ones(9), separator=0, seed=0)
+    _, numbers = motifs.generate(found, 4000, np.ones(9), Ends(None, 0), seed=0)
     assert (numbers == 0).mean() == pytest.approx(0.75, abs=0.03)
 
 
@@ -140,7 +141,7 @@ def test_motifs_are_read_as_written(tmp_path):
         ('{"samples": 1, "motifs": [{"pattern": [0, 0], "samples": 1}]}', "no pattern is [0, 0]"),
         ('{"samples": 1, "motifs": [{"pattern": "", "samples": 1}]}', "no pattern is ''"),
         ('{"samples": 1, "motifs": [{"pattern": "0 9", "samples": 1}]}', "no pattern is '0 9'"),
-        ('{"samples": 1, "motifs": [{"pattern": "0 -3", "samples": 1}]}', "no pattern is '0 -3'"),
+        ('{"samples": 1, "motifs": [{"pattern": "0 -4", "samples": 1}]}', "no pattern is '0 -4'"),
         ('{"samples": 1, "motifs": [{"pattern": "0 0", "samples": 0}]}', "'samples' is 0"),
         ('{"samples": "4", "motifs": [{"pattern": "0 0", "samples": 1}]}', "'samples' is '4'"),
         (

@@ -23,7 +23,7 @@ from huggingface_hub.utils import close_session
 from loopback import Hub
 from project import ROOT
 
-from mda import batch_ledger, batch_reading, config, corpus, files, sources, token_shards, tokens
+from mda import batch_ledger, batch_reading, config, corpus, encoding, files, sources, token_shards, tokens
 from mda.errors import UserError
 from mda.pins import Pin
 from mda.published_batches import BinaryBatches, ParquetBatches, rows_table
@@ -129,8 +129,10 @@ def settings(place: Path | str, shards: int, **changes) -> sources.Tokenized:
 def write_tokenizer(path: Path, size: int = VOCABULARY) -> Path:
     from tokenizers import Tokenizer, models
 
-    words = {tokens.SEPARATOR: 0, **{f"w{number}": number for number in range(1, size)}}
-    Tokenizer(models.WordLevel(words, unk_token="w1")).save(str(path))
+    words = {"</s>": 0, **{f"w{number}": number for number in range(1, size)}}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="w1"))
+    encoding.frame(tokenizer, "</s>", None)
+    tokenizer.save(str(path))
     return path
 
 
@@ -402,19 +404,12 @@ def test_the_tables_of_rows_equal_a_slow_loop(stream, reading, packed_schema):
 @pytest.fixture
 def packed_schema():
     """The columns of the table of rows of any other corpus."""
+    from tokenizers import Tokenizer, models
 
-    class Letters:
-        def get_vocab_size(self):
-            return VOCABULARY
-
-        def token_to_id(self, name):
-            return 0
-
-        def encode_batch(self, texts, add_special_tokens):
-            return [type("Encoded", (), {"ids": [1, 2]})() for _ in texts]
-
-    table = pa.table({"document": [0, 1], "text": ["a", "b"], "label": ["x", "x"]})
-    return tokens.pack(Letters(), table, 4)[1].schema
+    letters = Tokenizer(models.BPE({"</s>": 0, "a": 1, "b": 2}, []))
+    encoding.frame(letters, "</s>", None)
+    table = pa.table({"document": [0, 1], "text": ["aa", "bb"], "label": ["x", "x"]})
+    return tokens.pack(letters, table, 4)[1].schema
 
 
 @pytest.mark.parametrize("rows", [1, 7, 500])

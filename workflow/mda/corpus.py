@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-import json
 import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from mda import files, synthetic
+from mda import files, synthetic, tables
 from mda.document import Document
 from mda.errors import UserError
+from mda.rows import Rows
 from mda.sources import Corpus, Files, HuggingFaceData, Synthetic, Table, Tokenized
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def documents(corpus: Corpus) -> Iterator[Document]:
         raise UserError(
             "corpus.source 'tokenized' has batches of tokens and no documents; name another source"
         )
-    return from_jsonl(chosen) if corpus.source == "jsonl" else from_parquet(chosen)
+    return tables.documents(corpus)
 
 
 def matching_files(settings: Files) -> list[tuple[Path, str]]:
@@ -62,8 +62,8 @@ def fingerprint(corpus: Corpus) -> str:
         root = chosen.local or Path()
         paths = [root / name for name in chosen.names] if chosen.local is not None else []
     else:
-        paths = [Path(chosen.path)] if isinstance(chosen, Table) else []
-        root = Path()
+        paths = chosen.matching(corpus.source) if isinstance(chosen, Table) else []
+        root = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
     small = sum(path.stat().st_size for path in paths) <= files.HASHED_BYTES
     state = hashlib.sha256()
     for path in paths:
@@ -78,55 +78,41 @@ def from_files(settings: Files) -> Iterator[Document]:
     Raises:
         UserError: for a file that is not UTF-8, unless the settings say to skip such.
     """
-    for path, label in matching_files(settings):
+    matching = matching_files(settings)
+    cut, lost, skipped = 0, 0, 0
+    for path, label in matching:
         try:
-            text = path.read_text(encoding="utf-8")
+            # Without the mark that some editors put before the text.
+            text = path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
+            reason = tables.what_it_is(path) or f"not UTF-8 at byte {error.start}; convert the file"
             if settings.undecodable == "skip":
-                log.info("skipped %s: not UTF-8 at byte %d", path, error.start)
+                log.info("skipped %s: %s", path, reason.partition(";")[0])
+                skipped += 1
                 continue
             raise UserError(
-                f"{path}: not UTF-8 at byte {error.start}; convert the file, leave it out with "
-                "corpus.files.exclude, or set corpus.files.undecodable to skip"
+                f"{path}: {reason}, leave it out with corpus.files.exclude, or set corpus.files.undecodable "
+                "to skip"
             ) from None
+        if len(text) > settings.max_characters:
+            cut, lost = cut + 1, lost + len(text) - settings.max_characters
         origin = path.relative_to(settings.folder).as_posix()
         yield Document(text=text[: settings.max_characters], label=label, origin=origin)
-
-
-def from_jsonl(settings: Table) -> Iterator[Document]:
-    """Read one JSON object a line."""
-    path = Path(settings.path)
-    with path.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
-                record = json.loads(line.decode("utf-8"))
-            except UnicodeDecodeError:
-                raise UserError(f"{path}: line {number} is not UTF-8; convert the file") from None
-            except ValueError as error:
-                raise UserError(f"{path}: line {number} is not JSON ({error})") from None
-            yield _record(record, settings.text, settings.label, f"{path.name}:{number}")
-
-
-def from_parquet(settings: Table) -> Iterator[Document]:
-    """Read the rows of a Parquet file in batches."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path, number = Path(settings.path), 0
-    try:
-        file = pq.ParquetFile(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"corpus.table.path: {path} cannot be read as Parquet ({error})") from None
-    for batch in file.iter_batches(batch_size=1024):
-        for record in batch.to_pylist():
-            yield _record(record, settings.text, settings.label, f"{path.name}:{number}")
-            number += 1
+    log.info(
+        "%d files; %d skipped as no UTF-8; %d cut at %d characters, which leaves out %d",
+        *(len(matching), skipped, cut, settings.max_characters, lost),
+    )
 
 
 def from_huggingface(settings: HuggingFaceData) -> Iterator[Document]:
-    """Stream documents from the hub at a pinned revision."""
+    """Stream documents from the hub at a pinned revision.
+
+    Raises:
+        UserError: when it cannot be read, or a row has no text, unless the settings say to skip such.
+    """
     import datasets
 
+    rows, read = Rows(settings, "corpus.huggingface"), 0
     try:
         stream = datasets.load_dataset(
             settings.repository,
@@ -137,24 +123,17 @@ def from_huggingface(settings: HuggingFaceData) -> Iterator[Document]:
         )
         for number, record in enumerate(stream.take(settings.documents)):
             origin = f"{settings.repository}@{settings.revision}:{number}"
-            yield _record(record, settings.text, settings.label, origin)
+            read += 1
+            document = rows.document(record, origin, origin)
+            if document is not None:
+                yield document
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise UserError(
             f"corpus.huggingface: {settings.repository} at {settings.revision} cannot be read "
             f"({str(error).splitlines()[0]}); check the name, the revision and the network"
         ) from error
-
-
-def _record(record: object, text: str, label: str | None, origin: str) -> Document:
-    if not isinstance(record, dict):
-        raise UserError(f'{origin}: is no object with columns; write lines such as {{"text": ...}}')
-    for column in (text, label):
-        if column is not None and column not in record:
-            raise UserError(
-                f"{origin}: has no column '{column}', only {', '.join(map(str, record))}; "
-                "mend the column's name in the corpus section"
-            )
-    if not isinstance(record[text], str):
-        raise UserError(f"{origin}: column '{text}' is no text; name another column")
-    kind = "all" if label is None else str(record[label])
-    return Document(text=str(record[text]), label=kind, origin=origin)
+    if read < settings.documents:
+        log.info(
+            "%s has only %d of the %d documents asked for", settings.repository, read, settings.documents
+        )
+    rows.finish()

@@ -3,7 +3,7 @@
 The programmatic form of mechanistic data augmentation (arXiv 2601.21996, where a language
 model writes the schema and the generators). A motif is the equality pattern of a sample:
 tokens that belong to a repeated span become variables, one a distinct token, tokens outside
-are free, and document separators stay. New contents for the variables and the free places
+are free, and the tokens around documents stay. New contents for the variables and the free places
 give a sample with the same copy structure and nothing else in common.
 """
 
@@ -16,8 +16,11 @@ from typing import Any
 import numpy as np
 
 from mda import repetition
+from mda.encoding import Ends
 
-FREE, END = -1, -2
+FREE, END, BEGIN = -1, -2, -3
+# What stands around documents stays, and how a layout shows it.
+MARKS = {END: "|", BEGIN: "^"}
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Motif:
 
     Attributes:
         pattern: a number a token: equal numbers >= 0 are equal tokens, FREE is any token, END
-            the separator of documents.
+            the token that ends a document, BEGIN the one that begins it.
     """
 
     pattern: tuple[int, ...]
@@ -59,8 +62,8 @@ class Motif:
 
     def _word(self, position: int, spans: list[list[int]]) -> tuple[str, int]:
         place = self.pattern[position]
-        if place == END:
-            return "|", 1
+        if place in MARKS:
+            return MARKS[place], 1
         if place == FREE:
             length = _run(self.pattern, position, lambda previous, next: next == FREE)
             return f"_{length}", length
@@ -109,20 +112,22 @@ def _letter(index: int) -> str:
     return name
 
 
-def pattern_of(tokens: np.ndarray, separator: int, shortest: int) -> tuple[int, ...]:
+def pattern_of(tokens: np.ndarray, ends: Ends, shortest: int) -> tuple[int, ...]:
     """The equality pattern of a sample.
 
     Args:
         tokens: shape (length,).
-        separator: id of the token that ends a document.
+        ends: ids of the tokens around a document.
         shortest: repeated spans shorter than this do not count.
     """
     repeated = repetition.repeated_positions(tokens, shortest)
     numbers: dict[int, int] = {}
     pattern = []
     for token, inside in zip(tokens.tolist(), repeated.tolist(), strict=True):
-        if token == separator:
+        if token == ends.end:
             pattern.append(END)
+        elif token == ends.begin:
+            pattern.append(BEGIN)
         elif inside:
             pattern.append(numbers.setdefault(token, len(numbers)))
         else:
@@ -130,9 +135,9 @@ def pattern_of(tokens: np.ndarray, separator: int, shortest: int) -> tuple[int, 
     return tuple(pattern)
 
 
-def extract(samples: np.ndarray, separator: int, shortest: int) -> list[Motif]:
+def extract(samples: np.ndarray, ends: Ends, shortest: int) -> list[Motif]:
     """The motifs of samples of shape (samples, length), the most frequent first."""
-    counts = Counter(pattern_of(sample, separator, shortest) for sample in samples)
+    counts = Counter(pattern_of(sample, ends, shortest) for sample in samples)
     motifs = [Motif(pattern, count) for pattern, count in counts.items()]
     return sorted(motifs, key=lambda motif: (-motif.samples, -motif.repeated, motif.pattern))
 
@@ -141,7 +146,7 @@ def generate(
     motifs: list[Motif],
     count: int,
     frequencies: np.ndarray,
-    separator: int,
+    ends: Ends,
     seed: int,
     dtype: np.typing.DTypeLike = np.int64,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -167,6 +172,8 @@ def generate(
         variables = generator.choice(len(share), size=motif.variables, replace=not distinct, p=share)
         free = generator.choice(len(share), size=len(pattern), p=share)
         bound = pattern >= 0
-        samples[index] = np.where(pattern == END, separator, free)
+        samples[index] = np.where(pattern == END, ends.end, free)
+        if ends.begin is not None:
+            samples[index, pattern == BEGIN] = ends.begin
         samples[index, bound] = variables[pattern[bound]]
     return samples, drawn

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import islice
+
+from mda import corpus
 from mda.config import Config
+from mda.tokenizer import RESERVED
+from mda.tokens import MOST_UNKNOWN
 
 # A job that starts and loads the model for less than this many batches mostly starts and loads.
 FEWEST_BATCHES = 8
@@ -10,6 +16,8 @@ FEWEST_BATCHES = 8
 MOST_JOBS = 1000
 # Tokens of a job: at 50,000 tokens a second they take some three hours, which are lost with the job.
 MOST_TOKENS = 500_000_000
+# So many are read to see whether the tokenizer suits them.
+FIRST_DOCUMENTS = 200
 
 
 def warnings(config: Config) -> list[str]:
@@ -24,7 +32,26 @@ def warnings(config: Config) -> list[str]:
     found = (
         warning(key, size, samples, fit.batch_size, config.tokens.context) for key, size, samples in cuts
     )
-    return [sentence for sentence in found if sentence is not None]
+    return [sentence for sentence in (*found, unknown(config)) if sentence is not None]
+
+
+def unknown(config: Config) -> str | None:
+    """That a vocabulary of words is too small for the text, as far as the first documents show."""
+    settings = config.tokens.tokenizer
+    if settings.kind != "word" or config.corpus.source in ("synthetic", "tokenized", "huggingface"):
+        return None
+    texts = [document.text for document in islice(corpus.documents(config.corpus), FIRST_DOCUMENTS)]
+    counts = Counter(word for text in texts for word in text.split())
+    # No vocabulary of this size knows more of these documents.
+    known = sum(count for _, count in counts.most_common(settings.vocabulary - RESERVED))
+    share = 1 - known / max(1, counts.total())
+    if share <= MOST_UNKNOWN:
+        return None
+    return (
+        f"tokens.tokenizer is a word tokenizer with a vocabulary of {settings.vocabulary}, to which at least "
+        f"{100 * share:.0f} % of the words of the first {len(texts)} documents are unknown, and above "
+        f"{100 * MOST_UNKNOWN:.0f} % the run stops; set kind to bpe and vocabulary to 1024 or more"
+    )
 
 
 def warning(key: str, size: int, samples: int, batch: int, context: int) -> str | None:

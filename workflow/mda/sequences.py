@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from mda import sections
+from mda import encoding, sections
 
 
 def ordinary_tokens(tokenizer) -> np.ndarray:
     """Ids of a `tokenizers.Tokenizer` that are not special, ascending, shape (n,)."""
-    special = {key for key, token in tokenizer.get_added_tokens_decoder().items() if token.special}
-    return np.array(sorted(set(tokenizer.get_vocab().values()) - special), dtype=np.int64)
+    return np.array(
+        sorted(set(tokenizer.get_vocab().values()) - set(encoding.special(tokenizer))), dtype=np.int64
+    )
 
 
 def random_tokens(vocabulary: np.ndarray, sequences: int, length: int, seed: int) -> np.ndarray:

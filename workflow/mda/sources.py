@@ -5,6 +5,7 @@ See `mda.sections` for the others.
 
 from __future__ import annotations
 
+import glob
 import string
 import sysconfig
 from pathlib import Path
@@ -73,12 +74,69 @@ class Files(Section):
         return Path(sysconfig.get_paths()["stdlib"]) if stdlib else Path(self.root)
 
 
+Missing = Literal["error", "skip"]
+
+# How the files of a folder end that a table is read from; of JSON lines, compressed ones too.
+ENDINGS = {
+    "jsonl": tuple(
+        f"{name}{packed}"
+        for name in (".jsonl", ".ndjson", ".json")
+        for packed in ("", ".gz", ".zst", ".bz2", ".xz")
+    ),
+    "parquet": (".parquet", ".pq"),
+}
+# What `save_to_disk` of the datasets library leaves: in the folder of a dataset, and in one of several.
+SAVED, SAVED_SPLITS = "state.json", "dataset_dict.json"
+
+
 class Table(Section):
-    """A JSON-lines or Parquet file with a text a row."""
+    """JSON lines, Parquet, or a folder that the datasets library saved, with a text a row."""
 
     path: str
     text: str
     label: str | None
+    missing: Missing = "error"
+    missing_label: str | None = None
+
+    def matching(self, source: str) -> list[Path]:
+        """The files that count, sorted: that of the name, those of a folder, or those of a pattern."""
+        path = Path(self.path)
+        if path.is_file():
+            return [path]
+        if not path.is_dir():
+            named = [Path(name) for name in glob.glob(self.path, recursive=True)]  # noqa: PTH207 (may be absolute)
+            return sorted(name for name in named if name.is_file())
+        found = [file for file in sorted(path.rglob("*")) if file.is_file() and not _hidden(file, path)]
+        return [file for file in found if source == "datasets" or file.name.endswith(ENDINGS[source])]
+
+    def check(self, source: str) -> None:
+        """Raise a ValueError when there is nothing to read, or it is of another kind."""
+        path = Path(self.path)
+        if (path / SAVED_SPLITS).is_file():
+            splits = ", ".join(part.name for part in sorted(path.iterdir()) if (part / SAVED).is_file())
+            raise ValueError(
+                f"table.path is {path}, where datasets saved several splits ({splits}); name the folder of "
+                "one, and set source to datasets"
+            )
+        if source != "datasets" and (path / SAVED).is_file():
+            raise ValueError(f"table.path is {path}, a folder that datasets saved; set source to datasets")
+        if source == "datasets" and not (path / SAVED).is_file():
+            what = "is not there" if not path.exists() else f"has no {SAVED} in it"
+            raise ValueError(
+                f"table.path is {path}, but it {what}; name a folder that save_to_disk of the datasets "
+                "library made"
+            )
+        if not self.matching(source):
+            if path.is_dir():
+                raise ValueError(
+                    f"table.path is the folder {path}, in which no file ends in {', '.join(ENDINGS[source])}"
+                )
+            raise ValueError(f"table.path names the file {path}, which does not exist")
+
+
+def _hidden(file: Path, folder: Path) -> bool:
+    """Whether a file was left by a program: .ipynb_checkpoints, _SUCCESS."""
+    return any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
 
 
 class HuggingFaceData(Section):
@@ -91,6 +149,8 @@ class HuggingFaceData(Section):
     text: str
     label: str | None
     documents: Positive
+    missing: Missing = "error"
+    missing_label: str | None = None
 
 
 class Tokenized(Section):
@@ -162,7 +222,7 @@ class Tokenized(Section):
 class Corpus(Section):
     """Where the documents come from."""
 
-    source: Literal["synthetic", "files", "jsonl", "parquet", "huggingface", "tokenized"]
+    source: Literal["synthetic", "files", "jsonl", "parquet", "datasets", "huggingface", "tokenized"]
     held_out: Fraction
     split_seed: Natural
     synthetic: Synthetic | None
@@ -174,7 +234,7 @@ class Corpus(Section):
     @property
     def key(self) -> str:
         """Name of the section that the source reads."""
-        return "table" if self.source in ("jsonl", "parquet") else self.source
+        return "table" if self.source in ("jsonl", "parquet", "datasets") else self.source
 
     @property
     def chosen(self) -> Synthetic | Files | Table | HuggingFaceData | Tokenized:
@@ -190,8 +250,8 @@ class Corpus(Section):
     def _has_source(self) -> Corpus:
         if self.chosen is None:
             raise ValueError(f"source is '{self.source}', but the section '{self.key}' is empty")
-        if isinstance(self.chosen, Table) and not Path(self.chosen.path).is_file():
-            raise ValueError(f"table.path names the file {self.chosen.path}, which does not exist")
+        if isinstance(self.chosen, Table):
+            self.chosen.check(self.source)
         if isinstance(self.chosen, Files) and not self.chosen.folder.is_dir():
             raise ValueError(f"files.root names the folder {self.chosen.folder}, which does not exist")
         return self
@@ -204,22 +264,40 @@ class Tokenizer(Section):
     vocabulary: Annotated[int, Field(ge=3)]
     path: str | None
     revision: str | None
+    end: str | None
+    begin: str | None
 
     @property
     def remote(self) -> tuple[str, str]:
         """Repository and revision on the hub, empty for a tokenizer from elsewhere."""
         return (self.path or "", self.revision or "") if self.kind == "huggingface" else ("", "")
 
+    @property
+    def files(self) -> list[Path]:
+        """The files of this machine that it is read from: of a folder tokenizer.json alone, if it has one."""
+        if self.kind != "file" or self.path is None:
+            return []
+        path = Path(self.path)
+        if not path.is_dir():
+            return [path]
+        whole = path / "tokenizer.json"
+        kinds = (".json", ".txt", ".model")
+        return [whole] if whole.is_file() else sorted(file for file in path.iterdir() if file.suffix in kinds)
+
     @model_validator(mode="after")
     def _path(self) -> Tokenizer:
         if self.kind in ("file", "huggingface") and not self.path:
-            raise ValueError(f"kind '{self.kind}' needs 'path': the file, or the repository's name")
+            raise ValueError(f"kind '{self.kind}' needs 'path': the file or folder, or the repository's name")
         if self.kind == "huggingface" and not self.revision:
             raise ValueError("kind 'huggingface' needs 'revision'")
-        if self.kind == "file" and self.path and not Path(self.path).is_file():
-            raise ValueError(f"path names the file {self.path}, which does not exist")
+        if self.kind == "file" and not Path(self.path or "").exists():
+            raise ValueError(f"path is {self.path}, which does not exist")
+        if self.kind == "file" and not self.files:
+            raise ValueError(f"path is the folder {self.path}, which has no file of a tokenizer in it")
         if self.kind == "bpe" and self.vocabulary < 257:
             raise ValueError(f"vocabulary {self.vocabulary} is too small for a byte-level BPE: at least 257")
+        if self.begin is not None and self.begin == self.end:
+            raise ValueError(f"begin and end are both '{self.begin}'; set begin to null, for one is enough")
         return self
 
 

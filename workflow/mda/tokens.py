@@ -1,4 +1,4 @@
-"""Tokenizers, and the token store: rows of context + 1 tokens, and the way back to documents.
+"""The token store: rows of context + 1 tokens, and the way back to documents.
 
 A store is two files: `<name>.npy`, an array of shape (rows, context + 1) read by memory map,
 and `<name>.rows.parquet`, which says for every row what it is made of.
@@ -6,83 +6,26 @@ and `<name>.rows.parquet`, which says for every row what it is made of.
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from mda import files, pins, sources
+from mda import encoding, files
 from mda.errors import UserError
-from mda.pins import Pin
 
-SEPARATOR = "<|endoftext|>"
-UNKNOWN = "<|unknown|>"
-# How other tokenizers name the token that ends a document.
-SEPARATORS = (SEPARATOR, "</s>", "<|end_of_text|>", "<eos>")
+log = logging.getLogger(__name__)
 
-
-def train_tokenizer(settings: sources.Tokenizer, texts: Iterator[str], pin: Pin | None = None):
-    """Train a word-level or byte-level BPE tokenizer, or load one.
-
-    Args:
-        texts: what it is trained on.
-        pin: the revision to take a tokenizer of the hub from.
-
-    Returns:
-        A `tokenizers.Tokenizer` with a token that separates documents.
-
-    Raises:
-        UserError: when the tokenizer cannot be loaded or has no separator.
-    """
-    import tokenizers
-    from tokenizers import decoders, models, pre_tokenizers, trainers
-
-    if settings.kind == "word":
-        tokenizer = tokenizers.Tokenizer(models.WordLevel(unk_token=UNKNOWN))
-        tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-        words = trainers.WordLevelTrainer(
-            vocab_size=settings.vocabulary, special_tokens=[SEPARATOR, UNKNOWN], show_progress=False
-        )
-        tokenizer.train_from_iterator(texts, words)
-    elif settings.kind == "bpe":
-        tokenizer = tokenizers.Tokenizer(models.BPE())
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        tokenizer.decoder = decoders.ByteLevel()
-        pairs = trainers.BpeTrainer(
-            vocab_size=settings.vocabulary,
-            special_tokens=[SEPARATOR],
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False,
-        )
-        tokenizer.train_from_iterator(texts, pairs)
-    else:
-        tokenizer = _load_foreign(settings, pin)
-    separator(tokenizer)
-    return tokenizer
-
-
-def _load_foreign(settings: sources.Tokenizer, pin: Pin | None):
-    import tokenizers
-
-    assert settings.path is not None
-    path = settings.path
-    if settings.kind == "huggingface":
-        from mda import hub
-
-        if pin is None:
-            raise UserError(f"{path} at {settings.revision} is not pinned; run {pins.COMMAND}")
-        path = str(hub.file(pin, "tokenizer.json"))
-    try:
-        return tokenizers.Tokenizer.from_file(path)
-    except Exception as error:  # tokenizers raises bare Exception
-        raise UserError(
-            f"tokens.tokenizer.path: {settings.path} cannot be loaded as a tokenizer ({error})"
-        ) from None
+# The share of tokens that may be unknown. To a model they are all the same word, so that they count as
+# repetition and can be copied; a vocabulary that fits leaves well below one in a hundred.
+MOST_UNKNOWN = 0.05
 
 
 def load_tokenizer(path: Path):
-    """Load a tokenizer that `train_tokenizer` made."""
+    """Load a tokenizer that `mda.tokenizer.make` made."""
     import tokenizers
 
     try:
@@ -93,34 +36,32 @@ def load_tokenizer(path: Path):
 
 def separator(tokenizer) -> int:
     """Id of the token that ends a document."""
-    for name in SEPARATORS:
-        token = tokenizer.token_to_id(name)
-        if token is not None:
-            return token
-    raise UserError(f"tokens.tokenizer: has none of the tokens {', '.join(SEPARATORS)} that end a document")
+    return encoding.ends(tokenizer).end
 
 
-def pack(tokenizer, documents: pa.Table, context: int) -> tuple[np.ndarray, pa.Table]:
-    """Join documents, each ended by the separator, and cut them into rows.
+def pack(tokenizer, documents: pa.Table, context: int, what: str = "the text") -> tuple[np.ndarray, pa.Table]:
+    """Join documents, each between its begin and end tokens, and cut them into rows.
 
     Args:
         documents: columns `document`, `text`, `label`; read in order.
         context: rows hold context + 1 tokens: inputs `[:-1]`, labels `[1:]`.
+        what: the documents' name in the log and in errors.
 
     Returns:
-        Tokens of shape (rows, context + 1), uint16 or, for a vocabulary above 65,536, uint32;
+        Tokens of shape (rows, context + 1), uint16 or, for ids above 65,535, uint32;
         and a table with a line a row: `row`, `label` (that of most of its tokens), `purity`
         (their share), `documents`, `offsets` (where in the row each document begins) and
         `first_token` (which token of its first document the row begins with). The tokens
-        that do not fill a last row are left out.
+        that do not fill a last row are left out; the table's metadata counts them under `text`, as
+        JSON, with those of all and the unknown ones.
 
     Raises:
-        UserError: when the documents do not fill one row.
+        UserError: when the documents do not fill one row, or too much of them is unknown.
     """
-    width, end = context + 1, separator(tokenizer)
-    dtype = np.uint16 if tokenizer.get_vocab_size() <= 2**16 else np.uint32
+    width, encoder = context + 1, encoding.Encoder(tokenizer)
+    dtype = np.uint16 if encoding.size(tokenizer) <= 2**16 else np.uint32
     texts = documents.column("text").to_pylist()
-    parts = [np.array([*encoded.ids, end], dtype=dtype) for encoded in _encode(tokenizer, texts)]
+    parts = [ids.astype(dtype) for ids in encoder.encode(texts)]
     starts = np.cumsum([0] + [len(part) for part in parts])
     rows = int(starts[-1]) // width
     if rows == 0:
@@ -128,15 +69,44 @@ def pack(tokenizer, documents: pa.Table, context: int) -> tuple[np.ndarray, pa.T
             f"corpus: {len(texts)} documents give {int(starts[-1])} tokens, which do not fill one row "
             f"of {width}; add documents or lower tokens.context"
         )
-    stream = np.concatenate(parts)[: rows * width].reshape(rows, width)
+    stream = np.concatenate(parts)
+    counts = _counts(stream, encoder, width)
+    counts["documents"] = len(texts)
+    _report(counts, encoder, what)
+    stream = stream[: rows * width].reshape(rows, width)
     identities = documents.column("document").to_numpy()
     labels = documents.column("label").to_pylist()
-    return stream, _rows(rows, width, starts, identities, labels)
+    table = _rows(rows, width, starts, identities, labels)
+    return stream, table.replace_schema_metadata({"text": json.dumps(counts)})
 
 
-def _encode(tokenizer, texts: list[str]) -> Iterator:
-    for start in range(0, len(texts), 1024):
-        yield from tokenizer.encode_batch(texts[start : start + 1024], add_special_tokens=False)
+def _counts(stream: np.ndarray, encoder: encoding.Encoder, width: int) -> dict[str, int]:
+    # One that is the end token too never comes out of a text.
+    told = encoder.unknown is not None and encoder.unknown not in encoder.ends
+    return {
+        "tokens": len(stream),
+        "unknown": int(np.count_nonzero(stream == encoder.unknown)) if told else 0,
+        "left_out": len(stream) % width,
+        "with_special_words": encoder.spelled,
+    }
+
+
+def _report(counts: dict[str, int], encoder: encoding.Encoder, what: str) -> None:
+    share = counts["unknown"] / counts["tokens"]
+    log.info(
+        "%s: %d documents, %d tokens, of which %d are unknown (%.2f %%); the last %d fill no row and are "
+        "left out",
+        *(what, counts["documents"], counts["tokens"], counts["unknown"], 100 * share, counts["left_out"]),
+    )
+    if encoder.spelled:
+        log.info("%s: %d documents have words of a special token, kept as text", what, encoder.spelled)
+    if share > MOST_UNKNOWN:
+        raise UserError(
+            f"tokens.tokenizer: {100 * share:.0f} % of {what} is not in the vocabulary of "
+            f"{encoding.size(encoder.tokenizer)} tokens and would be one unknown token, but at most "
+            f"{100 * MOST_UNKNOWN:.0f} % may be; set tokens.tokenizer.kind to bpe (and vocabulary to 1024 or "
+            "more), raise vocabulary, or name a tokenizer that knows the text"
+        )
 
 
 def _rows(rows: int, width: int, starts: np.ndarray, identities: np.ndarray, labels: list[str]) -> pa.Table:

@@ -33,8 +33,11 @@ except UserError as error:
 
 # Every job reads this file again.
 if workflow.exec_mode == ExecMode.DEFAULT:
-    for sentence in plan.warnings(CONFIG):
-        logger.warning(f"configuration: {sentence}.")
+    try:
+        for sentence in plan.warnings(CONFIG):
+            logger.warning(f"configuration: {sentence}.")
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
 
 
 pathvars:

@@ -10,7 +10,7 @@ rule tokenizer:
     """Train the tokenizer, or fetch the one that is named."""
     input:
         documents=documents_if_any(),
-        file=local_file(CONFIG.tokens.tokenizer.path),
+        files=CONFIG.tokens.tokenizer.files,
     output:
         tokenizer="<results>/tokens/tokenizer.json",
     log:

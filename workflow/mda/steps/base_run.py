@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
-from mda import cli, files, metrics, parallel, sections, sequences, tokens, training, units
+from mda import cli, encoding, files, metrics, parallel, sections, sequences, tokens, training, units
 from mda import model as models
 from mda import schedule as schedules
 from mda.tokens import TokenStore
@@ -63,7 +63,7 @@ def train(
 
     with parallel.group(), training.claim(cadence.folder):
         network = models.create(
-            model, start[0] if start else None, reader.get_vocab_size(), store.context, numerics.attention
+            model, start[0] if start else None, encoding.size(reader), store.context, numerics.attention
         )
         trainer.follow(network, training.make_optimizer(network, optimizer), 0, steps, keep)
         if parallel.rank() > 0:

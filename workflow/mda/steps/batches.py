@@ -5,7 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
-from mda import batch_reading, cli, files, pins, published_batches, sources, token_shards, tokens
+from mda import batch_reading, cli, encoding, files, pins, published_batches, sources, token_shards, tokens
 from mda.batch_ledger import Ledger, plan
 from mda.errors import UserError
 
@@ -39,7 +39,7 @@ def fetch(
             f"{context + 1}; mend one of them"
         )
     reader = tokens.load_tokenizer(tokenizer)
-    alphabet = batch_reading.Alphabet(1 + max(reader.get_vocab().values()), tokens.separator(reader))
+    alphabet = batch_reading.Alphabet(encoding.size(reader), tokens.separator(reader))
     shards = shards_of(source, pin)
     batches = published_batches.batches_of(source, shards, source.width)
     wanted = plan(rows, source.held_out, source.batch_size)

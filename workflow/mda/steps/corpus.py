@@ -1,5 +1,6 @@
 """Collect the documents of the configured source into one table."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ import pyarrow as pa
 from mda import cli, corpus, files, sources
 from mda.errors import UserError
 
+log = logging.getLogger(__name__)
+
 
 def collect(corpus_settings: sources.Corpus, out: Path) -> None:
     """Write `out` with the columns document, text, label, origin, split.
@@ -15,7 +18,9 @@ def collect(corpus_settings: sources.Corpus, out: Path) -> None:
     `split` is 'train' or 'held_out'; the documents held out are drawn with a seed and are
     never trained on.
     """
-    found = [document for document in corpus.documents(corpus_settings) if document.text.strip()]
+    everything = list(corpus.documents(corpus_settings))
+    found = [document for document in everything if document.text.strip()]
+    log.info("%d documents, and %d left out, which are empty", len(found), len(everything) - len(found))
     if len(found) < 2:
         raise UserError(
             f"corpus: source '{corpus_settings.source}' gives {len(found)} non-empty documents, "

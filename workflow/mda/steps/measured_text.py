@@ -20,14 +20,23 @@ def pack(text: sections.MeasuredText, pin: pins.Pin | None, tokenizer: Path, con
         raise UserError(f"{text.repository} at {text.revision} is not pinned; run {pins.COMMAND}")
     else:
         path = hub.file(pin, text.file)
-    lines = files.read_table(path, columns=[text.column]).column(text.column).to_pylist()
-    if not all(isinstance(line, str) for line in lines):
+    table = files.read_table(path)
+    if text.column not in table.column_names:
         raise UserError(
-            f"metrics.text.column: '{text.column}' of {text.file} is no text; name another column"
+            f"metrics.text.column: {text.file} has no column '{text.column}', only "
+            f"{', '.join(table.column_names)}; name one of these"
         )
+    lines = table.column(text.column).to_pylist()
+    for row, line in enumerate(lines):
+        if not isinstance(line, str):
+            what = "has nothing in" if line is None else "has no text in"
+            raise UserError(
+                f"metrics.text: row {row} of {text.file} {what} column '{text.column}'; name another column "
+                "or file"
+            )
     joined = "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
     document = pa.table({"document": [0], "text": [joined], "label": ["text"]})
-    rows, _ = tokens.pack(tokens.load_tokenizer(tokenizer), document, context)
+    rows, _ = tokens.pack(tokens.load_tokenizer(tokenizer), document, context, "the measured text")
     files.write_array(out, rows)
 
 

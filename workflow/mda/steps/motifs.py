@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mda import cli, files, motifs, tokens
+from mda import cli, encoding, files, motifs, tokens
 from mda.tokens import TokenStore
 
 
@@ -13,8 +13,8 @@ def extract(selection: Path, train: Path, tokenizer: Path, top: int | None, shor
     layout and pattern mean.
     """
     rows = files.read_table(selection, columns=["row"]).column("row").to_numpy()[:top]
-    separator = tokens.separator(tokens.load_tokenizer(tokenizer))
-    found = motifs.extract(TokenStore(train).take(rows), separator, shortest)
+    ends = encoding.ends(tokens.load_tokenizer(tokenizer))
+    found = motifs.extract(TokenStore(train).take(rows), ends, shortest)
     record = {
         "samples": len(rows),
         "shortest": shortest,

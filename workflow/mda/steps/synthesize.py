@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mda import cli, files, motifs, sequences, tokens
+from mda import cli, encoding, files, motifs, sequences, tokens
 from mda.errors import UserError
 from mda.tokens import TokenStore
 
@@ -51,7 +51,7 @@ def _motif(record: Any) -> motifs.Motif:
     text = record["pattern"]
     places = text.split() if isinstance(text, str) else []
     # Variables are numbered as they appear, so a number beyond the length is a mistake.
-    right = {str(number) for number in range(motifs.END, len(places))}
+    right = {str(number) for number in range(motifs.BEGIN, len(places))}
     if not places or not right.issuperset(places):
         raise ValueError(f"no pattern is {text!r:.60}")
     return motifs.Motif(tuple(map(int, places)), _count(record["samples"]))
@@ -82,13 +82,18 @@ def synthesize(
             f"{schema}: its motifs have {length} tokens, but rows here have {store.context + 1}; "
             "take motifs of an experiment with the same tokens.context"
         )
+    if encoding.ends(reader).begin is None and any(motifs.BEGIN in motif.pattern for motif in found):
+        raise UserError(
+            f"{schema}: its motifs have tokens that begin a document, but here is none; take motifs of an "
+            "experiment with the same tokens.tokenizer.begin"
+        )
     ordinary = sequences.ordinary_tokens(reader)
     counts = np.bincount(np.asarray(store.tokens[:4096]).ravel(), minlength=int(ordinary.max()) + 1)
     frequencies = np.zeros(len(counts))
     frequencies[ordinary] = counts[ordinary]
     wanted = source_samples if count is None else count
     samples, numbers = motifs.generate(
-        found, wanted, frequencies, tokens.separator(reader), seed, store.tokens.dtype
+        found, wanted, frequencies, encoding.ends(reader), seed, store.tokens.dtype
     )
     files.write_array(out, samples)
     texts = [

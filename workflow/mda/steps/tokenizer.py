@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mda import cli, files, pins, sources, tokens
+from mda import cli, files, pins, sources, tokenizer
 
 
 def make(documents: list[Path], settings: sources.Tokenizer, pin: pins.Pin | None, out: Path) -> None:
@@ -13,7 +13,7 @@ def make(documents: list[Path], settings: sources.Tokenizer, pin: pins.Pin | Non
     """
     table = files.read_table(documents[0], columns=["text", "split"]).to_pydict() if documents else {}
     texts = (text for text, split in zip(*table.values(), strict=True) if split == "train")
-    files.write_text(out, tokens.train_tokenizer(settings, texts, pin).to_str(pretty=True))
+    files.write_text(out, tokenizer.make(settings, texts, pin).to_str(pretty=True))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def pack(
         ("held_out", out_held_out, out_held_out_rows),
     ):
         part = table.filter(pc.equal(table.column("split"), split))
-        array, lines = tokens.pack(reader, part, context)
+        array, lines = tokens.pack(reader, part, context, f"the {split.replace('_', '-')} text")
         files.write_array(store, array)
         files.write_table(rows, lines)
 
