@@ -4,16 +4,18 @@ The rules are in workflow/rules, one file a stage, in the order in which the dat
 they run is in workflow/mda. config.yaml explains every setting, README.md the results.
 """
 
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.0")
 
-
-configfile: "config.yaml"
+# The folder of this file: not that of the main one, where another workflow uses this one as a module.
+SOURCE = Path(str(workflow.current_basedir))
 
 
 # Used by `--sdm apptainer`; envs/mda.def says how it is built.
-container: "envs/mda.sif"
+container: str(SOURCE / "envs" / "mda.sif")
 
 
 include: "workflow/rules/common.smk"
