@@ -14,7 +14,8 @@ from mda.errors import UserError
         ("true", True), ("False", False), ("null", None), ("~", None), ("", None),
         # Booleans of YAML 1.1 are the texts that they are.
         ("no", "no"), ("yes", "yes"), ("on", "on"), ("y", "y"), ("NO", "NO"),
-        ("2026-11-27", "2026-11-27"), ("a:b", "a:b"), ("v1.2.3", "v1.2.3"), ("'010'", "010"), ("L1H0", "L1H0"),
+        ("2026-11-27", "2026-11-27"), ("a:b", "a:b"), ("v1.2.3", "v1.2.3"),
+        ("'010'", "010"), ("L1H0", "L1H0"),
         ("[1e-3, {a: 2e5}]", [0.001, {"a": 2e5}]),
         ("{a: &x [1, 2], b: *x}", {"a": [1, 2], "b": [1, 2]}),
         ("{base: &x {a: 1, b: 1}, own: {<<: *x, b: 2}}", {"base": {"a": 1, "b": 1}, "own": {"a": 1, "b": 2}}),
@@ -34,7 +35,7 @@ BOMB = "a0: &a0 {x: 1, y: 2}\n" + "".join(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("run: {a: 1}\nx: 2\nrun: {b: 2}", "f.yaml, line 3: the key 'run' is there twice, in line 1 and in line 3"),
+        ("run: {a: 1}\nx: 2\nrun: {b: 2}", "line 3: the key 'run' is there twice, in line 1 and in line 3"),
         ("a:\n  b: 1\n  'b': 2", "the key 'b' is there twice, in line 2 and in line 3"),
         ("{a: 1, a: 2}", "the key 'a' is there twice, in line 1 and in line 1"),
         ("- {<<: {a: 1}, <<: {b: 1}}", "the key '<<' is there twice"),

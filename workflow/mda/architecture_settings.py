@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 # Settings of a model's shape, which are at least 1.
 SIZES = (
-    "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim",
-    "intermediate_size", "max_position_embeddings", "n_embd", "n_layer", "n_head", "n_inner", "n_positions",
+    "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
+    "head_dim", "intermediate_size", "max_position_embeddings", "n_embd", "n_layer", "n_head", "n_inner", "n_positions",
 )  # fmt: skip
 # What architectures call differently, where transformers knows no alias.
 SAME = (
@@ -158,8 +158,8 @@ def _unknown(architecture: str, key: str, found: Known) -> str:
     same = [name for group in SAME if key in group for name in group if name in found.settings]
     near = same or difflib.get_close_matches(key, others, n=1, cutoff=0.0)
     return (
-        f"unknown key '{key}' of {architecture}; did you mean '{near[0]}'? ({key}: null takes away what another "
-        "file sets)"
+        f"unknown key '{key}' of {architecture}; did you mean '{near[0]}'? ({key}: null takes away what "
+        "another file sets)"
     )
 
 

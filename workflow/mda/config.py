@@ -166,8 +166,8 @@ def _check_lengths(config: Config) -> None:
     given = config.model.settings.get("num_key_value_heads")
     if given and shape.heads and shape.heads % given:
         raise ValueError(
-            f"model.settings: {shape.heads} attention heads cannot share {given} of keys and values evenly; set "
-            "num_key_value_heads to a divisor"
+            f"model.settings: {shape.heads} attention heads cannot share {given} of keys and values evenly; "
+            "set num_key_value_heads to a divisor"
         )
     _check_context(config, shape)
     for name, probe in config.probes.items():

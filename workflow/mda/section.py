@@ -42,7 +42,7 @@ def _without_nulls(value: Any) -> Any:
 
 Unique = AfterValidator(_unique)
 EMPTY_IF_NULL = BeforeValidator(lambda value: {} if value is None else value)
-# A mapping with keys of the user's: an overlay is merged with it and takes away by null, a key or all of them.
+# A mapping with keys of the user's: an overlay is merged with it, and takes away by null.
 NULL_REMOVES = BeforeValidator(_without_nulls)
 
 # Keys of before, and what they are called now.

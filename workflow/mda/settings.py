@@ -149,6 +149,6 @@ def check_profile(path: Path, given: dict[str, list[str]]) -> None:
     for key in strict_yaml.read(path):
         if key in SETTINGS and key in given:
             raise UserError(
-                f"{path}: sets '{key}', which --{key} on the command line replaces as a whole; take it out of "
-                "the profile, and name all of it on the command line"
+                f"{path}: sets '{key}', which --{key} on the command line replaces as a whole; take it out "
+                "of the profile, and name all of it on the command line"
             )

@@ -65,8 +65,8 @@ class _Loader(yaml.SafeLoader):
 
     def ambiguous(self, node: yaml.ScalarNode) -> None:
         raise _refused(
-            f"{node.value} is read as different numbers, or as a text, by different versions of YAML; write it "
-            "in decimal, or in quotes if it is a text",
+            f"{node.value} is read as different numbers, or as a text, by different versions of YAML; write "
+            "it in decimal, or in quotes if it is a text",
             node.start_mark,
         )
 
