@@ -230,6 +230,25 @@ def test_a_probe_that_is_no_python_is_found_before_any_job(override, tmp_path):
         config.check(override("probes.induction.measure", f"{path}:f"))
 
 
+def test_a_helper_that_is_no_python_is_found_before_any_job(override, tmp_path):
+    (tmp_path / "probe.py").write_text("import helper\n")
+    (tmp_path / "helper.py").write_text("def f(:\n")
+    with pytest.raises(UserError, match=r"helper\.py is not valid Python \(invalid syntax"):
+        config.check(override("probes.induction.measure", f"{tmp_path}/probe.py:f"))
+
+
+def test_two_helpers_of_a_name_are_told_apart(override, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "probe.py").write_text("import helper\n")
+        (tmp_path / folder / "helper.py").write_text("")
+    default = override("probes.induction.measure", f"{tmp_path}/a/probe.py:f")
+    assert config.check(default).probe_files() == (f"{tmp_path}/a/helper.py", f"{tmp_path}/a/probe.py")
+    default["probes"]["previous-token"]["measure"] = f"{tmp_path}/b/probe.py:f"
+    with pytest.raises(UserError, match=r"imports .*b/helper\.py, and another probe .*a/helper\.py"):
+        config.check(default)
+
+
 def test_an_experiment_without_influence_is_told(override):
     only = [{"kind": "mask", "selections": ["random"]}]
     with pytest.raises(UserError, match="none has the selection 'influence'"):

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 # Settings of a model's shape, which are at least 1.
 SIZES = (
     "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
-    "head_dim", "intermediate_size", "max_position_embeddings", "n_embd", "n_layer", "n_head", "n_inner", "n_positions",
+    "head_dim", "intermediate_size", "max_position_embeddings",
+    "n_embd", "n_layer", "n_head", "n_inner", "n_positions",
 )  # fmt: skip
 # What architectures call differently, where transformers knows no alias.
 SAME = (
@@ -53,6 +54,7 @@ class Shape(NamedTuple):
     width: int | None
     layers: int | None
     heads: int | None
+    groups: int | None
     head_size: int | None
     neurons: int | None
     context: int | None
@@ -199,6 +201,7 @@ def shape(architecture: str, settings: dict[str, Any]) -> Shape:
         width=width,
         layers=value("num_hidden_layers"),
         heads=heads,
+        groups=value("num_key_value_heads"),
         head_size=value("head_dim"),
         neurons=neurons,
         context=value("max_position_embeddings"),

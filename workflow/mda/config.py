@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from mda import code
 from mda.architecture_settings import Shape
 from mda.errors import UserError
 from mda.section import NULL_REMOVES, Name, Section
@@ -106,9 +107,10 @@ class Config(Section):
         return self.targets + ([] if study is None else study.targets)
 
     def probe_files(self) -> tuple[str, ...]:
-        """The users' own source files among them."""
+        """The users' own source files among them, and what these import from beside them."""
         files = {probe.file for probe in self.probes_of(self.all_targets).values() if probe.file is not None}
-        return tuple(sorted(files))
+        beside = {str(path) for file in files for path in code.beside(Path(file)).values()}
+        return tuple(sorted(files | beside))
 
 
 def _check_name(config: Config) -> None:
@@ -163,11 +165,10 @@ def _check_lengths(config: Config) -> None:
         raise ValueError(
             f"model.settings: width {shape.width} is no multiple of {shape.heads} attention heads"
         )
-    given = config.model.settings.get("num_key_value_heads")
-    if given and shape.heads and shape.heads % given:
+    if shape.groups and shape.heads and shape.heads % shape.groups:
         raise ValueError(
-            f"model.settings: {shape.heads} attention heads cannot share {given} of keys and values evenly; "
-            "set num_key_value_heads to a divisor"
+            f"model.settings: {shape.heads} attention heads cannot share {shape.groups} of keys and "
+            "values evenly; set num_key_value_heads to a divisor"
         )
     _check_context(config, shape)
     for name, probe in config.probes.items():
@@ -215,15 +216,35 @@ def _check_targets(config: Config) -> None:
     for name, probe in config.probes_of(config.all_targets).items():
         if probe.file is not None:
             _check_probe_file(name, Path(probe.file))
+    _check_helpers(config)
 
 
 def _check_probe_file(name: str, path: Path) -> None:
     if not path.is_file():
         raise ValueError(f"probes.{name}.measure names the file {path}, which does not exist")
+    for file in [path, *_beside(name, path).values()]:
+        try:
+            compile(file.read_text(encoding="utf-8"), str(file), "exec")
+        except (SyntaxError, ValueError) as error:
+            raise ValueError(f"probes.{name}.measure: {file} is not valid Python ({error})") from None
+
+
+def _beside(name: str, path: Path) -> dict[str, Path]:
     try:
-        compile(path.read_text(encoding="utf-8"), str(path), "exec")
-    except (SyntaxError, ValueError) as error:
-        raise ValueError(f"probes.{name}.measure: {path} is not valid Python ({error})") from None
+        return code.beside(path)
+    except (SyntaxError, ValueError, OSError) as error:
+        place = getattr(error, "filename", None) or path
+        raise ValueError(f"probes.{name}.measure: {place} is not valid Python ({error})") from None
+
+
+def _check_helpers(config: Config) -> None:
+    """A process has one module of a name, so that of two helpers the first would be both."""
+    known: dict[str, Path] = {}
+    for name, probe in config.probes_of(config.all_targets).items():
+        for module, path in _beside(name, Path(probe.file)).items() if probe.file is not None else ():
+            first = known.setdefault(module, path)
+            if first.resolve() != path.resolve():
+                raise ValueError(f"probes.{name}: imports {path}, and another probe {first}; rename one")
 
 
 def _check_unit(target: str, unit: str, shape: Shape) -> None:

@@ -63,10 +63,8 @@ def create(
         model = _load(start, attention, to_train=True)
     else:
         torch.manual_seed(settings.seed)
-        model = _initialize(_configuration(settings, vocabulary, context), attention)
-    architectures.of(model)
-    _check_dropout(model)
-    _check_groups(model)
+        model = initialized(configuration(settings, vocabulary, context), attention)
+    check_kind(model)
     if model.config.vocab_size < vocabulary:
         raise UserError(
             f"model: has a vocabulary of {model.config.vocab_size}, but the tokenizer has {vocabulary} "
@@ -80,7 +78,12 @@ def create(
     return model.float().to(parallel.device())
 
 
-def _configuration(settings: sections.Model, vocabulary: int, context: int) -> Any:
+def configuration(settings: sections.Model, vocabulary: int, context: int) -> Any:
+    """The configuration in transformers that settings give, without dropout.
+
+    Raises:
+        UserError: when they give none.
+    """
     standard = AutoConfig.for_model(settings.architecture)
     # Names of another architecture that this one takes for its own: hidden_size is GPT-2's n_embd.
     aliases = standard.attribute_map
@@ -98,7 +101,12 @@ def _configuration(settings: sections.Model, vocabulary: int, context: int) -> A
         raise _bad_settings(error) from error
 
 
-def _initialize(configuration: Any, attention: str) -> PreTrainedModel:
+def initialized(configuration: Any, attention: str) -> PreTrainedModel:
+    """A model of this configuration, with new weights.
+
+    Raises:
+        UserError: when none can be made of it.
+    """
     try:
         return AutoModelForCausalLM.from_config(configuration, attn_implementation=attention)
     except (ValueError, TypeError, KeyError, RuntimeError, ZeroDivisionError) as error:
@@ -110,12 +118,36 @@ def _bad_settings(error: Exception) -> UserError:
     return UserError(f"model.settings: no model can be made of them ({reason}); mend them")
 
 
+def of_folder(folder: Path) -> Any:
+    """The configuration of a checkpoint, without dropout.
+
+    Raises:
+        UserError: when it cannot be read.
+    """
+    try:
+        return AutoConfig.from_pretrained(folder, local_files_only=True, **_without_dropout(folder))
+    except Exception as error:  # transformers raises many kinds
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise _bad_checkpoint(folder, f"has a config.json that makes no model ({reason})") from error
+
+
 def _without_dropout(folder: Path) -> dict[str, float]:
     found = AutoConfig.from_pretrained(folder, local_files_only=True).to_dict()
     dropout = {key: value for key, value in found.items() if is_dropout(key) and value}
     for key, value in dropout.items():
         log.info("%s of the checkpoint, %s, is set to 0: runs are compared without dropout", key, value)
     return dict.fromkeys(dropout, 0.0)
+
+
+def check_kind(model: PreTrainedModel) -> None:
+    """Refuse a model that cannot be traced or compared.
+
+    Raises:
+        UserError: for an unknown architecture, dropout, or uneven groups of heads.
+    """
+    architectures.of(model)
+    _check_dropout(model)
+    _check_groups(model)
 
 
 def _check_dropout(model: PreTrainedModel) -> None:

@@ -67,7 +67,7 @@ class Model(Section):
         if self.checkpoint is None:
             return architecture_settings.shape(self.architecture, self.settings)
         if self.local is None:
-            return architecture_settings.Shape(*[None] * 6)
+            return architecture_settings.Shape(*[None] * 7)
         return architecture_settings.shape(*architecture_settings.of_checkpoint(self.local))
 
     @property

@@ -74,12 +74,38 @@ pathvars:
     benchmarks=f"{CONFIG.results}/benchmarks",
 
 
+def as_json(part):
+    """A part of the configuration as a step's argument: one line of JSON."""
+    # What looks like a wildcard, {name} in a string, would be taken for one.
+    return re.sub(r"\{(?=\s*\w+\s*[,}])", r"\\u007b", pydantic_core.to_json(part).decode())
+
+
+def beside(name):
+    """A file of the workflow, by its place relative to the working folder: both may be moved together."""
+    return os.path.relpath(SOURCE / name)
+
+
+def checked_first():
+    """What `mda.checks` makes and asks."""
+    targets = CONFIG.all_targets
+    return {
+        "model": CONFIG.model.initial(),
+        "context": CONFIG.tokens.context,
+        "targets": targets,
+        "probes": CONFIG.probes_of(targets),
+        "out": f"{CONFIG.results}/checks.json",
+    }
+
+
 # Steps import the package from here. Without conda or a container they run in the very Python
 # that runs Snakemake, whether or not its environment is activated.
 STEP_ENVIRONMENT = f"export PYTHONPATH={shlex.quote(str(SOURCE / 'workflow'))}; "
 if not workflow.deployment_settings.deployment_method:
     STEP_ENVIRONMENT += f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
-shell.prefix(f"set -euo pipefail; {STEP_ENVIRONMENT}")
+# What a step that takes long has checked before: no parameter, for it changes no result of the step.
+STEP_ENVIRONMENT += f"export MDA_CHECK={shlex.quote(as_json(checked_first()))}; "
+# A folder's name may have braces, as JSON has; shell.prefix would look for variables in them.
+shell.prefix(f"set -euo pipefail; {STEP_ENVIRONMENT}".replace("{", "{{").replace("}", "}}"))
 
 
 wildcard_constraints:
@@ -89,12 +115,6 @@ wildcard_constraints:
     seed=r"\d+",
     shard=r"\d+",
     target="|".join(target.name for target in CONFIG.targets),
-
-
-def as_json(part):
-    """A part of the configuration as a step's argument: one line of JSON."""
-    # What looks like a wildcard, {name} in a string, would be taken for one.
-    return re.sub(r"\{(?=\s*\w+\s*[,}])", r"\\u007b", pydantic_core.to_json(part).decode())
 
 
 def fingerprint(step, probes=()):
