@@ -58,7 +58,8 @@ def locked(lock: IO[str], results: Path, arguments: list[str], summarized: bool)
     mark.touch()
     status = call([*SNAKEMAKE, *arguments, *QUIET], lock)
     mark.unlink()
-    if status == 0 and summarized:
+    # A dry run, or a goal of a part, may leave nothing to summarize.
+    if status == 0 and summarized and (results / "benchmarks" / "usage.csv").exists():
         status = call([sys.executable, str(ROOT / "workflow" / "summary.py"), str(results)], lock)
     return status
 
