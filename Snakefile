@@ -4,16 +4,20 @@ The rules are in workflow/rules, one file a stage, in the order in which the dat
 they run is in workflow/mda. config.yaml explains every setting, README.md the results.
 """
 
+import os
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.0")
 
+# The folder of this file: not that of the main one, where another workflow uses this one as a module.
+SOURCE = Path(str(workflow.current_basedir))
+IMAGE = os.path.relpath(SOURCE / "envs" / "mda.sif")
 
-configfile: "config.yaml"
 
-
-# Used by `--sdm apptainer`; envs/mda.def says how it is built.
-container: "envs/mda.sif"
+# Used by `--sdm apptainer`; envs/mda.def says how it is built. Snakemake refuses a space in its name, used or not.
+container: IMAGE if " " not in IMAGE else "envs/mda.sif"
 
 
 include: "workflow/rules/common.smk"

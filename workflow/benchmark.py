@@ -88,7 +88,7 @@ def training(given: Given) -> str:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return retraining.measure(configuration([ROOT / "config.yaml"]), given.folder, given.repetitions)
+        return retraining.measure(configuration([]), given.folder, given.repetitions)
     finally:
         torch.set_num_threads(threads)
 

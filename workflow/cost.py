@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--tokens-per-second", type=float, help="of one GPU, as benchmark.py measures it")
     given = parser.parse_args(arguments)
     try:
-        found = cost.of(configuration([Path("config.yaml"), *given.experiment]))
+        found = cost.of(configuration(given.experiment))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

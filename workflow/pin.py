@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
     known = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        pin_all(configuration([Path("config.yaml"), *known.experiment]), known.table, known.update)
+        pin_all(configuration(known.experiment), known.table, known.update)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

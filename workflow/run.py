@@ -7,30 +7,35 @@ the numbers. Further arguments go to Snakemake, goals first.
 
 from __future__ import annotations
 
-import argparse
 import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import IO
 
-import yaml
+from mda import settings
+from mda.errors import UserError
+from merged import configuration
 
-SNAKEMAKE = [sys.executable, "-m", "snakemake", "--profile", "profiles/local"]
+# From another folder, whose results these are, as well as from that of the workflow.
+ROOT = Path(os.path.relpath(Path(__file__).parent.parent))
+SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+SNAKEMAKE += ["--profile", str(ROOT / "profiles" / "local")]
 QUIET = ["--quiet", "rules", "host", "reason"]
 STATE = Path(".snakemake")
 
 
 def main(arguments: list[str]) -> int:
     """Run and summarize; returns the exit status of the first part that fails."""
-    STATE.mkdir(exist_ok=True)
     summarized = "--no-summary" not in arguments
     arguments = [argument for argument in arguments if argument != "--no-summary"]
     try:
         results = results_folder(arguments)
-    except (OSError, yaml.YAMLError) as error:
-        print(f"the configuration cannot be read: {error}", file=sys.stderr)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
         return 1
+    STATE.mkdir(exist_ok=True)
     with (STATE / "run.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -53,8 +58,9 @@ def locked(lock: IO[str], results: Path, arguments: list[str], summarized: bool)
     mark.touch()
     status = call([*SNAKEMAKE, *arguments, *QUIET], lock)
     mark.unlink()
-    if status == 0 and summarized:
-        status = call([sys.executable, "workflow/summary.py", str(results)], lock)
+    # A dry run, or a goal of a part, may leave nothing to summarize.
+    if status == 0 and summarized and (results / "benchmarks" / "usage.csv").exists():
+        status = call([sys.executable, str(ROOT / "workflow" / "summary.py"), str(results)], lock)
     return status
 
 
@@ -64,18 +70,17 @@ def call(command: list[str], lock: IO[str]) -> int:
 
 
 def results_folder(arguments: list[str]) -> Path:
-    """Folder of the results of the configuration that the arguments name."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--configfile", "--configfiles", nargs="+", default=[])
-    parser.add_argument("--config", "-C", nargs="*", default=[])
-    known, _ = parser.parse_known_args(arguments)
-    name = None
-    for path in ["config.yaml", *known.configfile]:
-        name = (yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}).get("experiment", name)
-    for setting in known.config:
-        key, _, value = setting.partition("=")
-        name = value if key == "experiment" else name
-    return Path("results") if name is None else Path("results") / name
+    """Folder of the results of the configuration that the arguments name.
+
+    Raises:
+        UserError: when the configuration is wrong, or an argument would be lost.
+    """
+    given = settings.options(arguments)
+    for name in ("directory", "snakefile"):
+        if name in given:
+            raise UserError(f"--{name}: is not for run.py; start it in the folder where the results shall be")
+    overlays = [Path(path) for path in given.get("configfile", [])]
+    return Path(configuration(overlays, given.get("config", [])).results)
 
 
 if __name__ == "__main__":

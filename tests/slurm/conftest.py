@@ -88,7 +88,7 @@ class ClusterProject(Project):
     def on(self, cluster: Cluster) -> ClusterProject:
         """Use this cluster, as a site does: its account and its partitions."""
         self.cluster = cluster
-        profile = self.folder / "profiles" / "slurm"
+        profile = self.folder / "slurm"
         settings = profile / "config.yaml"
         text = settings.read_text()
         assert "account: " in text

@@ -49,7 +49,7 @@ def test_gpus_are_given_to_the_rules_that_ask_and_never_more_than_there_are(on_s
 
 def test_a_site_may_have_arrays(on_slurm, tmp_path):
     project = on_slurm.copy(tmp_path / "project")
-    project.edit("profiles/slurm/config.yaml", "arrays: []", "arrays: [score_shard]")
+    project.edit("slurm/config.yaml", "arrays: []", "arrays: [score_shard]")
     # Shards cut a sample's scores nowhere, but sums differ by rounding.
     project.configure("attribution.samples_per_shard", 50)
     project.snakemake("--until", "scores")

@@ -157,8 +157,8 @@ def told_to_end(project: ClusterProject, process: int) -> bool:
 
 def test_a_training_near_its_time_saves_and_is_queued_again(slow, unbroken):
     """By itself, as the same job: it costs no retry, so that a run may take any number of limits."""
-    slow.edit("profiles/slurm/config.yaml", "notice: 180", "notice: 60")
-    slow.edit("profiles/slurm/config.yaml", "longest: 1440", "longest: 2")
+    slow.edit("slurm/config.yaml", "notice: 180", "notice: 60")
+    slow.edit("slurm/config.yaml", "longest: 1440", "longest: 2")
     run = slow.start(GOAL)
     held = slow.hold(run, "base_run", AT_WORK)
     wait_until(lambda: told_to_end(slow, held.process), 150, "the training is not told to end")
@@ -176,9 +176,7 @@ def test_a_training_near_its_time_saves_and_is_queued_again(slow, unbroken):
 @pytest.mark.rare
 def test_a_job_over_its_time_is_given_more(slow, unbroken):
     """Without a notice; what it saves when SLURM ends it is not lost."""
-    slow.edit(
-        "profiles/slurm/config.yaml", """slurm_extra: ?f"'--signal=TERM@{notice}'\"""", "runtime: attempt"
-    )
+    slow.edit("slurm/config.yaml", """slurm_extra: ?f"'--signal=TERM@{notice}'\"""", "runtime: attempt")
     run = slow.start(GOAL)
     slow.hold(run, "base_run", AT_WORK)
     finishes(slow, run)

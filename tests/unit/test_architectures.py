@@ -23,6 +23,7 @@ from independent import (
     own,
     tiny,
 )
+from pydantic import ValidationError
 from scipy.stats import spearmanr
 from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -316,16 +317,16 @@ def test_gpt2_takes_its_own_names_and_the_common_ones():
         architecture="gpt2", seed=0, checkpoint=None, revision=None, published={}, settings=names
     )
     assert architectures.shape(models.create(wanted, None, 20, 16, "eager")) == (1, 2, 8)
-    with pytest.raises(UserError, match="names 'n_embd' twice, once by another name"):
+    with pytest.raises(ValidationError, match="'hidden_size' and 'n_embd' are the same setting of gpt2"):
         made("gpt2", n_embd=32)
-    with pytest.raises(UserError, match="unknown key 'hidden_sise'; did you mean 'hidden_size'"):
+    with pytest.raises(
+        ValidationError, match="unknown key 'hidden_sise' of gpt2; did you mean 'hidden_size'"
+    ):
         made("gpt2", hidden_sise=32)
 
 
 def test_dropout_is_refused_in_settings_and_switched_off_in_a_checkpoint(tmp_path, caplog):
-    with pytest.raises(
-        UserError, match=r"model\.settings\.attn_pdrop is 0\.1, but runs can only be compared"
-    ):
+    with pytest.raises(ValidationError, match=r"'attn_pdrop' is 0\.1, but runs can only be compared"):
         made("gpt2", attn_pdrop=0.1)
     settings = AutoConfig.for_model("gpt2", vocab_size=20, n_embd=16, n_layer=1, n_head=2, n_positions=16)
     AutoModelForCausalLM.from_config(settings).save_pretrained(tmp_path)

@@ -121,7 +121,7 @@ def test_replications_share_no_seed_with_the_default_or_each_other(default):
         ("tokens.tokenizer.kind", "file", "kind 'file' needs 'path'"),
         ("tokens.tokenizer.kind", "bpe", "vocabulary 64 is too small for a byte-level BPE"),
         ("model.architecture", "bert", "'model.architecture' is 'bert': input should be 'gpt_neox'"),
-        ("model.settings.num_attention_heads", 3, "hidden_size 64 is no multiple of 3 attention heads"),
+        ("model.settings.num_attention_heads", 3, "width 64 is no multiple of 3 attention heads"),
         ("experiments.seeds", [0, 1, 0], "'experiments.seeds': names 0 twice"),
         ("selection.fractions", [0.1, 0.1], "'selection.fractions': names 0.1 twice"),
         ("targets.0.units", ["L1H0", "L1H0"], "'targets[0].units': names 'L1H0' twice"),
@@ -170,6 +170,25 @@ def test_replications_share_no_seed_with_the_default_or_each_other(default):
         ("targets.0.mode", "in-out", "mode 'in-out' does not fit heads"),
         ("numerics.training", "fp16", "'numerics.training' is 'fp16': input should be 'fp32' or 'bf16'"),
         ("experiment", "tables", "experiment 'tables' is a folder of results; choose another name"),
+        ("experiment", 1, "'experiment' is 1: input should be a valid string"),
+        ("targets", None, "'targets' is None: input should be a valid list"),
+        ("targets", "L0H0", "'targets' is 'L0H0': input should be a valid list"),
+        ("corpus", 3, "'corpus' is 3: input should be a valid dictionary"),
+        ("pathvars", {"results": "elsewhere"}, "unknown key 'pathvars'"),
+        ("evidence.threshold", float("nan"), "'evidence.threshold' is nan: input should be a finite number"),
+        ("run.optimizer.learning_rate", float("inf"), "is inf: input should be a finite number"),
+        (
+            "attribution.damping",
+            float("inf"),
+            "'attribution.damping' is inf: input should be a finite number",
+        ),
+        ("studies.curvature.dampings", [float("inf")], "input should be a finite number"),
+        ("run.steps", -3, "'run.steps' is -3: input should be greater than or equal to 1"),
+        ("run.steps", True, "'run.steps' is True: true and false are no value of it"),
+        ("experiments.seeds", [True], "'experiments.seeds': true and false are no value of it"),
+        ("model.seed", 10**30, "input should be less than or equal to 9007199254740992"),
+        ("attribution.fit.samples_per_part", 0, "input should be greater than or equal to 1"),
+        ("experiments.seeds", "0123", "'experiments.seeds' is '0123': input should be a valid list"),
     ],
 )
 def test_a_mistake_is_one_sentence_that_names_the_key(override, place, value, words):
@@ -181,11 +200,53 @@ def test_a_mistake_is_one_sentence_that_names_the_key(override, place, value, wo
     assert re.search(r"\.$", message)
 
 
+def test_a_plan_of_a_million_jobs_is_refused(override):
+    config_ = override("attribution.samples_per_shard", 1)
+    config_["corpus"]["synthetic"]["documents"] = 10**9
+    config_["run"]["steps"] = 10**5
+    with pytest.raises(
+        UserError, match=r"attribution\.samples_per_shard makes 6,400,000 jobs, more than the"
+    ):
+        config.check(config_)
+
+
+def test_null_takes_away_a_key_of_the_users(override):
+    """Where an overlay is merged with a mapping whose keys are free; all others are fixed."""
+    default = override("probes.previous-token", None)
+    default["studies"]["specificity"] = None
+    assert list(config.check(default).probes) == ["induction"]
+    assert config.check(override("model.settings.initializer_range", None)).model.settings.keys() == {
+        "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
+    }  # fmt: skip
+    assert config.check(override("model.published", {4: None})).model.published == {}
+    assert config.check(override("experiments.augmentation.motifs", {"random": None}))
+    assert config.check(override("model.settings", None)).model.settings == {}
+
+
 def test_a_probe_that_is_no_python_is_found_before_any_job(override, tmp_path):
     path = tmp_path / "probe.py"
     path.write_text("def f(:\n")
     with pytest.raises(UserError, match=r"probe\.py is not valid Python \(invalid syntax"):
         config.check(override("probes.induction.measure", f"{path}:f"))
+
+
+def test_a_helper_that_is_no_python_is_found_before_any_job(override, tmp_path):
+    (tmp_path / "probe.py").write_text("import helper\n")
+    (tmp_path / "helper.py").write_text("def f(:\n")
+    with pytest.raises(UserError, match=r"helper\.py is not valid Python \(invalid syntax"):
+        config.check(override("probes.induction.measure", f"{tmp_path}/probe.py:f"))
+
+
+def test_two_helpers_of_a_name_are_told_apart(override, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "probe.py").write_text("import helper\n")
+        (tmp_path / folder / "helper.py").write_text("")
+    default = override("probes.induction.measure", f"{tmp_path}/a/probe.py:f")
+    assert config.check(default).probe_files() == (f"{tmp_path}/a/helper.py", f"{tmp_path}/a/probe.py")
+    default["probes"]["previous-token"]["measure"] = f"{tmp_path}/b/probe.py:f"
+    with pytest.raises(UserError, match=r"imports .*b/helper\.py, and another probe .*a/helper\.py"):
+        config.check(default)
 
 
 def test_an_experiment_without_influence_is_told(override):

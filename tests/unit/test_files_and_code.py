@@ -207,6 +207,41 @@ def test_an_edit_of_a_module_imported_by_an_imported_module_counts(package):
     }  # fmt: skip
 
 
+def test_what_a_probe_imports_from_beside_it_belongs_to_the_fingerprint(tmp_path):
+    sources = {
+        "own.py": "import math, helper\nfrom pack import part\n",
+        "helper.py": "def f():\n    import deep\n",
+        "deep.py": "x = 1\n",
+        "pack/__init__.py": "from . import other\n",
+        "pack/part.py": "from .other import y\nfrom mda import repetition\n",
+        "pack/other.py": "y = 1\n",
+        "unused.py": "x = 1\n",
+    }
+    for name, text in sources.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = code.beside(tmp_path / "own.py")
+    names = {str(path.relative_to(tmp_path)) for path in found.values()}
+    assert names == set(sources) - {
+        "own.py",
+        "unused.py",
+    }
+    files = (str(tmp_path / "own.py"), *map(str, found.values()))
+    for name in ("helper.py", "deep.py", "pack/other.py"):
+        before = code.fingerprint("scores", files)
+        (tmp_path / name).write_text(sources[name] + "z = 2\n")
+        clear()
+        assert code.fingerprint("scores", files) != before, name
+
+
+def test_what_a_probe_imports_of_the_package_belongs_to_it(tmp_path, package):
+    (tmp_path / "own.py").write_text("from mda import repetition\n")
+    before = code.fingerprint("order", (str(tmp_path / "own.py"),)), code.fingerprint("order")
+    edit(package / "repetition.py", "== 0", "== 1")
+    assert code.fingerprint("order", (str(tmp_path / "own.py"),)) != before[0]
+    assert code.fingerprint("order") == before[1]
+
+
 def test_a_users_probe_belongs_to_the_fingerprint(tmp_path):
     own = tmp_path / "own.py"
     own.write_text("x = 1\n")

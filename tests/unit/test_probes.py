@@ -102,6 +102,26 @@ def test_own_probe_is_loaded(tmp_path):
     assert probe(tiny_model(), REPEATED, []).ndim == 0
 
 
+def test_own_probe_may_import_what_lies_beside_it(tmp_path):
+    """At its start and when it is called, wherever the process works."""
+    (tmp_path / "beside_a.py").write_text("scale = 2.0\n")
+    (tmp_path / "beside_b.py").write_text("def half(x):\n    return x / 2\n")
+    source = "import beside_a\ndef f(model, tokens, heads):\n    import beside_b\n"
+    source += "    return beside_b.half(beside_a.scale * model(tokens).logits.mean())\n"
+    (tmp_path / "mine.py").write_text(source)
+    probe = probes.load(f"{tmp_path / 'mine.py'}:f")
+    model = tiny_model()
+    assert probe(model, REPEATED, []).item() == pytest.approx(model(REPEATED).logits.mean().item())
+
+
+def test_own_probe_may_have_a_dataclass(tmp_path):
+    source = "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+    source += "@dataclass\nclass A:\n    x: int\n"
+    source += "def f(model, tokens, heads):\n    return model(tokens).logits.mean()\n"
+    (tmp_path / "with_class.py").write_text(source)
+    assert probes.load(f"{tmp_path / 'with_class.py'}:f")
+
+
 @pytest.mark.parametrize(
     ("source", "name", "words"),
     [

@@ -3,6 +3,8 @@
 import io
 import os
 import re
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -13,8 +15,11 @@ PROFILES = ROOT / "profiles"
 VARIABLES = ("account", "gpu_model", "longest", "notice", "gpus", "arrays")
 
 
+FOLDERS = {"local": PROFILES / "local", "slurm": ROOT / "slurm"}
+
+
 def profile(name, **changes):
-    text = (PROFILES / name / "config.yaml").read_text()
+    text = (FOLDERS[name] / "config.yaml").read_text()
     for key, value in changes.items():
         assert f"  {key}: null\n" in text
         text = text.replace(f"  {key}: null\n", f"  {key}: {value}\n")
@@ -48,7 +53,7 @@ def test_what_a_site_fills_in_reaches_the_jobs():
 
 def test_with_arrays_no_job_is_left_behind():
     """The plugin drops jobs of an array rule when not all that are ready are submitted at once."""
-    text = (PROFILES / "slurm" / "config.yaml").read_text()
+    text = (FOLDERS["slurm"] / "config.yaml").read_text()
     text = text.replace("  arrays: []", "  arrays: [score_shard, lambda_part]")
     filled = yte.process_yaml(io.StringIO(text), require_use_yte=True)
     assert filled["slurm-array-jobs"] == "score_shard,lambda_part"
@@ -62,8 +67,32 @@ def test_every_key_and_variable_is_explained():
     assert not [key for key in [*keys, *VARIABLES] if f"`{key}" not in text]
 
 
-def test_the_link_is_what_snakemake_looks_for():
-    assert (ROOT / "slurm" / "config.yaml").samefile(PROFILES / "slurm" / "config.yaml")
+def test_no_file_of_the_project_is_a_link():
+    """A checkout without links (Windows, many a zip) has a plain file in its place."""
+    listed = subprocess.run(["git", "ls-files", "--stage"], cwd=ROOT, text=True, capture_output=True)
+    links = [line for line in listed.stdout.splitlines() if line.startswith("120000")]
+    assert not links
+    # What `--profile slurm` looks for.
+    assert (ROOT / "slurm" / "config.yaml").is_file() and not (ROOT / "slurm").is_symlink()
+
+
+@pytest.mark.parametrize("name", ["local", "slurm"])
+def test_a_profile_is_found_from_elsewhere_and_stops_at_wrong_settings(name, tmp_path):
+    """Snakemake reads the files of --configfile before any rule, and has a traceback for a missing one."""
+    program = (
+        "import io, sys, yte, pathlib; folder = pathlib.Path(sys.argv[2]); "
+        "yte.process_yaml(io.StringIO((folder / 'config.yaml').read_text()), require_use_yte=True); "
+        "import mda; print(mda.__file__)"
+    )
+
+    def read(*words):
+        command = [sys.executable, "-c", program, "--profile", str(FOLDERS[name]), *words]
+        return subprocess.run(command, cwd=tmp_path, text=True, capture_output=True)
+
+    assert read().stdout.strip() == str(ROOT / "workflow" / "mda" / "__init__.py")
+    done = read("--configfile", "gone.yaml")
+    assert done.returncode == 1
+    assert done.stderr == "error: gone.yaml: cannot be read (No such file or directory); check the name\n"
 
 
 def rules_with(text):
@@ -75,6 +104,6 @@ def rules_with(text):
 
 def test_the_profile_knows_the_rules_with_gpus_and_those_that_train():
     """Its lists are those of the rules."""
-    variables = yaml.safe_load((PROFILES / "slurm" / "config.yaml").read_text())["__variables__"]
+    variables = yaml.safe_load((FOLDERS["slurm"] / "config.yaml").read_text())["__variables__"]
     assert {*variables["gpus"], *variables["other_gpu_rules"]} == rules_with("gpu=")
     assert set(variables["gpus"]) == rules_with("save_seconds=")

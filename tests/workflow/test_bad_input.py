@@ -76,14 +76,28 @@ def test_a_vocabulary_that_does_not_match_the_model(project):
 
 def test_a_misspelt_setting_of_the_model(project):
     project.configure("model.settings.hidden_sise", 16)
-    output = fails(project, "--until", "base_run")
-    assert "model.settings: unknown key 'hidden_sise'; did you mean 'hidden_size'?" in output
+    output = fails(project, "--dry-run")
+    said = "'model.settings': unknown key 'hidden_sise' of gpt_neox; did you mean 'hidden_size'?"
+    assert said in output
 
 
 def test_an_own_probe_that_fails(project):
     (project.folder / "own_probe.py").write_text("def previous(model, tokens, heads):\n    return 1.0\n")
     output = fails(project, "--until", "score_shard")
     assert "must return a scalar tensor that depends on the model's parameters" in output
+
+
+def test_an_own_probe_that_raises_is_told_before_the_training(project):
+    """With the line of a helper beside it, and with what is made of it left alone."""
+    (project.folder / "helper.py").write_text("def shape(model):\n    return model.layers\n")
+    source = "import helper\ndef previous(model, tokens, heads):\n    return helper.shape(model)\n"
+    (project.folder / "own_probe.py").write_text(source)
+    project.configure("run.optimizer.weight_decay", 0.5)
+    output = fails(project, "--until", "base_run")
+    assert (
+        "error before the step: probe own_probe.py:previous: helper.py, line 2 fails with Attribute" in output
+    )
+    assert not list(project.results.glob("resume/base/*"))
 
 
 def test_a_starting_checkpoint_continues_the_model(project):

@@ -17,14 +17,15 @@ PACKAGE = Path(__file__).parent
 def fingerprint(step: str, extra: tuple[str, ...] = ()) -> str:
     """Hash of a step's code and of further Python files (a user's probe)."""
     state = hashlib.sha256()
-    for path in [*closure(PACKAGE / "steps" / f"{step}.py"), *map(Path, extra)]:
+    packaged = closure(PACKAGE / "steps" / f"{step}.py", *map(Path, extra))
+    for path in [*packaged, *map(Path, extra)]:
         state.update(f"{path.name}\n{_content(path)}\n".encode())
     return state.hexdigest()[:16]
 
 
-def closure(step: Path) -> list[Path]:
-    """The step's file and all local modules that it imports, sorted by name."""
-    found, waiting = set(), [step]
+def closure(step: Path, *extra: Path) -> list[Path]:
+    """The step's file and all modules of the package that it and further files import, sorted by name."""
+    found, waiting = set(), [step, *(path for file in extra for path in _imports(file))]
     while waiting:
         path = waiting.pop()
         if path not in found:
@@ -33,14 +34,44 @@ def closure(step: Path) -> list[Path]:
     return sorted(found)
 
 
-@cache
-def _imports(path: Path) -> tuple[Path, ...]:
+def beside(path: Path) -> dict[str, Path]:
+    """The modules that a user's file imports from its own folder, directly or not, by name.
+
+    Raises:
+        SyntaxError, ValueError, OSError: when one cannot be read.
+    """
+    found: dict[str, Path] = {}
+    waiting = [("", path)]
+    while waiting:
+        inside, file = waiting.pop()
+        for name in _names(_tree(file), inside):
+            place = path.parent.joinpath(*name.split("."))
+            for module in (place.with_suffix(".py"), place / "__init__.py"):
+                if name not in found and module.is_file() and module != path:
+                    found[name] = module
+                    waiting.append(
+                        (name if module.name == "__init__.py" else name.rpartition(".")[0], module)
+                    )
+    return found
+
+
+def _names(tree: ast.Module, inside: str = "") -> list[str]:
+    """What a source imports, with the packages of each; `inside` is the package that it is of."""
     modules = []
-    for node in ast.walk(_tree(path)):
-        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            modules += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            above = inside.split(".")[: len(inside.split(".")) - node.level + 1] if node.level else []
+            start = ".".join([*filter(None, above), *filter(None, [node.module])])
+            modules += [start, *(f"{start}.{alias.name}".lstrip(".") for alias in node.names)]
         elif isinstance(node, ast.Import):
             modules += [alias.name for alias in node.names]
+    parts = [module.split(".") for module in modules if module]
+    return [".".join(part[: count + 1]) for part in parts for count in range(len(part))]
+
+
+@cache
+def _imports(path: Path) -> tuple[Path, ...]:
+    modules = _names(_tree(path))
     files = [PACKAGE.parent.joinpath(*module.split(".")) for module in modules]
     files = [file.with_suffix(".py") for file in files]
     # The packages' own files hold a docstring and the version, which changes no result.

@@ -9,8 +9,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from mda import code
+from mda.architecture_settings import Shape
 from mda.errors import UserError
-from mda.section import Name, Section
+from mda.section import NULL_REMOVES, Name, Section
 from mda.sections import (
     HEAD_PATTERN,
     NEURON_PATTERN,
@@ -30,6 +32,9 @@ from mda.sections import (
 from mda.sources import Corpus, Tokens
 from mda.studies import Datamodel, Studies
 
+# Of a kind; a plan of more takes hours and all memory.
+MOST_JOBS = 100_000
+
 
 class Config(Section):
     """The whole configuration of one experiment."""
@@ -41,7 +46,7 @@ class Config(Section):
     run: Run
     numerics: Numerics
     metrics: Metrics
-    probes: dict[str, Probe]
+    probes: Annotated[dict[str, Probe], NULL_REMOVES]
     targets: Annotated[list[Target], Field(min_length=1)]
     attribution: Attribution
     selection: Selection
@@ -102,9 +107,10 @@ class Config(Section):
         return self.targets + ([] if study is None else study.targets)
 
     def probe_files(self) -> tuple[str, ...]:
-        """The users' own source files among them."""
+        """The users' own source files among them, and what these import from beside them."""
         files = {probe.file for probe in self.probes_of(self.all_targets).values() if probe.file is not None}
-        return tuple(sorted(files))
+        beside = {str(path) for file in files for path in code.beside(Path(file)).values()}
+        return tuple(sorted(files | beside))
 
 
 def _check_name(config: Config) -> None:
@@ -153,13 +159,18 @@ def _check_lengths(config: Config) -> None:
         raise ValueError(
             f"metrics.length {config.metrics.length} is shown twice and exceeds tokens.context {context}"
         )
-    settings = config.model.settings
-    width, heads = settings.get("hidden_size"), settings.get("num_attention_heads")
+    shape = config.model.shape()
     # A head's size may be set apart from the width.
-    if "head_dim" in settings:
-        width = None
-    if isinstance(width, int) and isinstance(heads, int) and (heads < 1 or width % heads):
-        raise ValueError(f"model.settings: hidden_size {width} is no multiple of {heads} attention heads")
+    if shape.head_size is None and shape.width and shape.heads and shape.width % shape.heads:
+        raise ValueError(
+            f"model.settings: width {shape.width} is no multiple of {shape.heads} attention heads"
+        )
+    if shape.groups and shape.heads and shape.heads % shape.groups:
+        raise ValueError(
+            f"model.settings: {shape.heads} attention heads cannot share {shape.groups} of keys and "
+            "values evenly; set num_key_value_heads to a divisor"
+        )
+    _check_context(config, shape)
     for name, probe in config.probes.items():
         if probe.sequence_length > context:
             raise ValueError(
@@ -170,7 +181,20 @@ def _check_lengths(config: Config) -> None:
         raise ValueError(f"metrics.icl needs early <= late < tokens.context ({context})")
 
 
+def _check_context(config: Config, shape: Shape) -> None:
+    model, context = config.model, config.tokens.context
+    names = {"max_position_embeddings", "n_positions"} & set(model.settings)
+    # A model from settings alone gets the context that it needs.
+    if shape.context is not None and shape.context < context and (names or model.checkpoint is not None):
+        where = "the checkpoint" if model.checkpoint is not None else f"model.settings.{min(names)}"
+        raise ValueError(
+            f"tokens.context is {context}, but {where} lets the model read {shape.context} tokens at most; "
+            "lower tokens.context"
+        )
+
+
 def _check_targets(config: Config) -> None:
+    shape = config.model.shape()
     names = [target.name for target in config.all_targets]
     for name in names:
         if names.count(name) > 1:
@@ -187,37 +211,55 @@ def _check_targets(config: Config) -> None:
                 f"targets.{target.name}: the measure '{probe.measure}' of its probe is not one of "
                 + ("neurons; use activation" if target.neurons else "heads; use induction or previous_token")
             )
-        if config.model.checkpoint is None:
-            for unit in target.units:
-                _check_unit(target.name, unit, config.model.settings)
+        for unit in target.units:
+            _check_unit(target.name, unit, shape)
     for name, probe in config.probes_of(config.all_targets).items():
         if probe.file is not None:
             _check_probe_file(name, Path(probe.file))
+    _check_helpers(config)
 
 
 def _check_probe_file(name: str, path: Path) -> None:
     if not path.is_file():
         raise ValueError(f"probes.{name}.measure names the file {path}, which does not exist")
+    for file in [path, *_beside(name, path).values()]:
+        try:
+            compile(file.read_text(encoding="utf-8"), str(file), "exec")
+        except (SyntaxError, ValueError) as error:
+            raise ValueError(f"probes.{name}.measure: {file} is not valid Python ({error})") from None
+
+
+def _beside(name: str, path: Path) -> dict[str, Path]:
     try:
-        compile(path.read_text(encoding="utf-8"), str(path), "exec")
-    except (SyntaxError, ValueError) as error:
-        raise ValueError(f"probes.{name}.measure: {path} is not valid Python ({error})") from None
+        return code.beside(path)
+    except (SyntaxError, ValueError, OSError) as error:
+        place = getattr(error, "filename", None) or path
+        raise ValueError(f"probes.{name}.measure: {place} is not valid Python ({error})") from None
 
 
-def _check_unit(target: str, unit: str, settings: dict[str, Any]) -> None:
-    layers, heads = settings.get("num_hidden_layers"), settings.get("num_attention_heads")
-    width = settings.get("intermediate_size")
+def _check_helpers(config: Config) -> None:
+    """A process has one module of a name, so that of two helpers the first would be both."""
+    known: dict[str, Path] = {}
+    for name, probe in config.probes_of(config.all_targets).items():
+        for module, path in _beside(name, Path(probe.file)).items() if probe.file is not None else ():
+            first = known.setdefault(module, path)
+            if first.resolve() != path.resolve():
+                raise ValueError(f"probes.{name}: imports {path}, and another probe {first}; rename one")
+
+
+def _check_unit(target: str, unit: str, shape: Shape) -> None:
+    layers, heads = shape.layers, shape.heads
     rank = RANK_PATTERN.match(unit)
-    for pattern, kind, count in ((HEAD_PATTERN, "heads", heads), (NEURON_PATTERN, "neurons", width)):
+    for pattern, kind, count in ((HEAD_PATTERN, "heads", heads), (NEURON_PATTERN, "neurons", shape.neurons)):
         place = pattern.match(unit)
-        if not place or not isinstance(layers, int) or not isinstance(count, int):
+        if not place or layers is None or count is None:
             continue
         if int(place[1]) >= layers or int(place[2]) >= count:
             raise ValueError(
                 f"targets.{target} names {unit}, but the model has layers 0 to {layers - 1} "
                 f"with {kind} 0 to {count - 1}"
             )
-    if rank and isinstance(layers, int) and isinstance(heads, int) and int(rank[2]) > layers * heads:
+    if rank and layers and heads and int(rank[2]) > layers * heads:
         raise ValueError(f"targets.{target} asks for rank {rank[2]} of {layers * heads} heads")
 
 
@@ -281,6 +323,14 @@ def _check_augmentation(config: Config) -> None:
 
 
 def _check_sizes(config: Config) -> None:
+    for key, jobs in (
+        ("attribution.samples_per_shard", config.shards),
+        ("attribution.fit.samples_per_part", config.attribution.fit.parts),
+    ):
+        if jobs > MOST_JOBS:
+            raise ValueError(
+                f"{key} makes {jobs:,} jobs, more than the {MOST_JOBS:,} that can be planned; raise it"
+            )
     needed = config.run.steps * config.run.batch_size
     if config.attribution.fit.samples > needed:
         raise ValueError(
@@ -379,9 +429,8 @@ def check(config: dict[str, Any]) -> Config:
     Raises:
         UserError: one sentence that names the key, the value and what is allowed.
     """
-    settings = {key: value for key, value in config.items() if key != "pathvars"}
     try:
-        return Config.model_validate(settings)
+        return Config.model_validate(config)
     except ValidationError as error:
         first = error.errors()[0]
         place = _place(first["loc"])

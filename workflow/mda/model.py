@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -16,6 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from mda import architectures, files, parallel, sections
+from mda.architecture_settings import is_dropout
 from mda.errors import UserError
 
 transformers_logging.disable_progress_bar()
@@ -63,10 +63,8 @@ def create(
         model = _load(start, attention, to_train=True)
     else:
         torch.manual_seed(settings.seed)
-        model = _initialize(_configuration(settings, vocabulary, context), attention)
-    architectures.of(model)
-    _check_dropout(model)
-    _check_groups(model)
+        model = initialized(configuration(settings, vocabulary, context), attention)
+    check_kind(model)
     if model.config.vocab_size < vocabulary:
         raise UserError(
             f"model: has a vocabulary of {model.config.vocab_size}, but the tokenizer has {vocabulary} "
@@ -80,22 +78,19 @@ def create(
     return model.float().to(parallel.device())
 
 
-def _configuration(settings: sections.Model, vocabulary: int, context: int) -> Any:
+def configuration(settings: sections.Model, vocabulary: int, context: int) -> Any:
+    """The configuration in transformers that settings give, without dropout.
+
+    Raises:
+        UserError: when they give none.
+    """
     standard = AutoConfig.for_model(settings.architecture)
     # Names of another architecture that this one takes for its own: hidden_size is GPT-2's n_embd.
     aliases = standard.attribute_map
+    # That the names are known was checked with the configuration; transformers takes any in silence.
+    chosen = {aliases.get(key, key): value for key, value in settings.settings.items()}
     known = standard.to_dict()
-    chosen: dict[str, Any] = {}
-    for key, value in settings.settings.items():
-        # transformers takes any key in silence, so a misspelt one would be lost.
-        if key not in known and key not in aliases:
-            near = difflib.get_close_matches(key, [*known, *aliases], n=1, cutoff=0.0)[0]
-            raise UserError(f"model.settings: unknown key '{key}'; did you mean '{near}'?")
-        name = aliases.get(key, key)
-        if name in chosen:
-            raise UserError(f"model.settings names '{name}' twice, once by another name; give it once")
-        chosen[name] = value
-    defaults: dict[str, Any] = {key: 0.0 for key in known if _is_dropout(key)}
+    defaults: dict[str, Any] = {key: 0.0 for key in known if is_dropout(key)}
     # Special tokens are the tokenizer's. OLMo 2 would pad with 1, whose embedding then never learns.
     defaults |= dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"))
     defaults["vocab_size"] = vocabulary
@@ -106,7 +101,12 @@ def _configuration(settings: sections.Model, vocabulary: int, context: int) -> A
         raise _bad_settings(error) from error
 
 
-def _initialize(configuration: Any, attention: str) -> PreTrainedModel:
+def initialized(configuration: Any, attention: str) -> PreTrainedModel:
+    """A model of this configuration, with new weights.
+
+    Raises:
+        UserError: when none can be made of it.
+    """
     try:
         return AutoModelForCausalLM.from_config(configuration, attn_implementation=attention)
     except (ValueError, TypeError, KeyError, RuntimeError, ZeroDivisionError) as error:
@@ -118,23 +118,41 @@ def _bad_settings(error: Exception) -> UserError:
     return UserError(f"model.settings: no model can be made of them ({reason}); mend them")
 
 
-def _is_dropout(key: str) -> bool:
-    # GPT-2 writes attn_pdrop. The classifier's and the summary's belong to heads that language
-    # models do not have.
-    return ("dropout" in key or "pdrop" in key) and not key.startswith(("classifier", "summary"))
+def of_folder(folder: Path) -> Any:
+    """The configuration of a checkpoint, without dropout.
+
+    Raises:
+        UserError: when it cannot be read.
+    """
+    try:
+        return AutoConfig.from_pretrained(folder, local_files_only=True, **_without_dropout(folder))
+    except Exception as error:  # transformers raises many kinds
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise _bad_checkpoint(folder, f"has a config.json that makes no model ({reason})") from error
 
 
 def _without_dropout(folder: Path) -> dict[str, float]:
     found = AutoConfig.from_pretrained(folder, local_files_only=True).to_dict()
-    dropout = {key: value for key, value in found.items() if _is_dropout(key) and value}
+    dropout = {key: value for key, value in found.items() if is_dropout(key) and value}
     for key, value in dropout.items():
         log.info("%s of the checkpoint, %s, is set to 0: runs are compared without dropout", key, value)
     return dict.fromkeys(dropout, 0.0)
 
 
+def check_kind(model: PreTrainedModel) -> None:
+    """Refuse a model that cannot be traced or compared.
+
+    Raises:
+        UserError: for an unknown architecture, dropout, or uneven groups of heads.
+    """
+    architectures.of(model)
+    _check_dropout(model)
+    _check_groups(model)
+
+
 def _check_dropout(model: PreTrainedModel) -> None:
     for key, value in model.config.to_dict().items():
-        if _is_dropout(key) and isinstance(value, (int, float)) and value > 0:
+        if is_dropout(key) and isinstance(value, (int, float)) and value > 0:
             raise UserError(
                 f"model.settings.{key} is {value}, but runs can only be compared without dropout; set it to 0"
             )

@@ -8,6 +8,9 @@ configuration as `file.py:function` and has the same signature.
 from __future__ import annotations
 
 import importlib.util
+import os
+import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -90,14 +93,20 @@ def load(measure: str) -> Probe:
     if measure in BUILT_IN:
         return BUILT_IN[measure]
     path, name = measure.rsplit(":", 1)
-    spec = importlib.util.spec_from_file_location("user_probe", Path(path))
+    spec = importlib.util.spec_from_file_location(f"probe_{Path(path).stem}", Path(path))
     if spec is None or spec.loader is None:
         raise UserError(f"probe {measure}: {path} is no Python file")
     module = importlib.util.module_from_spec(spec)
+    # As of a program that Python starts: what lies beside it can be imported.
+    folder = str(Path(path).resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    # Dataclasses look their module up.
+    sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # the user's code may raise anything
-        raise UserError(f"probe {measure}: {path} fails with {type(error).__name__}: {error}") from error
+        raise _failure(measure, error) from error
     function = getattr(module, name, None)
     if not callable(function):
         raise UserError(f"probe {measure}: {path} has no function '{name}'")
@@ -108,7 +117,12 @@ def checked(measure: str, function: Probe) -> Probe:
     """Wrap a user's probe so that a wrong return value is one clear sentence."""
 
     def probe(model: nn.Module, tokens: torch.Tensor, units: Sequence[Any]) -> torch.Tensor:
-        value = function(model, tokens, units)
+        try:
+            value = function(model, tokens, units)
+        except (UserError, torch.cuda.OutOfMemoryError):
+            raise
+        except Exception as error:  # the user's code may raise anything
+            raise _failure(measure, error) from error
         if not isinstance(value, torch.Tensor) or value.ndim != 0 or not value.requires_grad:
             raise UserError(
                 f"probe {measure}: must return a scalar tensor that depends on the model's "
@@ -118,3 +132,23 @@ def checked(measure: str, function: Probe) -> Probe:
         return value
 
     return probe
+
+
+def _failure(measure: str, error: Exception) -> UserError:
+    """What a user's code raised, at which of its own lines."""
+    path = Path(measure.rsplit(":", 1)[0])
+    own = path.resolve().parent
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename, own)]
+    if isinstance(error, SyntaxError) and error.filename:
+        place = f"{os.path.relpath(error.filename)}, line {error.lineno}"
+    else:
+        place = f"{os.path.relpath(frames[-1].filename)}, line {frames[-1].lineno}" if frames else str(path)
+    what = " ".join(str(error).split())
+    return UserError(f"probe {measure}: {place} fails with {type(error).__name__}: {what}; mend it")
+
+
+def _is_users(name: str, folder: Path) -> bool:
+    """Whether a source lies in the folder of a probe, and is not of a package that is installed there."""
+    path = Path(name).resolve()
+    inside = path.is_relative_to(folder) and "site-packages" not in path.relative_to(folder).parts
+    return inside and not path.is_relative_to(Path(__file__).parent)

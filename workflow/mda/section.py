@@ -5,11 +5,22 @@ from __future__ import annotations
 import difflib
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
-Positive = Annotated[int, Field(ge=1)]
-Natural = Annotated[int, Field(ge=0)]
+# What JSON, seeds and sizes of arrays keep exactly.
+LARGEST = 2**53
+Positive = Annotated[int, Field(ge=1, le=LARGEST)]
+Natural = Annotated[int, Field(ge=0, le=LARGEST)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
@@ -23,9 +34,16 @@ def _unique(values: list) -> list:
     return values
 
 
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: inner for key, inner in value.items() if inner is not None}
+    return {} if value is None else value
+
+
 Unique = AfterValidator(_unique)
-# An overlay cannot take keys away, but null can.
 EMPTY_IF_NULL = BeforeValidator(lambda value: {} if value is None else value)
+# A mapping with keys of the user's: an overlay is merged with it, and takes away by null.
+NULL_REMOVES = BeforeValidator(_without_nulls)
 
 # Keys of before, and what they are called now.
 RENAMED = {"heads": "units"}
@@ -34,7 +52,7 @@ RENAMED = {"heads": "units"}
 class Section(BaseModel):
     """A group of keys; a key it does not know is an error that names the nearest one."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -47,4 +65,14 @@ class Section(BaseModel):
                     raise ValueError(f"unknown key '{key}'; it is '{RENAMED[key]}' now")
                 near = difflib.get_close_matches(str(key), cls.model_fields, n=1, cutoff=0.0)
                 raise ValueError(f"unknown key '{key}'; did you mean '{near[0]}'?")
+        return value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_values(cls, value: Any, info: ValidationInfo) -> Any:
+        # Else true is 1 where a number is wanted.
+        wanted = str(cls.model_fields[str(info.field_name)].annotation)
+        values = value if isinstance(value, list) else [value]
+        if "bool" not in wanted and any(isinstance(each, bool) for each in values):
+            raise ValueError("true and false are no value of it; give a number or a text")
         return value

@@ -10,12 +10,26 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from mda.section import EMPTY_IF_NULL, Beta, Color, Fraction, Name, Natural, Positive, Section, Share, Unique
+from mda import architecture_settings
+from mda.section import (
+    EMPTY_IF_NULL,
+    NULL_REMOVES,
+    Beta,
+    Color,
+    Fraction,
+    Name,
+    Natural,
+    Positive,
+    Section,
+    Share,
+    Unique,
+)
 
+Architecture = Literal["gpt_neox", "gpt2", "llama", "mistral", "olmo2", "qwen2", "qwen3"]
 Strategy = Literal["identity", "diagonal", "kfac", "ekfac"]
 Precision = Literal["fp32", "bf16"]
 Metric = Literal["prefix_matching", "previous_token", "copying", "activation"]
@@ -33,12 +47,28 @@ RANK_PATTERN = re.compile(r"^(induction|previous-token|copying) ([1-9]\d*)$")
 class Model(Section):
     """The model to start from."""
 
-    architecture: Literal["gpt_neox", "gpt2", "llama", "mistral", "olmo2", "qwen2", "qwen3"]
+    architecture: Architecture
     seed: Natural
     checkpoint: str | None
     revision: str | None
-    published: Annotated[dict[Natural, str], EMPTY_IF_NULL]
-    settings: dict[str, Any]
+    published: Annotated[dict[Natural, str], NULL_REMOVES]
+    settings: Annotated[dict[str, Any], EMPTY_IF_NULL]
+
+    @field_validator("settings", mode="after")
+    @classmethod
+    def _settings(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        # Of a checkpoint's model they are not read.
+        if info.data.get("checkpoint") is not None or "architecture" not in info.data:
+            return value
+        return architecture_settings.checked(info.data["architecture"], value)
+
+    def shape(self) -> architecture_settings.Shape:
+        """The model's shape, as far as it is known before anything is downloaded."""
+        if self.checkpoint is None:
+            return architecture_settings.shape(self.architecture, self.settings)
+        if self.local is None:
+            return architecture_settings.Shape(*[None] * 7)
+        return architecture_settings.shape(*architecture_settings.of_checkpoint(self.local))
 
     @property
     def local(self) -> Path | None:
@@ -69,6 +99,13 @@ class Model(Section):
                 f"checkpoint '{self.checkpoint}' is no folder here; for a repository on the hub write "
                 "owner/name, and its 'revision'"
             )
+        if self.local is not None:
+            kind, _ = architecture_settings.of_checkpoint(self.local)
+            if kind not in get_args(Architecture):
+                raise ValueError(
+                    f"checkpoint '{self.checkpoint}' is of architecture '{kind}', which is not supported; "
+                    f"choose one of {', '.join(get_args(Architecture))}"
+                )
         return self
 
 
@@ -311,7 +348,7 @@ class Augmentation(Section):
     at_step: Natural | None
     top: Positive | None
     samples: Positive | None
-    motifs: Annotated[dict[str, str], EMPTY_IF_NULL]
+    motifs: Annotated[dict[str, str], NULL_REMOVES]
     shortest_motif: Annotated[int, Field(ge=2)]
 
 

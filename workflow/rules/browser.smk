@@ -64,8 +64,8 @@ rule sample_browser:
     input:
         tokens="<results>/samples/tokens.parquet",
         targets="<results>/heads/targets.json",
-        template="workflow/report/samples.html.j2",
-        page="workflow/report/page.html.j2",
+        template=beside("workflow/report/samples.html.j2"),
+        page=beside("workflow/report/page.html.j2"),
     output:
         page=report(
             "<results>/samples/index.html",

@@ -15,19 +15,50 @@ import pydantic_core
 # Before the plan is made: jobs of a killed run may end while it is.
 BEGAN = time.time()
 
-sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
+sys.path.insert(0, str(SOURCE / "workflow"))
 
+from snakemake.cli import get_profile_dir
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake_interface_executor_plugins.settings import ExecMode
 
-from mda import code, corpus, design, files, pins, plan, restart, selection, variants
+from mda import code, corpus, design, files, pins, plan, restart, selection, settings, variants
 from mda.config import check as check_configuration
 from mda.config import selections_of
 from mda.errors import UserError
 
+
+def given_settings():
+    """The settings: config.yaml, then --configfile, then --config; or what another workflow hands to this one.
+
+    Snakemake has read the same files, and loses in silence what is there twice.
+    """
+    default, asked = SOURCE / "config.yaml", workflow.config_settings
+    if workflow.modifier.skip_configfile:
+        return settings.merge(settings.read([default]), config)
+    if workflow.exec_mode == ExecMode.DEFAULT:
+        check_options()
+    files = [] if asked.replace_workflow_config else [default]
+    workflow.configfiles.extend(map(str, files))
+    return settings.read([*files, *asked.configfiles], asked.config_args or [])
+
+
+def check_options():
+    """Refuse what Snakemake's command line and profiles would lose."""
+    given = settings.options(sys.argv[1:])
+    for name in settings.profiles(sys.argv[1:]):
+        # Named from the folder that Snakemake was started in, before --directory.
+        found = get_profile_dir(os.path.join(os.environ.get("PWD", ""), name)) or get_profile_dir(name)
+        if found is not None:
+            settings.check_profile(found[1], given)
+    own = Path("config.yaml").absolute()
+    read = [SOURCE / "config.yaml", *workflow.config_settings.configfiles]
+    if own.exists() and not any(path.exists() and own.samefile(path) for path in read):
+        raise UserError(f"{own}: is not read, for config.yaml is that of {SOURCE}; name it with --configfile")
+
+
 try:
-    CONFIG = check_configuration(config)
+    CONFIG = check_configuration(given_settings())
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -46,12 +77,38 @@ pathvars:
     benchmarks=f"{CONFIG.results}/benchmarks",
 
 
+def as_json(part):
+    """A part of the configuration as a step's argument: one line of JSON."""
+    # What looks like a wildcard, {name} in a string, would be taken for one.
+    return re.sub(r"\{(?=\s*\w+\s*[,}])", r"\\u007b", pydantic_core.to_json(part).decode())
+
+
+def beside(name):
+    """A file of the workflow, by its place relative to the working folder: both may be moved together."""
+    return os.path.relpath(SOURCE / name)
+
+
+def checked_first():
+    """What `mda.checks` makes and asks."""
+    targets = CONFIG.all_targets
+    return {
+        "model": CONFIG.model.initial(),
+        "context": CONFIG.tokens.context,
+        "targets": targets,
+        "probes": CONFIG.probes_of(targets),
+        "out": f"{CONFIG.results}/checks.json",
+    }
+
+
 # Steps import the package from here. Without conda or a container they run in the very Python
 # that runs Snakemake, whether or not its environment is activated.
-STEP_ENVIRONMENT = f"export PYTHONPATH={shlex.quote(str(Path(workflow.basedir) / 'workflow'))}; "
+STEP_ENVIRONMENT = f"export PYTHONPATH={shlex.quote(str(SOURCE / 'workflow'))}; "
 if not workflow.deployment_settings.deployment_method:
     STEP_ENVIRONMENT += f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
-shell.prefix(f"set -euo pipefail; {STEP_ENVIRONMENT}")
+# What a step that takes long has checked before: no parameter, for it changes no result of the step.
+STEP_ENVIRONMENT += f"export MDA_CHECK={shlex.quote(as_json(checked_first()))}; "
+# A folder's name may have braces, as JSON has; shell.prefix would look for variables in them.
+shell.prefix(f"set -euo pipefail; {STEP_ENVIRONMENT}".replace("{", "{{").replace("}", "}}"))
 
 
 wildcard_constraints:
@@ -61,12 +118,6 @@ wildcard_constraints:
     seed=r"\d+",
     shard=r"\d+",
     target="|".join(target.name for target in CONFIG.targets),
-
-
-def as_json(part):
-    """A part of the configuration as a step's argument: one line of JSON."""
-    # What looks like a wildcard, {name} in a string, would be taken for one.
-    return re.sub(r"\{(?=\s*\w+\s*[,}])", r"\\u007b", pydantic_core.to_json(part).decode())
 
 
 def fingerprint(step, probes=()):

@@ -28,12 +28,13 @@ rule checkpoint:
         code=fingerprint("checkpoint"),
     shell:
         r"""
+        python -m mda.checks >{log:q} 2>&1
         python -m mda.steps.checkpoint \
             --repository {params.repository:q} \
             --revision {wildcards.revision:q} \
             --pin {params.pin:q} \
             --out {output.checkpoint:q} \
-            >{log:q} 2>&1
+            >>{log:q} 2>&1
         """
 
 

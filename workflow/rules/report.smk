@@ -55,9 +55,9 @@ rule report:
         configuration="<results>/config.yaml",
         targets="<results>/heads/targets.json",
         shown=shown_on_page,
-        template="workflow/report/report.html.j2",
-        page="workflow/report/page.html.j2",
-        captions=sorted(map(str, Path("workflow/report").glob("*.rst"))),
+        template=beside("workflow/report/report.html.j2"),
+        page=beside("workflow/report/page.html.j2"),
+        captions=sorted(map(str, Path(beside("workflow/report")).glob("*.rst"))),
     output:
         page="<results>/{page}.html",
     log:

@@ -75,6 +75,7 @@ if CONFIG.corpus.source == "tokenized":
             code=fingerprint("batches"),
         shell:
             r"""
+            python -m mda.checks >{log:q} 2>&1
             python -m mda.steps.batches \
                 --source {params.source:q} \
                 --pin {params.pin:q} \
@@ -87,7 +88,7 @@ if CONFIG.corpus.source == "tokenized":
                 --out-held-out {output.held_out:q} \
                 --out-held-out-rows {output.held_out_rows:q} \
                 --out-batches {output.batches:q} \
-                >{log:q} 2>&1
+                >>{log:q} 2>&1
             """
 
 else:

@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-import yaml
-
-from mda import cli, config, files
+from mda import cli, config, files, strict_yaml
 
 
 def write(merged: config.Config, out: Path) -> None:
     """Write `out`, a YAML file that `--configfile` takes."""
-    files.write_text(out, yaml.safe_dump(merged.model_dump(mode="json"), sort_keys=False))
+    files.write_text(out, strict_yaml.dump(merged.model_dump(mode="json")))
 
 
 if __name__ == "__main__":

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
-from mda import cli, files, pages, report_page, units
+from mda import cli, files, pages, report_page, strict_yaml, units
 from mda.config import Config
 
 
@@ -23,7 +22,7 @@ def write(
     `items` is what it shows, in order; `complete` says whether the studies are among it.
     """
     text = configuration.read_text(encoding="utf-8")
-    read = yaml.safe_load(text)
+    read = strict_yaml.read(configuration)
     settings = Config.model_validate(read)
     members = {name: list(map(str, of)) for name, of in units.read_targets(targets).items()}
     page = pages.render(

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
-from mda import agreement, cli, files, recovery, selection
+from mda import agreement, cli, files, recovery, selection, strict_yaml
 from mda.errors import UserError
 from mda.tokens import TokenStore
 
@@ -33,7 +32,7 @@ def table(
     """
     lines = []
     for name, path, store, places, given in zip(corpora, scores, stores, units, configurations, strict=True):
-        configuration = yaml.safe_load(given.read_text(encoding="utf-8"))
+        configuration = strict_yaml.read(given)
         corpus = {"experiment": name, **_catalysts(given, configuration, label)}
         formed = _formed(files.read_json(places)["targets"], configuration)
         for target, mine in agreement.read(path, ("influence", "loss", "label")).items():
