@@ -45,6 +45,8 @@ onstart:
 
 
 onsuccess:
+    for job in workflow.dag.jobs:
+        judgement.accept(workflow.dag, job)
     restart.over(SLURM_RUNS)
 
 
@@ -78,6 +80,4 @@ rule evidence:
     """Everything and the studies, with a verdict on each published finding."""
     input:
         rules.all.input,
-        # First, so that one that has not been run is named.
-        other_experiments(),
         "<results>/evidence.html",

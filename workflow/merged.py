@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from snakemake.utils import update_config  # type: ignore[import-untyped]
+from snakemake.utils import update_config
 
 from mda.config import Config, check
 from mda.errors import UserError

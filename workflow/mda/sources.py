@@ -122,6 +122,11 @@ class Tokenized(Section):
         return Path(self.repository) if Path(self.repository).is_dir() else None
 
     @property
+    def local_files(self) -> list[Path]:
+        """The files, when they are of this machine."""
+        return [] if self.local is None else [self.local / name for name in self.names]
+
+    @property
     def remote(self) -> str | None:
         """The dataset's repository on the hub, when it is one."""
         return None if self.local is not None else self.repository
@@ -209,6 +214,11 @@ class Tokenizer(Section):
     def remote(self) -> tuple[str, str]:
         """Repository and revision on the hub, empty for a tokenizer from elsewhere."""
         return (self.path or "", self.revision or "") if self.kind == "huggingface" else ("", "")
+
+    @property
+    def local(self) -> list[Path]:
+        """The user's own file or folder, if it is one."""
+        return [Path(self.path)] if self.kind == "file" and self.path else []
 
     @model_validator(mode="after")
     def _path(self) -> Tokenizer:
