@@ -45,8 +45,7 @@ onstart:
 
 
 onsuccess:
-    for job in workflow.dag.jobs:
-        judgement.accept(workflow.dag, job)
+    judgement.accept(workflow.dag)
     restart.over(SLURM_RUNS)
 
 

@@ -22,6 +22,7 @@ from snakemake.persistence import ParamsChange
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 from mda import files, provenance, saves
+from mda.errors import UserError
 
 
 def install() -> None:
@@ -37,33 +38,47 @@ def install() -> None:
             await Judgement(dag).pronounce()
         await plan(dag, create_inventory)
         if first and _is_run(dag.workflow):
-            for job in dag.jobs:
-                if not dag.needrun(job):
-                    accept(dag, job)
+            accept(dag)
 
     async def check_output_mtime(dag: Any, job: Any, expanded_output: list[Any]) -> None:
-        try:
+        if not is_step(job):
             await check(dag, job, expanded_output)
-        except WorkflowError:
-            if not is_step(job):
-                raise
-            fault = provenance.fault(job.shellcmd, list(map(Path, job.output)))
+        elif await _got_younger(dag, job):
+            fault = _fault(job)
             if fault is not None:
                 raise WorkflowError(
                     f"{job.output[0]}: an input has changed while it was made (it {fault}); run the same "
                     "command again",
                     rule=job.rule,
-                ) from None
+                )
 
     update_needrun.judged = True  # type: ignore[attr-defined]
     DAG.update_needrun, DAG.check_output_mtime = update_needrun, check_output_mtime
 
 
-def accept(dag: Any, job: Any) -> None:
-    """Forget the saves of a job whose outputs are on record."""
-    resume = getattr(job.params, "resume", None) if is_step(job) else None
-    if resume is not None and Path(resume).exists() and dag.workflow.persistence.has_metadata(job):
-        saves.accept(Path(resume))
+async def _got_younger(dag: Any, job: Any) -> bool:
+    """Whether an input has a younger date than the start of the job that is at its end."""
+    persistence = dag.workflow.persistence
+    started = persistence._get_recorded_starttime(persistence._get_key(job.output[0])) or 0.0
+    dates = [await path.mtime_uncached() for path in job.input if await path.exists()]
+    return any(date.local_or_storage(follow_symlinks=True) > started for date in dates)
+
+
+def _fault(job: Any, describe: Callable[[Path], Any] = files.describe) -> str | None:
+    """Why a job's outputs are not what it would make now."""
+    try:
+        return provenance.fault(job.shellcmd, list(map(Path, job.output)), describe)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def accept(dag: Any) -> None:
+    """Forget the finished work of jobs whose outputs are on record."""
+    for job in filter(is_step, dag.jobs):
+        resume = getattr(job.params, "resume", None)
+        kept = resume is not None and Path(resume).exists()
+        if kept and dag.noneedrun_finished(job) and dag.workflow.persistence.has_metadata(job):
+            saves.accept(Path(resume))
 
 
 def is_step(job: Any) -> bool:
@@ -114,7 +129,7 @@ class Judgement:
             # Forced, or left by a killed job: it runs anyway.
             if not self.dag.forcefiles.isdisjoint(job.output) or job.rule in self.dag.forcerules:
                 return
-            fault = provenance.fault(job.shellcmd, list(map(Path, job.output)), self.describe)
+            fault = _fault(job, self.describe)
             if fault is not None:
                 self._make_again(job, fault)
                 return

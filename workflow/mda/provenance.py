@@ -70,9 +70,17 @@ def fault(command: str, outputs: Sequence[Path], describe: Describe = files.desc
 
     Args:
         describe: `files.describe`, perhaps with a memory.
+
+    Raises:
+        UserError: when a package is missing that reads the outputs.
     """
     try:
         told = _told(outputs)
+    except ImportError as error:
+        raise UserError(
+            f"{outputs[0]}: what made it cannot be read without {error.name}; install what "
+            "envs/requirements.txt names where Snakemake runs"
+        ) from error
     except Exception as error:  # every format has its own kinds
         return (str(error).splitlines() or [type(error).__name__])[0]
     if not told:

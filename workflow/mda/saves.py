@@ -68,10 +68,10 @@ def accept(resume: Path) -> None:
         shutil.rmtree(kept.parent, ignore_errors=True)
     if [path.name for path in resume.glob("*")] in ([], [".lock"]):
         shutil.rmtree(resume, ignore_errors=True)
-        # Up to the folder of all saves.
+        # Up to the folder of all saves, as far as they are empty.
         with suppress(OSError):
             for parent in resume.parents:
-                if parent.name in ("", "results"):
+                if "resume" not in parent.parts:
                     break
                 parent.rmdir()
 

@@ -211,6 +211,8 @@ def other_experiments(study):
 
 def inputs_of_study(wildcards):
     """The inputs of a study; other experiments' results are none, see mda.outside."""
+    # First, so that one that has not been run is named.
+    other_experiments(wildcards.study)
     return read_by_study(wildcards.study, own=True)
 
 
