@@ -43,7 +43,8 @@ def install() -> None:
     async def check_output_mtime(dag: Any, job: Any, expanded_output: list[Any]) -> None:
         if not is_step(job):
             await check(dag, job, expanded_output)
-        elif await _got_younger(dag, job):
+        # With --touch the user vouches for what is there.
+        elif not dag.workflow.touch and await _got_younger(dag, job):
             fault = _fault(job)
             if fault is not None:
                 raise WorkflowError(
@@ -76,8 +77,9 @@ def accept(dag: Any) -> None:
     """Forget the finished work of jobs whose outputs are on record."""
     for job in filter(is_step, dag.jobs):
         resume = getattr(job.params, "resume", None)
-        kept = resume is not None and Path(resume).exists()
-        if kept and dag.noneedrun_finished(job) and dag.workflow.persistence.has_metadata(job):
+        if resume is None or not Path(resume).exists() or not dag.noneedrun_finished(job):
+            continue
+        if dag.workflow.persistence.has_metadata(job):
             saves.accept(Path(resume))
 
 
@@ -115,7 +117,7 @@ class Judgement:
         if self.stale:
             job, fault = self.stale[0]
             logger.warning(
-                f"results that something else has made, of which Snakemake has no record: those of "
+                "results that the present settings, code and inputs would not make: those of "
                 f"{len(self.stale)} jobs are made again, the first {job.output[0]} ({fault})."
             )
 

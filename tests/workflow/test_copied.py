@@ -52,7 +52,7 @@ def test_other_settings_are_noticed_without_records(copied):
     copied.configure("attribution.damping", 0.5)
     assert copied.planned() == Counter({**RESCORED, **ALWAYS})
     said = copied.snakemake("--dry-run").stdout
-    assert "results that something else has made, of which Snakemake has no record" in said
+    assert "results that the present settings, code and inputs would not make" in said
     assert "results/config.yaml (differs in merged)" in said
 
 
