@@ -49,6 +49,7 @@ onstart:
 
 
 onsuccess:
+    judgement.accept(workflow.dag)
     restart.over(SLURM_RUNS)
 
 
@@ -82,6 +83,4 @@ rule evidence:
     """Everything and the studies, with a verdict on each published finding."""
     input:
         rules.all.input,
-        # First, so that one that has not been run is named.
-        other_experiments(),
         "<results>/evidence.html",

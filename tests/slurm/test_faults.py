@@ -249,12 +249,9 @@ def test_what_ended_while_the_workflow_was_dead_is_not_made_again(orphaned, unbr
 
 
 def test_what_ended_while_the_workflow_was_dead_is_not_taken_for_something_else(orphaned):
+    assert orphaned.planned(NEXT)["base_run"] == 0
     orphaned.configure("run.optimizer.clip", 0.5)
-    done = orphaned.snakemake(NEXT, check=False)
-    assert done.returncode != 0
-    assert "made by a job whose end no workflow has seen" in done.stdout
-    assert "Traceback" not in done.stdout
-    assert orphaned.jobs("head_scores", "running,pending") == []
+    assert orphaned.planned(NEXT)["base_run"] == 1
 
 
 def test_a_job_that_cannot_save_is_awaited_and_its_result_used(cluster, warm_python, tmp_path):

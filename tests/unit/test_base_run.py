@@ -1,6 +1,8 @@
 """The step that trains the base model, killed between its saves: the very same files."""
 
 import math
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from mda import files, metrics, schedule, sections, training
+from mda import files, metrics, saves, schedule, sections, training
 from mda import model as model_module
 from mda.errors import UserError
 from mda.steps import base_run, retrain
@@ -96,7 +98,45 @@ def test_a_killed_base_run_gives_the_very_same_files(inputs, tmp_path, monkeypat
         assert files.digest(tmp_path / "broken" / name) == files.digest(tmp_path / "unbroken" / name)
     for name in ("steps.parquet", "heads.parquet"):
         assert (tmp_path / "broken" / name).read_bytes() == (tmp_path / "unbroken" / name).read_bytes()
+    saves.accept(tmp_path / "broken" / "resume")
     assert not (tmp_path / "broken" / "resume").exists()
+
+
+def test_finished_outputs_that_were_deleted_are_there_again_without_training(inputs, tmp_path, monkeypatch):
+    """Snakemake deletes the outputs of a job that it does not accept."""
+    out = tmp_path / "run"
+    train(inputs, out, 0)
+    names = ("checkpoints", "state", "steps.parquet", "heads.parquet")
+    before = {name: files.digest(out / name) for name in names}
+    # Hard links: what is kept takes no room.
+    for path in (out / "state" / "model.safetensors", out / "checkpoints" / "step-000010" / "config.json"):
+        assert path.stat().st_nlink == 2
+    assert [path.name for path in out.glob("resume/*/[!.]*")] == ["finished"]
+    shutil.rmtree(out / "state")
+    (out / "heads.parquet").unlink()
+    kill_at(0, monkeypatch)
+    train(inputs, out, 0)
+    assert {name: files.digest(out / name) for name in names} == before
+
+
+@pytest.mark.parametrize("killed", ["finished", "state", "heads.parquet"])
+def test_a_kill_while_outputs_are_put_in_place_loses_nothing(inputs, tmp_path, monkeypatch, killed):
+    """At the moment that one of them would get its name."""
+    train(inputs, tmp_path / "unbroken", math.inf)
+    replace, out = os.replace, tmp_path / "broken"
+
+    def killing(source, place):
+        if place == out / killed or place.name == killed == saves.FINISHED:
+            raise Killed
+        replace(source, place)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", killing)
+        with pytest.raises(Killed):
+            train(inputs, tmp_path / "broken", 0)
+    train(inputs, tmp_path / "broken", 0)
+    for name in ("checkpoints", "state", "steps.parquet", "heads.parquet"):
+        assert files.digest(tmp_path / "broken" / name) == files.digest(tmp_path / "unbroken" / name)
 
 
 def test_a_branch_of_the_unchanged_order_is_the_base_run(inputs, tmp_path):

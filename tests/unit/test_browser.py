@@ -80,7 +80,7 @@ def written(tmp_path, made):
     files.write_json(tmp_path / "targets.json", {"targets": units})
     given = {"tokens": "tokens.parquet", "targets": "targets.json", "out": "index.html"}
     arguments = [part for key, name in given.items() for part in (f"--{key}", str(tmp_path / name))]
-    arguments += ["--template", str(made_up.TEMPLATE), "--experiment", "null", "--checkpoint", "120"]
+    arguments += ["--templates", str(made_up.TEMPLATE), "--experiment", "null", "--checkpoint", "120"]
     cli.run(sample_browser.write, [*arguments, "--strategy", "ekfac"])
     return (tmp_path / "index.html").read_text(encoding="utf-8")
 
@@ -100,7 +100,7 @@ def test_the_page_has_its_data_and_says_what_made_it(tmp_path):
         assert sample["values"][:-1] == pytest.approx(before["token_influence"], rel=1e-3)
     record = json.loads(files.made_by_of(tmp_path / "index.html"))
     assert record["step"] == "sample_browser"
-    assert set(record["inputs"]) == {"tokens", "targets", "template"}
+    assert set(record["inputs"]) == {"tokens", "targets", "templates"}
     assert html.escape("scores/scores.parquet") in page
     assert "the embedded default" in page
 

@@ -137,7 +137,7 @@ def test_replications_share_no_seed_with_the_default_or_each_other(default):
         ("studies.replications", ["a", "all"], "studies.replications names 'all', which stands for all"),
         ("studies.specificity.kind", "duplicate", "input should be 'mask' or 'replace'"),
         ("run.window.branch", 70, "run.window.branch 70 lies after its start 60"),
-        ("model.published", {4: "step4"}, "'published' needs 'checkpoint': the repository on the hub"),
+        ("model.published", {4: "step4"}, "names 'step4' for step 4, which is no folder of a checkpoint"),
         (
             "model.checkpoint",
             "nowhere",

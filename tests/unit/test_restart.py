@@ -5,7 +5,6 @@ import inspect
 import json
 import os
 import re
-import shlex
 import time
 
 import numpy as np
@@ -163,7 +162,7 @@ def test_the_queue_is_emptied_trainings_are_told_and_others_awaited(monkeypatch,
             other,
         ],
     )
-    assert restart.settle(runs, "present", [], 0)
+    restart.settle(runs, "present", [], 0)
     assert slurm.cancelled == ["1", "2", "3_2"]
     assert slurm.jobs == [other]
     assert runs.read_text() == "present\n"
@@ -183,8 +182,8 @@ def test_what_is_finished_while_it_is_awaited_is_set_aside(monkeypatch, runs, tm
 
 def test_without_an_earlier_run_slurm_is_not_asked(monkeypatch, tmp_path):
     slurm = Slurm(monkeypatch, [])
-    assert not restart.settle(tmp_path / "runs", "present", [], 0)
-    assert not restart.settle(tmp_path / "others", None, [], 0)
+    restart.settle(tmp_path / "runs", "present", [], 0)
+    restart.settle(tmp_path / "others", None, [], 0)
     assert slurm.looks == 0
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
 
@@ -192,7 +191,7 @@ def test_without_an_earlier_run_slurm_is_not_asked(monkeypatch, tmp_path):
 def test_a_run_that_has_finished_leaves_nothing_to_settle(tmp_path, runs):
     restart.over(runs)
     # Results can be taken elsewhere, where there is no SLURM.
-    assert not restart.settle(runs, None, [], 0)
+    restart.settle(runs, None, [], 0)
     restart.over(runs)
 
 
@@ -203,33 +202,7 @@ def test_where_slurm_does_not_answer_nothing_is_submitted(monkeypatch, runs):
     assert runs.read_text() == "earlier\n"
 
 
-def test_results_without_a_record_are_vouched_for_by_what_they_say(tmp_path):
-    train, out = tmp_path / "a train.npy", tmp_path / "order.parquet"
-    files.write_array(train, np.zeros((40, 5), np.uint16))
-
-    def command(seed):
-        places = f"--train {shlex.quote(str(train))} --out {out}"
-        settings = f"--steps 4 --batch-size 8 --seed {seed}"
-        return (
-            f"\n exec python -m mda.launch 1 mda.steps.order \\\n {places} \\\n {settings} \\\n >log 2>&1\n"
-        )
-
-    words = shlex.split(command(0).replace("\\\n", ""))
-    cli.run(order.order, words[words.index("mda.steps.order") + 1 : words.index(">log")])
-    files.set_made_by({})
-    restart.vouch(command(0), [out])
-    with pytest.raises(UserError, match="not by the present settings and code; delete it"):
-        restart.vouch(command(1), [out])
-    files.write_array(train, np.ones((40, 5), np.uint16))
-    with pytest.raises(UserError, match="delete it"):
-        restart.vouch(command(0), [out])
-    silent = tmp_path / "table.csv"
-    silent.write_text("anything")
-    with pytest.raises(UserError, match="does not say by which settings"):
-        restart.vouch(command(0), [silent])
-
-
-def test_a_users_own_probe_belongs_to_what_is_vouched_for(tmp_path):
+def test_a_users_own_probe_belongs_to_what_made_the_scores(tmp_path):
     """Its path stays the same when it is edited."""
     rule = (ROOT / "workflow" / "rules" / "scores.smk").read_text()
     assert "--probe-files {params.probe_files:q}" in rule
@@ -243,7 +216,7 @@ def test_a_users_own_probe_belongs_to_what_is_vouched_for(tmp_path):
 
 
 def test_every_step_says_in_its_last_line_what_it_runs():
-    """`would_be_made_by` finds the step by it."""
+    """`mda.provenance` finds the step by it."""
     for path in (ROOT / "workflow" / "mda" / "steps").glob("[a-z]*.py"):
         last = path.read_text().rstrip().splitlines()[-1]
         assert re.fullmatch(r"    cli\.run\(\w+\)", last), path.name

@@ -23,7 +23,19 @@ from huggingface_hub.utils import close_session
 from loopback import Hub
 from project import ROOT
 
-from mda import batch_ledger, batch_reading, config, corpus, encoding, files, sources, token_shards, tokens
+from mda import (
+    batch_ledger,
+    batch_reading,
+    config,
+    corpus,
+    encoding,
+    files,
+    outside,
+    saves,
+    sources,
+    token_shards,
+    tokens,
+)
 from mda.errors import UserError
 from mda.pins import Pin
 from mda.published_batches import BinaryBatches, ParquetBatches, rows_table
@@ -361,6 +373,7 @@ def test_the_stores_are_the_published_batches(stream, reading, caplog):
             "maximum": batch.max(),
             "separators": (batch == 0).sum(),
         }
+    saves.accept(reading.resume)
     assert not reading.resume.exists()
     assert "8 batches, 30 rows:" in caplog.text
     assert "are needed" in caplog.text
@@ -618,6 +631,26 @@ def test_a_byte_changed_on_the_way_shows_in_the_ledger_alone(stream, reading, hu
     assert differing == [(SHARD_BYTES + 3) // BATCH_BYTES]
 
 
+def test_finished_stores_that_were_deleted_are_there_again_unread(reading, monkeypatch):
+    """Snakemake deletes the outputs of a job that it does not accept."""
+    reading()
+    before = reading.contents
+    assert reading.outputs[0].stat().st_nlink == 2
+    for path in reading.outputs[:3]:
+        path.unlink()
+    seen = read_batches(monkeypatch)
+    reading()
+    assert (reading.contents, seen) == (before, [])
+
+
+def test_another_date_of_a_shard_loses_nothing(reading, broken_off, folder, monkeypatch, small_requests):
+    for path in folder.iterdir():
+        os.utime(path, (0, 0))
+    seen = read_batches(monkeypatch)
+    reading()
+    assert len(seen) < 8
+
+
 def test_another_tokenizer_is_told_before_its_stores_are_there(reading):
     write_tokenizer(reading.tokenizer, 40)
     with pytest.raises(
@@ -846,10 +879,10 @@ def test_what_does_not_fit_a_tokenized_corpus_is_told(tokenized):
 
 
 def test_an_edited_shard_changes_the_fingerprint(tokenized, tmp_path):
-    checked = config.check(tokenized).corpus
-    before = corpus.fingerprint(checked)
+    shards = config.check(tokenized).corpus.chosen.local_files
+    before = outside.content(shards)
     flip(tmp_path / "rows" / "document-00001.bin", 7)
-    assert corpus.fingerprint(checked) != before
+    assert outside.content(shards) != before
 
 
 def test_the_rules_read_batches_in_place_of_documents(tokenized, tmp_path):
@@ -891,7 +924,8 @@ def test_the_rules_read_batches_in_place_of_documents(tokenized, tmp_path):
     assert "Nothing to be done" in snakemake("--dry-run")
     found = sorted(path.name for path in (project / "results" / "tokens").iterdir())
     stores = ["held_out.npy", "held_out.rows.parquet", "tokenizer.json", "train.npy", "train.rows.parquet"]
-    assert found == ["batches.parquet", *stores]
+    records = ["tokenizer.json.made_by.json", "train.npy.made_by.json"]
+    assert found == sorted(["batches.parquet", *stores, *records])
     assert np.load(project / "results" / "tokens" / "train.npy").shape == (15_360, 33)
     flip(tmp_path / "rows" / "rows-1.bin", 8)
     assert "rule batches:" in snakemake("--dry-run")

@@ -3,21 +3,17 @@
     python -m mda.steps.tokens --documents FILE --context 32 ...
 
 A `Path` is an input or an output; everything else is JSON, checked by pydantic against the
-annotation. Parameters whose name begins with `out` are outputs.
+annotation. `out` and parameters whose name begins with `out_` are outputs.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import importlib.metadata
 import inspect
-import itertools
 import json
 import logging
 import os
-import re
-import shlex
 import sys
 import typing
 from collections.abc import Callable
@@ -27,7 +23,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 import mda
-from mda import code, files, usage
+from mda import code, files, provenance, usage
 from mda.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -44,9 +40,6 @@ RECORDED = (
     "pandas",
 )
 
-# Arguments that change no result.
-NOT_SCIENCE = ("resume", "save_seconds")
-
 
 def run(step: Callable[..., None], arguments: list[str] | None = None) -> None:
     """Run a step from the command line.
@@ -60,10 +53,17 @@ def run(step: Callable[..., None], arguments: list[str] | None = None) -> None:
     try:
         values = _parse(step, name, arguments)
         files.set_made_by(_record(step, name, values))
-        if files.take_up(_outputs(values)):
+        outputs = _outputs(values)
+        # Of several processes that train together, the first writes; they take up together.
+        first = os.environ.get("RANK", "0") == "0"
+        if first:
+            provenance.forget(outputs)
+        if os.environ.get("WORLD_SIZE", "1") == "1" and files.take_up(outputs):
             log.info("taken from a job of an earlier run that has been finished meanwhile")
         else:
             step(**values)
+        if first:
+            provenance.write(outputs)
         used = usage.gpu_memory()
         if used is not None:
             log.info(used)
@@ -86,22 +86,8 @@ def run(step: Callable[..., None], arguments: list[str] | None = None) -> None:
 
 
 def _outputs(values: dict[str, Any]) -> list[Path]:
-    named = [value for key, value in values.items() if key.startswith("out")]
+    named = [value for key, value in values.items() if provenance.is_output(key)]
     return [path for value in named for path in (value if isinstance(value, list) else [value])]
-
-
-def would_be_made_by(command: str) -> str:
-    """What the results of a rule's shell command would say of what made them, as `files.made_by`."""
-    # shlex does not know that a line goes on after a backslash.
-    words = shlex.split(command.replace("\\\n", " "))
-    start = next(index for index, word in enumerate(words) if word.startswith("mda.steps."))
-    module = importlib.import_module(words[start])
-    # As its last line says.
-    [called] = re.findall(r"^    cli\.run\((\w+)\)$", inspect.getsource(module), re.MULTILINE)
-    step = getattr(module, called)
-    arguments = list(itertools.takewhile(lambda word: not word.startswith(">"), words[start + 1 :]))
-    name = words[start].rpartition(".")[2]
-    return json.dumps(_record(step, name, _parse(step, name, arguments)), sort_keys=True)
 
 
 def _is_full_gpu(error: Exception) -> bool:
@@ -141,7 +127,7 @@ def _record(step: Callable[..., None], name: str, values: dict[str, Any]) -> dic
     inputs: dict[str, Any] = {}
     parameters: dict[str, Any] = {}
     for key, value in values.items():
-        if key.startswith("out") or key in NOT_SCIENCE:
+        if provenance.is_output(key) or key in provenance.NOT_SCIENCE:
             continue
         if isinstance(value, Path):
             inputs[key] = files.describe(value) if value.exists() else None

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from mda import files, synthetic, tables
+from mda import outside, synthetic, tables
 from mda.document import Document
 from mda.errors import UserError
 from mda.rows import Rows
@@ -50,25 +50,17 @@ def matching_files(settings: Files) -> list[tuple[Path, str]]:
 
 
 def fingerprint(corpus: Corpus) -> str:
-    """What the local files of a corpus hold, so that an edited file is noticed.
-
-    Names, sizes and contents; beyond `HASHED_BYTES` in all, modification times for contents.
-    """
+    """The names and contents of the documents' local files, whatever their dates are."""
     chosen = corpus.chosen
     if isinstance(chosen, Files):
         paths = [path for path, _ in matching_files(chosen)]
         root = chosen.folder
-    elif isinstance(chosen, Tokenized):
-        root = chosen.local or Path()
-        paths = [root / name for name in chosen.names] if chosen.local is not None else []
     else:
         paths = chosen.matching(corpus.source) if isinstance(chosen, Table) else []
         root = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
-    small = sum(path.stat().st_size for path in paths) <= files.HASHED_BYTES
     state = hashlib.sha256()
     for path in paths:
-        content = files.digest(path) if small else str(path.stat().st_mtime_ns)
-        state.update(f"{os.path.relpath(path, root)}:{path.stat().st_size}:{content}\n".encode())
+        state.update(f"{os.path.relpath(path, root)}:{outside.digest(path)}\n".encode())
     return state.hexdigest()[:16]
 
 

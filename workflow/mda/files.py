@@ -52,22 +52,30 @@ def made_by() -> str:
     return json.dumps(_made_by, sort_keys=True)
 
 
+def members(folder: Path) -> list[Path]:
+    """A folder's files, sorted; hidden ones are of other programs: Snakemake's date, a download's locks."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place) / name for name in names if not name.startswith(".")]
+    return sorted(path for path in found if path.is_file())
+
+
 def digest(path: Path) -> str:
     """SHA-256 of a file, or of a folder's files and names in order."""
     state = hashlib.sha256()
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file():
-            if path.is_dir():
-                state.update(str(file.relative_to(path)).encode())
-            with file.open("rb") as stream:
-                for block in iter(lambda: stream.read(2**20), b""):
-                    state.update(block)
+    for file in members(path) if path.is_dir() else [path]:
+        if path.is_dir():
+            state.update(str(file.relative_to(path)).encode())
+        with file.open("rb") as stream:
+            for block in iter(lambda: stream.read(2**20), b""):
+                state.update(block)
     return state.hexdigest()
 
 
 def describe(path: Path) -> dict[str, Any]:
     """Size and SHA-256 of an input; beyond `HASHED_BYTES` that of its files' ends."""
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    files = members(path) if path.is_dir() else [path]
     size = sum(file.stat().st_size for file in files)
     if size > HASHED_BYTES:
         return {"bytes": size, "sha256_of_ends": _digest_of_ends(files)}
@@ -112,17 +120,18 @@ def whole(path: Path) -> Iterator[Path]:
             "then run the same command again"
         ) from error
     finally:
-        _remove(part)
+        remove(part)
 
 
 def _remove_stale(path: Path) -> None:
     for part in path.parent.glob(f".{path.name}.*.part"):
         # A younger one may belong to a process that is still writing.
         if time.time() - part.stat().st_mtime > STALE_SECONDS:
-            _remove(part)
+            remove(part)
 
 
-def _remove(part: Path) -> None:
+def remove(part: Path) -> None:
+    """Remove a file or folder, if it is there."""
     if part.is_dir():
         shutil.rmtree(part, ignore_errors=True)
     else:
@@ -147,23 +156,6 @@ def _sync(part: Path) -> None:
                 os.close(descriptor)
 
 
-def adopt(part: Path, path: Path) -> None:
-    """Make a finished file of the same disk a result, without a copy.
-
-    Raises:
-        UserError: when the place cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _sync(part)
-        os.replace(part, path)
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written ({error.strerror}); mend the folder's permissions, "
-            "then run the same command again"
-        ) from error
-
-
 def _aside(path: Path) -> Path:
     return path.with_name(f".{path.name}.aside")
 
@@ -172,7 +164,7 @@ def set_aside(outputs: Sequence[Path]) -> None:
     """Keep the results of a job that is going to be started again, if all of them are there."""
     if outputs and all(path.exists() for path in outputs):
         for path in outputs:
-            _remove(_aside(path))
+            remove(_aside(path))
             path.replace(_aside(path))
 
 
@@ -191,7 +183,7 @@ def take_up(outputs: Sequence[Path]) -> bool:
             os.utime(part)
             part.replace(path)
         else:
-            _remove(part)
+            remove(part)
     return same
 
 

@@ -4,7 +4,7 @@ SLURM's jobs outlive a killed Snakemake, and Snakemake takes up none of them: th
 start each again beside the first, and make again what has been finished meanwhile. So before it
 submits anything, jobs of the earlier run are ended or waited for, and their whole results are set
 aside, where the step that is started again finds them (see `files.take_up`). What had ended before
-that is in its place, but without a record of what made it (see `vouch`).
+that is in its place, and is judged by what it says of itself (see `judgement`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mda import cli, files
+from mda import files
 from mda.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Job:
     pending: bool
 
 
-def settle(record: Path, run: str | None, planned: Sequence[Sequence[Path]], began: float) -> bool:
+def settle(record: Path, run: str | None, planned: Sequence[Sequence[Path]], began: float) -> None:
     """End or await the jobs of earlier runs, and set aside what they finish meanwhile.
 
     Those that wait in the queue are cancelled, and those that train are told to end, which saves
@@ -54,9 +54,6 @@ def settle(record: Path, run: str | None, planned: Sequence[Sequence[Path]], beg
         run: the executor's name of the present run, which is noted; None when it is not on SLURM.
         planned: outputs of each job that is going to be started.
         began: when the plan was begun, by `time.time()`; what is newer has ended meanwhile.
-
-    Returns:
-        Whether there were earlier runs, which may have left results without a record.
 
     Raises:
         UserError: when SLURM cannot be asked.
@@ -70,7 +67,6 @@ def settle(record: Path, run: str | None, planned: Sequence[Sequence[Path]], beg
     # What has ended needs no further look.
     if run is not None:
         files.write_text(record, f"{run}\n")
-    return bool(earlier)
 
 
 def over(record: Path) -> None:
@@ -93,25 +89,6 @@ def _empty(runs: set[str], record: Path) -> None:
         )
     while any(job.run in runs for job in _queue(record)):
         time.sleep(POLL_SECONDS)
-
-
-def vouch(command: str, outputs: Sequence[Path]) -> None:
-    """Make sure that results without a record in Snakemake are what `command` would make now.
-
-    A job that ends while the workflow is dead leaves its results, but nobody who notes their
-    parameters; Snakemake takes such results for current, whatever the configuration says now.
-
-    Raises:
-        UserError: when they are not, or do not say.
-    """
-    told = {files.made_by_of(path) for path in outputs} - {None}
-    if told == {cli.would_be_made_by(command)}:
-        return
-    which = "not by the present settings and code" if told else "it does not say by which settings and code"
-    raise UserError(
-        f"{', '.join(map(str, outputs))}: made by a job whose end no workflow has seen, and {which}; "
-        "delete it and run the same command again"
-    )
 
 
 def _queue(record: Path) -> list[Job]:

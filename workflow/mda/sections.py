@@ -81,6 +81,11 @@ class Model(Section):
         """The checkpoint's repository on the hub, when it is one."""
         return None if self.local is not None else self.checkpoint
 
+    @property
+    def published_folders(self) -> list[str]:
+        """The folders of `published`, in its order, when they are of this machine."""
+        return list(self.published.values()) if self.remote is None else []
+
     def initial(self) -> Model:
         """The same without what does not change the model that training starts from."""
         unused: dict[str, Any] = {"published": {}}
@@ -90,10 +95,12 @@ class Model(Section):
 
     @model_validator(mode="after")
     def _published(self) -> Model:
-        if self.published and self.remote is None:
-            raise ValueError(
-                "'published' needs 'checkpoint': the repository on the hub whose revisions it names"
-            )
+        for step, folder in zip(self.published, self.published_folders, strict=False):
+            if not (Path(folder) / "config.json").is_file():
+                raise ValueError(
+                    f"'published' names '{folder}' for step {step}, which is no folder of a checkpoint (it "
+                    "has no config.json); mend the path, or give the revision's repository in 'checkpoint'"
+                )
         if self.remote is not None and (self.revision is None or self.remote.count("/") != 1):
             raise ValueError(
                 f"checkpoint '{self.checkpoint}' is no folder here; for a repository on the hub write "

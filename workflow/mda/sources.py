@@ -182,6 +182,11 @@ class Tokenized(Section):
         return Path(self.repository) if Path(self.repository).is_dir() else None
 
     @property
+    def local_files(self) -> list[Path]:
+        """The files, when they are of this machine."""
+        return [] if self.local is None else [self.local / name for name in self.names]
+
+    @property
     def remote(self) -> str | None:
         """The dataset's repository on the hub, when it is one."""
         return None if self.local is not None else self.repository

@@ -13,7 +13,7 @@ import logging
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from mda import files, interruption, memory, parallel, schedule, sections
+from mda import files, interruption, memory, parallel, saves, schedule, sections
 from mda import model as models
 from mda.errors import UserError
 from mda.tokens import TokenStore
@@ -329,6 +329,14 @@ def claim(folder: Path) -> Iterator[None]:
     """
     with files.alone(folder) if parallel.rank() == 0 else nullcontext(), interruption.watched():
         yield
+
+
+def taken_up(folder: Path, outputs: Sequence[Path]) -> bool:
+    """Whether an earlier job has finished this very run, whose outputs are in their places now."""
+    done = bool(parallel.same(parallel.rank() == 0 and saves.take_up(folder, outputs)))
+    if done:
+        log.info("an earlier job has finished this run; its results are taken")
+    return done
 
 
 def latest(resume: Path) -> Path | None:

@@ -46,7 +46,7 @@ rule base_run:
         held_out="<results>/tokens/held_out.npy",
         text=measured_text(),
         schedule="<results>/schedules/order.parquet",
-        start=start_checkpoint(),
+        start=downloaded_start(),
     output:
         checkpoints=directory("<results>/base/checkpoints"),
         state=directory("<results>/base/state"),
@@ -66,7 +66,8 @@ rule base_run:
         save_seconds=SAVE_SECONDS,
     params:
         model=as_json(CONFIG.model.initial()),
-        start_content=start_content(),
+        own_start=own_start(),
+        content=content_of(own_start()),
         steps=CONFIG.run.steps,
         checkpoints=as_json(sorted(CONFIG.run.checkpoints)),
         branch_at=CONFIG.run.window.origin,
@@ -75,7 +76,7 @@ rule base_run:
         numerics=as_json(CONFIG.numerics.of_training()),
         metrics=as_json(CONFIG.metrics),
         neurons=as_json(CONFIG.neurons()),
-        resume=f"{CONFIG.results}/resume/base",
+        resume=f"{CONFIG.results}/resume/base_run",
         code=fingerprint("base_run"),
     shell:
         r"""
@@ -86,7 +87,8 @@ rule base_run:
             --held-out {input.held_out:q} \
             --text {input.text:q} \
             --schedule {input.schedule:q} \
-            --start {input.start:q} \
+            --start {input.start:q} {params.own_start:q} \
+            --content {params.content:q} \
             --model {params.model:q} \
             --steps {params.steps} \
             --checkpoints {params.checkpoints:q} \

@@ -59,13 +59,15 @@ rule token_influence:
         """
 
 
+# The page's own, and what it includes.
+SAMPLES_TEMPLATES = [beside("workflow/report/samples.html.j2"), beside("workflow/report/page.html.j2")]
+
+
 rule sample_browser:
     """Write the page to look at these samples."""
     input:
         tokens="<results>/samples/tokens.parquet",
         targets="<results>/heads/targets.json",
-        template=beside("workflow/report/samples.html.j2"),
-        page=beside("workflow/report/page.html.j2"),
     output:
         page=report(
             "<results>/samples/index.html",
@@ -84,6 +86,8 @@ rule sample_browser:
         mem_mb=table_memory,
         runtime=minutes(30),
     params:
+        templates=SAMPLES_TEMPLATES,
+        content=content_of(SAMPLES_TEMPLATES),
         experiment=as_json(CONFIG.experiment),
         checkpoint=CONFIG.attribution.checkpoint,
         strategy=CONFIG.attribution.fit.strategy,
@@ -93,7 +97,7 @@ rule sample_browser:
         python -m mda.steps.sample_browser \
             --tokens {input.tokens:q} \
             --targets {input.targets:q} \
-            --template {input.template:q} \
+            --templates {params.templates:q} \
             --experiment {params.experiment:q} \
             --checkpoint {params.checkpoint} \
             --strategy {params.strategy} \

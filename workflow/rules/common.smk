@@ -22,7 +22,8 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake_interface_executor_plugins.settings import ExecMode
 
-from mda import code, corpus, design, files, pins, plan, restart, selection, settings, variants
+import judgement
+from mda import code, corpus, design, outside, pins, plan, restart, selection, settings, variants
 from mda.config import check as check_configuration
 from mda.config import selections_of
 from mda.errors import UserError
@@ -69,6 +70,9 @@ if workflow.exec_mode == ExecMode.DEFAULT:
             logger.warning(f"configuration: {sentence}.")
     except UserError as error:
         raise WorkflowError(str(error)) from None
+
+
+judgement.install()
 
 
 pathvars:
@@ -225,23 +229,38 @@ def samples_outside(wildcards):
     )
 
 
-def start_checkpoint():
-    """The checkpoint that the base run starts from, if there is one."""
-    if CONFIG.model.remote is not None:
-        return [f"<results>/published/{CONFIG.model.revision}"]
-    return local_file(CONFIG.model.checkpoint)
+def content_of(paths):
+    """A parameter: what files that no job makes hold. Such files are no inputs; see mda.outside."""
+
+    def found(wildcards):
+        try:
+            return outside.content(map(Path, paths))
+        except UserError as error:
+            raise WorkflowError(str(error)) from None
+
+    return found
 
 
-def start_content():
-    """What the user's own checkpoint holds: Snakemake looks at a folder's date, not into it."""
-    folder = CONFIG.model.local
-    return as_json(files.describe(folder) if folder is not None else None)
+def downloaded_start():
+    """The hub's checkpoint that the base run starts from, if it does."""
+    return [] if CONFIG.model.remote is None else [f"<results>/published/{CONFIG.model.revision}"]
 
 
-def published_revisions():
-    """Revisions of the hub's repository that the configuration names."""
+def own_start():
+    """The user's own checkpoint that the base run starts from, if it does."""
+    return [] if CONFIG.model.local is None else [str(CONFIG.model.local)]
+
+
+def published_revisions(measured=False):
+    """Revisions of the hub's repository that the configuration names, or those that are measured."""
     model = CONFIG.model
-    return [] if model.remote is None else list(dict.fromkeys([model.revision, *model.published.values()]))
+    if model.remote is None:
+        return []
+    return list(
+        model.published.values()
+        if measured
+        else {model.revision: 0, **dict.fromkeys(model.published.values())}
+    )
 
 
 def measured_text():
@@ -257,16 +276,27 @@ def measured_pin():
     return pinned("dataset", text.remote, text.revision, names=[text.file])
 
 
+def measured_content(wildcards):
+    """What the user's own text holds."""
+    text = CONFIG.metrics.text
+    return content_of([text.local] if text is not None and text.local is not None else [])(wildcards)
+
+
 def published_metrics(name):
     """Metrics of the published checkpoints, where the configuration names some."""
     return [f"<results>/published/{name}.parquet"] if CONFIG.model.published else []
 
 
-def motifs_of_selection(wildcards):
-    """The motifs of a selection: this run's, or those that the configuration names."""
-    own = "<results>/motifs/{selection}/top-{percent}.json"
+def other_motifs(wildcards):
+    """The file of motifs that the configuration names for a selection, if it does."""
     name, _, draw = wildcards.selection.partition(design.DRAW)
-    return CONFIG.experiments.augmentation.motifs.get(name, own).replace("{seed}", draw)
+    path = CONFIG.experiments.augmentation.motifs.get(name)
+    return [] if path is None else [path.replace("{seed}", draw)]
+
+
+def own_motifs(wildcards):
+    """This run's motifs of a selection, where the configuration names no others."""
+    return [] if other_motifs(wildcards) else ["<results>/motifs/{selection}/top-{percent}.json"]
 
 
 def part_of_branch(kinds, path):
@@ -314,11 +344,6 @@ def documents_if_any():
     return [] if CONFIG.corpus.source == "tokenized" else ["<results>/corpus/documents.parquet"]
 
 
-def local_file(path):
-    """A file or folder of the user's as an input, so that a change of it is noticed."""
-    return [path] if path is not None and Path(path).exists() else []
-
-
 # Where runs on SLURM are noted until they have finished.
 SLURM_RUNS = Path(CONFIG.results) / "resume" / "slurm-runs"
 
@@ -335,16 +360,10 @@ def look_for_jobs_once():
 
 def settle_earlier_run():
     """Before anything is submitted: what a run that was killed has left, in SLURM and in files."""
-    dag, persistence = workflow.dag, workflow.persistence
     # The executor plugin's name of this run, by which SLURM knows its jobs.
     run = getattr(workflow.scheduler._executor, "run_uuid", None)
-    planned = [tuple(map(Path, job.output)) for job in dag.needrun_jobs() if job.output]
+    planned = [tuple(map(Path, job.output)) for job in workflow.dag.needrun_jobs() if job.output]
     try:
-        if not restart.settle(SLURM_RUNS, run, planned, BEGAN):
-            return
-        for job in dag.jobs:
-            if job.output and job.shellcmd and not dag.needrun(job) and not persistence.has_metadata(job):
-                restart.vouch(job.shellcmd, tuple(map(Path, job.output)))
-                workflow.async_run(persistence.finished(job))
+        restart.settle(SLURM_RUNS, run, planned, BEGAN)
     except UserError as error:
         raise WorkflowError(str(error)) from None

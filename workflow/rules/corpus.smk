@@ -24,6 +24,7 @@ rule corpus:
         r"""
         python -m mda.steps.corpus \
             --corpus-settings {params.corpus:q} \
+            --content {params.files:q} \
             --out {output.documents:q} \
             >{log:q} 2>&1
         """

@@ -55,7 +55,7 @@ rule motifs:
 rule synthesize:
     """Generate new samples from motifs, those of this run or of another experiment."""
     input:
-        schema=motifs_of_selection,
+        schema=own_motifs,
         train="<results>/tokens/train.npy",
         tokenizer="<results>/tokens/tokenizer.json",
     output:
@@ -71,13 +71,15 @@ rule synthesize:
         mem_mb=table_memory,
         runtime=minutes(60),
     params:
+        other=other_motifs,
+        content=lambda wildcards: content_of(other_motifs(wildcards))(wildcards),
         seed=CONFIG.experiments.augmentation.seed,
         samples=as_json(CONFIG.experiments.augmentation.samples),
         code=fingerprint("synthesize"),
     shell:
         r"""
         python -m mda.steps.synthesize \
-            --schema {input.schema:q} \
+            --schema {input.schema:q} {params.other:q} \
             --train {input.train:q} \
             --tokenizer {input.tokenizer:q} \
             --seed {params.seed} \

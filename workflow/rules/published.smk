@@ -44,7 +44,7 @@ rule measure_published:
         tokenizer="<results>/tokens/tokenizer.json",
         held_out="<results>/tokens/held_out.npy",
         text=measured_text(),
-        checkpoints=expand("<results>/published/{revision}", revision=CONFIG.model.published.values()),
+        checkpoints=expand("<results>/published/{revision}", revision=published_revisions(measured=True)),
     output:
         steps="<results>/published/steps.parquet",
         heads="<results>/published/heads.parquet",
@@ -61,6 +61,8 @@ rule measure_published:
         runtime=minutes(60),
     params:
         steps=as_json(list(CONFIG.model.published)),
+        folders=CONFIG.model.published_folders,
+        content=content_of(CONFIG.model.published_folders),
         numerics=as_json(CONFIG.numerics.of_training()),
         metrics=as_json(CONFIG.metrics),
         neurons=as_json(CONFIG.neurons()),
@@ -71,7 +73,8 @@ rule measure_published:
             --tokenizer {input.tokenizer:q} \
             --held-out {input.held_out:q} \
             --text {input.text:q} \
-            --checkpoints {input.checkpoints:q} \
+            --checkpoints {input.checkpoints:q} {params.folders:q} \
+            --content {params.content:q} \
             --steps {params.steps:q} \
             --numerics {params.numerics:q} \
             --metrics-settings {params.metrics:q} \

@@ -48,6 +48,14 @@ rule findings:
         """
 
 
+# The page's own, what it includes, and the captions.
+REPORT_TEMPLATES = [
+    beside("workflow/report/report.html.j2"),
+    beside("workflow/report/page.html.j2"),
+    *sorted(map(str, Path(beside("workflow/report")).glob("*.rst"))),
+]
+
+
 rule report:
     """Write the page to send: findings with their verdicts, then every figure and table."""
     input:
@@ -55,9 +63,6 @@ rule report:
         configuration="<results>/config.yaml",
         targets="<results>/heads/targets.json",
         shown=shown_on_page,
-        template=beside("workflow/report/report.html.j2"),
-        page=beside("workflow/report/page.html.j2"),
-        captions=sorted(map(str, Path(beside("workflow/report")).glob("*.rst"))),
     output:
         page="<results>/{page}.html",
     log:
@@ -74,6 +79,8 @@ rule report:
         runtime=minutes(10),
     params:
         shown=lambda wildcards, input: as_json(marked_for_report(input.shown)),
+        templates=REPORT_TEMPLATES,
+        content=content_of(REPORT_TEMPLATES),
         complete=lambda wildcards: as_json(wildcards.page == "evidence"),
         code=fingerprint("report"),
     shell:
@@ -82,7 +89,7 @@ rule report:
             --findings {input.findings:q} \
             --configuration {input.configuration:q} \
             --targets {input.targets:q} \
-            --template {input.template:q} \
+            --templates {params.templates:q} \
             --items {params.shown:q} \
             --complete {params.complete} \
             --out {output.page:q} \

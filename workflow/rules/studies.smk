@@ -31,6 +31,7 @@ rule study:
         runtime=minutes(60),
     params:
         arguments=arguments_of_study,
+        others=content_of_others,
         code=lambda wildcards: code.fingerprint(f"study_{wildcards.study}"),
     shell:
         r"""

@@ -180,31 +180,53 @@ def study_tables():
 STUDY_TABLES = study_tables()
 
 
-def inputs_of_study(wildcards):
-    """The inputs of a study, by the names of the step's arguments."""
-    inputs, _ = STUDY_TABLES[wildcards.study]
-    return inputs
-
-
 def as_list(paths):
     """One path or several as several."""
     return paths if isinstance(paths, list) else [paths]
 
 
-def other_experiments():
-    """What the studies read of other experiments, which are to be run before."""
-    paths = [
-        path for inputs, _ in STUDY_TABLES.values() for paths in inputs.values() for path in as_list(paths)
-    ]
-    return [path for path in paths if path.startswith("results/")]
+def read_by_study(study, own):
+    """What a study reads, of this experiment (`own`) or of others, by the names of the step's arguments."""
+    inputs, _ = STUDY_TABLES[study]
+    return {
+        name: [path for path in as_list(paths) if path.startswith("<results>/") == own]
+        for name, paths in inputs.items()
+    }
+
+
+def other_experiments(study):
+    """What a study reads of other experiments.
+
+    Raises:
+        WorkflowError: when one of these has not been run.
+    """
+    paths = [path for found in read_by_study(study, own=False).values() for path in found]
+    for path in paths:
+        if not Path(path).exists():
+            raise WorkflowError(
+                f"configuration: the study '{study}' reads {path}, which does not exist; run that experiment first."
+            )
+    return paths
+
+
+def inputs_of_study(wildcards):
+    """The inputs of a study; other experiments' results are none, see mda.outside."""
+    # First, so that one that has not been run is named.
+    other_experiments(wildcards.study)
+    return read_by_study(wildcards.study, own=True)
+
+
+def content_of_others(wildcards):
+    """What a study reads of other experiments, by content."""
+    return content_of(other_experiments(wildcards.study))(wildcards)
 
 
 def arguments_of_study(wildcards, input):
     """Inputs and settings of a study as its step's command line."""
-    inputs, settings = STUDY_TABLES[wildcards.study]
+    _, settings = STUDY_TABLES[wildcards.study]
     words = []
-    for name in inputs:
-        words += [f"--{name.replace('_', '-')}", *as_list(input[name])]
+    for name, others in read_by_study(wildcards.study, own=False).items():
+        words += [f"--{name.replace('_', '-')}", *as_list(input[name]), *others]
     for name, value in settings.items():
         words += [f"--{name.replace('_', '-')}", value if isinstance(value, str) else as_json(value)]
     return shlex.join(words)

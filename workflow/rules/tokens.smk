@@ -10,7 +10,6 @@ rule tokenizer:
     """Train the tokenizer, or fetch the one that is named."""
     input:
         documents=documents_if_any(),
-        files=CONFIG.tokens.tokenizer.files,
     output:
         tokenizer="<results>/tokens/tokenizer.json",
     log:
@@ -25,6 +24,7 @@ rule tokenizer:
     params:
         settings=as_json(CONFIG.tokens.tokenizer),
         pin=pinned("model", *CONFIG.tokens.tokenizer.remote, names=["tokenizer.json"]),
+        content=content_of(CONFIG.tokens.tokenizer.files),
         code=fingerprint("tokenizer"),
     shell:
         r"""
@@ -32,6 +32,7 @@ rule tokenizer:
             --documents {input.documents:q} \
             --settings {params.settings:q} \
             --pin {params.pin:q} \
+            --content {params.content:q} \
             --out {output.tokenizer:q} \
             >{log:q} 2>&1
         """
@@ -68,7 +69,7 @@ if CONFIG.corpus.source == "tokenized":
                 CONFIG.corpus.chosen.revision,
                 names=CONFIG.corpus.chosen.names,
             ),
-            files=lambda wildcards: corpus.fingerprint(CONFIG.corpus),
+            content=content_of(CONFIG.corpus.chosen.local_files),
             context=CONFIG.tokens.context,
             rows=CONFIG.run.steps * CONFIG.run.batch_size,
             resume=f"{CONFIG.results}/resume/batches",
@@ -79,6 +80,7 @@ if CONFIG.corpus.source == "tokenized":
             python -m mda.steps.batches \
                 --source {params.source:q} \
                 --pin {params.pin:q} \
+                --content {params.content:q} \
                 --tokenizer {input.tokenizer:q} \
                 --context {params.context} \
                 --rows {params.rows} \
@@ -133,7 +135,6 @@ rule measured_text:
     """Pack the text that runs are measured on, where it is one of its own."""
     input:
         tokenizer="<results>/tokens/tokenizer.json",
-        file=local_file(CONFIG.metrics.text.local) if CONFIG.metrics.text is not None else [],
     output:
         rows="<results>/tokens/measured.npy",
     log:
@@ -149,6 +150,7 @@ rule measured_text:
     params:
         text=as_json(CONFIG.metrics.text),
         pin=measured_pin(),
+        content=measured_content,
         context=CONFIG.tokens.context,
         code=fingerprint("measured_text"),
     shell:
@@ -156,6 +158,7 @@ rule measured_text:
         python -m mda.steps.measured_text \
             --text {params.text:q} \
             --pin {params.pin:q} \
+            --content {params.content:q} \
             --tokenizer {input.tokenizer:q} \
             --context {params.context} \
             --out {output.rows:q} \

@@ -1,12 +1,24 @@
 """Train the base model in its recorded order, keeping the listed checkpoints."""
 
-import shutil
 from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel
 
-from mda import cli, encoding, files, metrics, parallel, sections, sequences, tokens, training, units
+from mda import (
+    cli,
+    encoding,
+    files,
+    metrics,
+    outside,
+    parallel,
+    saves,
+    sections,
+    sequences,
+    tokens,
+    training,
+    units,
+)
 from mda import model as models
 from mda import schedule as schedules
 from mda.tokens import TokenStore
@@ -34,15 +46,18 @@ def train(
     out_state: Path,
     out_steps: Path,
     out_heads: Path,
+    content: str = outside.NOTHING,
 ) -> None:
     """Train, and write checkpoints, the state at which interventions branch, and the metrics.
 
-    `start` has the checkpoint to start from, if there is one. `out_checkpoints` gets a folder
+    `start` has the checkpoint to start from, if there is one; `content` is that of a user's own when the
+    run was planned. `out_checkpoints` gets a folder
     `step-000000` a listed step, in Hugging Face format; `out_state` the full training state at
     the branching step; `out_steps` and `out_heads` the metrics by step (the activation of
     the watched `neurons` among them), and by step and head. A killed run goes on from `resume`
     and gives the numbers of an unbroken one.
     """
+    outside.check(start, content)
     reader = tokens.load_tokenizer(tokenizer)
     store, held = TokenStore(train), TokenStore(held_out)
     vocabulary = sequences.ordinary_tokens(reader)
@@ -61,18 +76,20 @@ def train(
             with files.whole(kept / "state") as part:
                 training.save_state(part, network, moments)
 
+    outputs = [out_checkpoints, out_state, out_steps, out_heads]
     with parallel.group(), training.claim(cadence.folder):
+        if training.taken_up(cadence.folder, outputs):
+            return
         network = models.create(
             model, start[0] if start else None, encoding.size(reader), store.context, numerics.attention
         )
         trainer.follow(network, training.make_optimizer(network, optimizer), 0, steps, keep)
         if parallel.rank() > 0:
             return
-        for name, out in (("checkpoints", out_checkpoints), ("state", out_state)):
-            with files.whole(out) as part:
-                shutil.copytree(kept / name, part)
-        training.write_records(trainer.records, out_steps, out_heads)
-        shutil.rmtree(resume, ignore_errors=True)
+        with saves.finishing(cadence.folder, outputs) as (to_checkpoints, to_state, to_steps, to_heads):
+            saves.link(kept / "checkpoints", to_checkpoints)
+            saves.link(kept / "state", to_state)
+            training.write_records(trainer.records, to_steps, to_heads)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,21 @@
 
 import hashlib
 import json
-import shutil
 from pathlib import Path
 
-from mda import batch_reading, cli, encoding, files, pins, published_batches, sources, token_shards, tokens
+from mda import (
+    batch_reading,
+    cli,
+    encoding,
+    files,
+    outside,
+    pins,
+    published_batches,
+    saves,
+    sources,
+    token_shards,
+    tokens,
+)
 from mda.batch_ledger import Ledger, plan
 from mda.errors import UserError
 
@@ -22,12 +33,14 @@ def fetch(
     out_held_out: Path,
     out_held_out_rows: Path,
     out_batches: Path,
+    content: str = outside.NOTHING,
 ) -> None:
     """Write a store (.npy) and its table of rows (.parquet) for 'train' and 'held_out'.
 
     `rows` training rows are read from batch 0 on, in published order. `out_batches` has a line a
     published batch: where it came from, its SHA-256, and what tokens it has. A killed run goes on
-    after its last whole batch in `resume` and gives the same bytes as an unbroken one.
+    after its last whole batch in `resume` and gives the same bytes as an unbroken one. `content` is that
+    of a user's own folder when the run was planned.
 
     Raises:
         UserError: when the source cannot be read, has too few batches, was made with another
@@ -38,6 +51,7 @@ def fetch(
             f"corpus.tokenized.width is {source.width}, but tokens.context {context} needs rows of "
             f"{context + 1}; mend one of them"
         )
+    outside.check(source.local_files, content)
     reader = tokens.load_tokenizer(tokenizer)
     alphabet = batch_reading.Alphabet(encoding.size(reader), tokens.separator(reader))
     shards = shards_of(source, pin)
@@ -45,15 +59,18 @@ def fetch(
     wanted = plan(rows, source.held_out, source.batch_size)
     with files.alone(resume):
         folder = resume / key(source, pin, shards, rows, alphabet)
+        outputs = [out_train, out_train_rows, out_held_out, out_held_out_rows, out_batches]
+        if saves.take_up(folder, outputs):
+            return
         batch_reading.check_disk(folder, [out_train, out_held_out], wanted, source.width)
         batches.check(1 + max(batch.number for batch in wanted))
         ledger = Ledger(folder, wanted, source.width)
         batch_reading.receive(ledger, batches, source.batch_size, alphabet)
-        rows_of = {"train": out_train_rows, "held_out": out_held_out_rows}
-        batch_reading.describe(ledger, source.label, alphabet, rows_of, out_batches)
-        for split, out in (("train", out_train), ("held_out", out_held_out)):
-            files.adopt(ledger.part(split), out)
-        shutil.rmtree(resume, ignore_errors=True)
+        with saves.finishing(folder, outputs) as (train, train_rows, held_out, held_out_rows, lines):
+            rows_of = {"train": train_rows, "held_out": held_out_rows}
+            batch_reading.describe(ledger, source.label, alphabet, rows_of, lines)
+            saves.link(ledger.part("train"), train)
+            saves.link(ledger.part("held_out"), held_out)
 
 
 def shards_of(source: sources.Tokenized, pin: pins.Pin | None) -> token_shards.Shards:
@@ -77,10 +94,8 @@ def key(
     alphabet: batch_reading.Alphabet,
 ) -> str:
     """Name of the folder of what is read: other settings or other files have another."""
-    local = source.local
-    times = [] if local is None else [(local / name).stat().st_mtime_ns for name in source.names]
     settings = source.model_dump(exclude={"label"})
-    parts = [settings, pin and pin.commit, shards.sizes, times, rows, alphabet]
+    parts = [settings, pin and pin.commit, shards.sizes, outside.content(source.local_files), rows, alphabet]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -6,18 +6,20 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mda import cli, corpus, files, sources
+from mda import cli, corpus, files, outside, sources
 from mda.errors import UserError
 
 log = logging.getLogger(__name__)
 
 
-def collect(corpus_settings: sources.Corpus, out: Path) -> None:
+def collect(corpus_settings: sources.Corpus, out: Path, content: str = outside.NOTHING) -> None:
     """Write `out` with the columns document, text, label, origin, split.
 
     `split` is 'train' or 'held_out'; the documents held out are drawn with a seed and are
-    never trained on.
+    never trained on. `content` is that of the local files when the run was planned.
     """
+    if content != outside.NOTHING and corpus.fingerprint(corpus_settings) != content:
+        raise outside.changed(f"corpus: a file of the source '{corpus_settings.source}'")
     everything = list(corpus.documents(corpus_settings))
     found = [document for document in everything if document.text.strip()]
     log.info("%d documents, and %d left out, which are empty", len(found), len(everything) - len(found))

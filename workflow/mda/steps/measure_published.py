@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 
-from mda import cli, metrics, parallel, sections, sequences, tokens, training, units
+from mda import cli, metrics, outside, parallel, sections, sequences, tokens, training, units
 from mda import model as models
 from mda.tokens import TokenStore
 
@@ -19,11 +19,14 @@ def measure(
     neurons: list[str],
     out_steps: Path,
     out_heads: Path,
+    content: str = outside.NOTHING,
 ) -> None:
     """Write the metrics of each checkpoint, by step, and by step and head.
 
-    `steps` are the training steps of the checkpoints, in the same order.
+    `steps` are the training steps of the checkpoints, in the same order. `content` is that of the user's
+    own folders among them when the run was planned.
     """
+    outside.check(checkpoints, content)
     vocabulary = sequences.ordinary_tokens(tokens.load_tokenizer(tokenizer))
     held = TokenStore(held_out).tokens
     watched = [units.Neuron.parse(neuron) for neuron in neurons]

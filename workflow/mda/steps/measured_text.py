@@ -4,16 +4,26 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mda import cli, files, hub, pins, sections, tokens
+from mda import cli, files, hub, outside, pins, sections, tokens
 from mda.errors import UserError
 
 
-def pack(text: sections.MeasuredText, pin: pins.Pin | None, tokenizer: Path, context: int, out: Path) -> None:
+def pack(
+    text: sections.MeasuredText,
+    pin: pins.Pin | None,
+    tokenizer: Path,
+    context: int,
+    out: Path,
+    content: str = outside.NOTHING,
+) -> None:
     """Write `out`, a token store of the text's lines joined to one document.
+
+    `content` is that of the user's own file when the run was planned.
 
     Raises:
         UserError: when the file is not pinned, cannot be had, or has no such column of texts.
     """
+    outside.check([] if text.local is None else [text.local], content)
     if text.remote is None:
         path = Path(text.repository) / text.file
     elif pin is None:

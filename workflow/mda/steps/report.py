@@ -12,21 +12,22 @@ def write(
     findings: Path,
     configuration: Path,
     targets: Path,
-    template: Path,
+    templates: list[Path],
     items: list[report_page.Item],
     complete: bool,
     out: Path,
 ) -> None:
     """Write `out`, a page of HTML that needs no other file.
 
-    `items` is what it shows, in order; `complete` says whether the studies are among it.
+    `templates` are the page's own, what it includes, and the captions; `items` is what it shows, in
+    order; `complete` says whether the studies are among it.
     """
     text = configuration.read_text(encoding="utf-8")
     read = strict_yaml.read(configuration)
     settings = Config.model_validate(read)
     members = {name: list(map(str, of)) for name, of in units.read_targets(targets).items()}
     page = pages.render(
-        template,
+        templates[0],
         experiment=settings.experiment,
         facts=report_page.facts(settings, members),
         findings=report_page.findings(pd.read_csv(findings)),

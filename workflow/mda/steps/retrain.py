@@ -1,9 +1,8 @@
 """Train a branch of the base run along the schedule of an intervention."""
 
-import shutil
 from pathlib import Path
 
-from mda import cli, metrics, parallel, sections, sequences, tokens, training, units
+from mda import cli, metrics, parallel, saves, sections, sequences, tokens, training, units
 from mda import schedule as schedules
 from mda.tokens import TokenStore
 
@@ -40,13 +39,16 @@ def retrain(
     stream = schedules.Schedule.read(schedule)
     cadence = training.Cadence(evaluate_every, window.origin, save_seconds, resume)
     trainer = training.Trainer(stream, store, generated, optimizer, numerics, evaluator, cadence)
+    outputs = [out_steps, out_heads]
     with parallel.group(), training.claim(cadence.folder):
+        if training.taken_up(cadence.folder, outputs):
+            return
         network, moments = training.load_state(state, optimizer, numerics)
         trainer.follow(network, moments, window.origin, window.stop)
         if parallel.rank() > 0:
             return
-        training.write_records(trainer.records, out_steps, out_heads)
-        shutil.rmtree(resume, ignore_errors=True)
+        with saves.finishing(cadence.folder, outputs) as (to_steps, to_heads):
+            training.write_records(trainer.records, to_steps, to_heads)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,16 @@ from mda import browser, cli, files, units
 def write(
     tokens: Path,
     targets: Path,
-    template: Path,
+    templates: list[Path],
     experiment: str | None,
     checkpoint: int,
     strategy: str,
     out: Path,
 ) -> None:
-    """Write `out`: the samples of `tokens` as a page of HTML that needs no other file."""
+    """Write `out`: the samples of `tokens` as a page of HTML that needs no other file.
+
+    `templates` are the page's own and what it includes.
+    """
     samples = [browser.sample(line) for line in files.read_table(tokens).to_pylist()]
     facts = {
         "experiment": experiment,
@@ -22,7 +25,7 @@ def write(
         "strategy": strategy,
         "units": {name: list(map(str, members)) for name, members in units.read_targets(targets).items()},
     }
-    files.write_text(out, browser.page(template, samples, facts))
+    files.write_text(out, browser.page(templates[0], samples, facts))
 
 
 if __name__ == "__main__":

@@ -2,15 +2,22 @@
 
 from pathlib import Path
 
-from mda import cli, files, pins, sources, tokenizer
+from mda import cli, files, outside, pins, sources, tokenizer
 
 
-def make(documents: list[Path], settings: sources.Tokenizer, pin: pins.Pin | None, out: Path) -> None:
+def make(
+    documents: list[Path],
+    settings: sources.Tokenizer,
+    pin: pins.Pin | None,
+    out: Path,
+    content: str = outside.NOTHING,
+) -> None:
     """Write `out`, a tokenizer.json that the `tokenizers` library reads.
 
     `documents` is one table, or none for a corpus that is tokenized already; `pin` the revision
-    that a tokenizer of the hub is taken from.
+    that a tokenizer of the hub is taken from; `content` that of the user's own when the run was planned.
     """
+    outside.check(settings.files, content)
     table = files.read_table(documents[0], columns=["text", "split"]).to_pydict() if documents else {}
     texts = (text for text, split in zip(*table.values(), strict=True) if split == "train")
     files.write_text(out, tokenizer.make(settings, texts, pin).to_str(pretty=True))
