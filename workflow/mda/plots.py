@@ -206,9 +206,15 @@ def effects(table: pd.DataFrame, target: str, outcomes: Sequence[str], palette: 
     return figure
 
 
-def influence_distribution(scores: pd.DataFrame) -> Figure:
-    """Histogram of a target's influence by label, and the share of the positive sum it adds up to."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.4))
+def influence_distribution(scores: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
+    """Histogram of a target's influence by label, and the share of the positive sum it adds up to.
+
+    Args:
+        notes: sentences on the scores, which stand above; see `mda.scored`.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.4 + 0.15 * len(notes)))
+    if notes:
+        figure.suptitle("\n".join(notes), fontsize=6)
     low, high = np.quantile(scores["influence"], [0.001, 0.999])
     edges = np.linspace(low, high, 60)
     counts = scores["label"].value_counts()

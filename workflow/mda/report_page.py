@@ -133,6 +133,7 @@ def facts(configuration: Config, units: Mapping[str, Sequence[str]]) -> dict[str
         f"of {configuration.tokens.context} tokens",
         "Corpus": configuration.corpus.source,
         "Attribution": f"{attribution.fit.strategy} at step {attribution.checkpoint}, fitted on "
-        f"{attribution.fit.samples} samples, damping {attribution.damping:g}",
+        f"{attribution.fit.samples} samples, damping {attribution.damping:g}"
+        + ("" if attribution.floor is None else f", floor {attribution.floor:g}"),
         "Changed": f"steps {run.window.start} to {run.window.stop - 1}",
     }
