@@ -325,6 +325,38 @@ def _parquet(path: Path) -> Iterator[None]:
         ) from error
 
 
+# Columns of words, which may look like numbers ("01") or like nothing ("NA").
+WORDS = frozenset(
+    {
+        "change", "changed", "claim", "comparison", "control", "curvature", "experiment", "file", "finding",
+        "head", "intervention", "kind", "label", "method", "metric", "name", "note", "one", "one_units",
+        "other", "other_units", "outcome", "outcomes", "published", "removed", "removed_units", "role",
+        "rule",
+        "runs_of", "selection", "side", "target", "test", "unit", "variant", "verdict",
+    }
+)  # fmt: skip
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read a table of words and numbers; what is empty is nan among numbers, and '' among words.
+
+    A table without a line has no columns.
+    """
+    import pandas as pd
+
+    try:
+        columns = pd.read_csv(path, nrows=0).columns
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame()
+    words = WORDS.intersection(columns)
+    return pd.read_csv(
+        path,
+        dtype=dict.fromkeys(words, str),
+        keep_default_na=False,
+        na_values={column: [""] for column in columns if column not in words},
+    )
+
+
 def write_array(path: Path, array: np.ndarray) -> None:
     """Write one array as .npy."""
     import numpy as np

@@ -216,6 +216,9 @@ def influence_distribution(scores: pd.DataFrame, notes: Sequence[str] = ()) -> F
     if notes:
         figure.suptitle("\n".join(notes), fontsize=6)
     low, high = np.quantile(scores["influence"], [0.001, 0.999])
+    if low == high:
+        # A bar that can be seen.
+        low, high = low - 0.01 * max(abs(low), 1e-3), high + 0.01 * max(abs(high), 1e-3)
     edges = np.linspace(low, high, 60)
     counts = scores["label"].value_counts()
     # Filled histograms hide each other when there are many.
@@ -230,12 +233,13 @@ def influence_distribution(scores: pd.DataFrame, notes: Sequence[str] = ()) -> F
     left.legend(title="label")
     ranked = np.sort(scores["influence"].to_numpy())[::-1]
     positive = np.clip(ranked, 0, None)
-    share = np.cumsum(positive) / max(positive.sum(), np.finfo(float).tiny)
+    share = np.cumsum(positive, dtype=float) / max(positive.sum(), np.finfo(float).tiny)
     rank = np.arange(1, len(ranked) + 1) / len(ranked)
     right.plot(100 * rank, share, color="black", linewidth=1.2)
     tenth = share[max(0, round(0.1 * len(ranked)) - 1)]
     right.plot([10, 10, 0], [0, tenth, tenth], color="0.5", linestyle=":", linewidth=0.8)
-    right.annotate(f"top 10 %: {100 * tenth:.0f} %", (10, tenth), xytext=(14, tenth - 0.06))
+    told = f"top 10 %: {100 * tenth:.0f} %" if ranked[0] > 0 else "none is positive"
+    right.annotate(told, (10, tenth), xytext=(14, max(0.02, tenth - 0.06)))
     right.set_xlabel("samples, by influence (%)")
     right.set_ylabel("share of the positive influence")
     right.set_ylim(0, 1.02)
@@ -335,9 +339,11 @@ def icl(curves: pd.DataFrame, target: str, metric: str, palette: dict[str, str])
             markersize=3.5,
             label=label_of(selection, target),
         )
-    if len(means) > 2:
-        correlation = np.corrcoef(means["score"], means["icl_score"])[0, 1]
-        right.set_title(f"mean over the window, a point a run (r = {correlation:.2f})")
+    told = ""
+    # Runs that all came out the same have no correlation.
+    if len(means) > 2 and (means.max() > means.min()).all():
+        told = f" (r = {np.corrcoef(means['score'], means['icl_score'])[0, 1]:.2f})"
+    right.set_title(f"mean over the window, a point a run{told}")
     left.set_title("along every run")
     for axis in (left, right):
         axis.locator_params(axis="x", nbins=5)

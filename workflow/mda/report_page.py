@@ -15,6 +15,7 @@ import pandas as pd
 from docutils.core import publish_parts  # type: ignore[import-untyped]
 from markupsafe import Markup
 
+from mda import files
 from mda.config import Config
 from mda.section import Section
 
@@ -62,7 +63,7 @@ def groups(items: Sequence[Item], root: Path, configuration: Mapping[str, Any]) 
         if item.path.suffix == ".png":
             shown["image"] = "data:image/png;base64," + base64.b64encode(item.path.read_bytes()).decode()
         elif item.path.suffix == ".csv":
-            shown["table"] = cells(pd.read_csv(item.path))
+            shown["table"] = cells(files.read_csv(item.path))
         found.setdefault(item.category, []).append(shown)
     return found
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 KEY = b"notes"
+NOTHING = "they rank nothing"
 
 
 def sentences(scores: pa.Table, blocks: Sequence[str]) -> list[str]:
@@ -29,10 +30,15 @@ def sentences(scores: pa.Table, blocks: Sequence[str]) -> list[str]:
     # But for rounding, which depends on the batch.
     if high - low <= 1e-6 * max(abs(low), abs(high)):
         found.append(
-            f"all {scores.num_rows} scores are equal ({low:g}): they rank nothing, and what is selected by "
+            f"all {scores.num_rows} scores are equal ({low:g}), so that {NOTHING}, and what is selected by "
             "them is selected at random"
         )
     return found
+
+
+def rank_nothing(told: Sequence[str]) -> bool:
+    """Whether one of the sentences says that all scores are equal."""
+    return any(NOTHING in sentence for sentence in told)
 
 
 def _ends(scores: pa.Table, column: str) -> tuple[float, float]:
