@@ -77,14 +77,15 @@ def scores_of(influence, labels=1):
     )  # fmt: skip
 
 
-def tail(tmp_path, table):
+def tail(tmp_path, table, monkeypatch):
+    monkeypatch.setattr(study_tail, "RESAMPLES", 20)
     path = tmp_path / "scores.parquet"
     files.write_table(path, table.assign(target="unit"))
     study_tail.table(path, 0.1, 0, 0.95, tmp_path / "tail.csv")
     return files.read_csv(tmp_path / "tail.csv")
 
 
-def studies(tmp_path, seeds, score, area, scores, labels=1):
+def studies(tmp_path, monkeypatch, seeds, score, area, scores, labels=1):
     """Study -> its table, as its step writes and the next one reads it."""
     outcomes = evidence.outcomes(curves(seeds, score), 0.3)
     effects = evidence.effects(outcomes, 0.95)
@@ -157,7 +158,7 @@ def studies(tmp_path, seeds, score, area, scores, labels=1):
         ),
         "replication": planned.replications({"twin": outcomes, "brother": outcomes}, 0.1, 10, 0.95),
         "null": pd.DataFrame(recovery.false_positives(effects, 0.95), columns=recovery.FALSE_POSITIVES),
-        "tail": tail(tmp_path, mine["unit"]),
+        "tail": tail(tmp_path, mine["unit"], monkeypatch),
     }
     for name, table in tables.items():
         table.to_csv(tmp_path / f"{name}.csv", index=False, float_format="%.6g")
@@ -178,20 +179,19 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_study_goes_through_at_the_edge(tmp_path, case):
+def test_every_study_goes_through_at_the_edge(tmp_path, monkeypatch, case):
     seeds, score, area, scores = CASES[case]
     # What numpy and scipy say of 0 / 0 is meant to be said by us.
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
-        tables = studies(tmp_path, seeds, np.array(score), area, scores)
+        tables = studies(tmp_path, monkeypatch, seeds, np.array(score), area, scores)
         for study in study_plots.FIGURES:
             # Drawing takes most of the time.
             if case in ("one seed", "all zero", "one sample"):
                 plots.save(study_plots.draw(study, tables[study], PALETTE), [tmp_path / f"{study}.png"], 30)
     settings = measured.Settings(0.1, 0.95, 10, "evidence", False)
-    told: dict = (
-        {"unit": [f"all scores are equal, so that {scored.NOTHING}"]} if case == "all the same" else {}
-    )
+    equal = [f"all scores are equal, so that {scored.NOTHING}"]
+    told = {"unit": equal if case == "all the same" else []}
     found = findings.judge(tables, ["unit"], settings, told)
     # Of scores that rank there is something to say: these of two targets are the same.
     unsure = {"overlap", "tail"} if len(set(scores)) > 1 else set()

@@ -6,7 +6,6 @@ so that a kill or a full disk never leaves a half-written file under a result's 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import html
 import itertools
@@ -22,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mda import locks
 from mda.errors import UserError
 
 if TYPE_CHECKING:
@@ -230,14 +230,19 @@ def alone(folder: Path) -> Iterator[None]:
     """Wait until no other process works in `folder`; the system ends the claim with the process.
 
     An orphan of a killed workflow may still be training the same run.
+
+    Raises:
+        UserError: when nothing can be locked; see `mda.locks`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.info("waiting for another process that works in %s", folder)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        lock = locks.take(folder / ".lock", wait=False)
+    except locks.Busy:
+        log.info("waiting for another process that works in %s", folder)
+        lock = locks.take(folder / ".lock", wait=True)
+    with lock.stream:
+        if not lock.everywhere:
+            log.warning("%s: this file system has no locks; a process of another machine is not seen", folder)
         yield
 
 

@@ -21,7 +21,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake_interface_executor_plugins.settings import ExecMode
 
-from mda import code, corpus, design, files, pins, plan, restart, selection, variants
+from mda import code, corpus, design, environment, files, pins, plan, restart, selection, variants
 from mda.config import check as check_configuration
 from mda.config import selections_of
 from mda.errors import UserError
@@ -45,9 +45,10 @@ pathvars:
 
 # Steps import the package from here. Without conda or a container they run in the very Python
 # that runs Snakemake, whether or not its environment is activated.
-STEP_ENVIRONMENT = f"export PYTHONPATH={shlex.quote(str(Path(workflow.basedir) / 'workflow'))}; "
-if not workflow.deployment_settings.deployment_method:
-    STEP_ENVIRONMENT += f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
+STEP_ENVIRONMENT = environment.of_steps(
+    Path(workflow.basedir) / "workflow",
+    None if workflow.deployment_settings.deployment_method else Path(sys.executable).parent,
+)
 shell.prefix(f"set -euo pipefail; {STEP_ENVIRONMENT}")
 
 
