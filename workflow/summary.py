@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from mda import files
+from mda.errors import printable
 
 KINDS = {
     "replace": "remove, replaced",
@@ -69,12 +70,9 @@ def cell_name(line: dict, target: str) -> str:
 def labels(shares: pd.DataFrame, selection: str) -> str:
     """The labels of a selection with their shares, the largest first."""
     mine = shares[shares["selection"] == selection].sort_values("share", ascending=False)
-    return ", ".join(f"{100 * line.share:.0f} % {shown(line.label)}" for line in mine.itertuples())
-
-
-def shown(label: str) -> str:
-    """A label on one line, and without what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else "\N{MIDDLE DOT}" for letter in label)
+    return ", ".join(
+        f"{100 * line.share:.0f} % {' '.join(printable(line.label).split())}" for line in mine.itertuples()
+    )
 
 
 def interval(line: dict, name: str) -> str:

@@ -1,15 +1,16 @@
-"""One run at the edge: all documents the same, one label, one seed, hostile words everywhere and around it."""
+"""One run at the edge: all documents the same, one label, one seed, hostile words and surroundings."""
 
 import json
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 pytestmark = pytest.mark.slow
 
 # Mathtext, a legend's underscore, a format string, markup, CSV, a formula, a shell, a terminal, not ASCII.
-LABEL = "_=1+$\\frac{x$,\"{x}\" {wildcards.target} 'y' <b>&amp; `id` $(id) %s \x1b[31mrot größe"
+LABEL = "_=1+$\\frac{x$,\"{x}\" {wildcards.target} 'y' <b>&amp; `id` %s \x1b[31mrot größe"
 WORDS = "$\\frac{x$ {x} <b> &amp; `id` $(id) '1' \"2\" =1+1 %s %(a)s {{y}} |z| *w* größe ;"
 # A notebook inside an allocation of another launcher.
 AROUND = {
@@ -31,12 +32,13 @@ def project(finished, tmp_path_factory):
     project.configure(
         "experiments.interventions", [{"kind": "replace", "selections": ["influence", "random", "loss"]}]
     )
+    # One of everything.
+    project.configure("targets", yaml.safe_load((project.folder / "tiny.yaml").read_text())["targets"][:1])
     project.configure("attribution.samples_per_shard", 1000)
     project.configure("attribution.fit.samples_per_part", 1000)
     studies = {
         "seeds": [0], "dose": None, "controls": None, "datamodel": None,
-        "curvature": {"strategies": ["identity"], "dampings": [], "exact": None},
-        "specificity": None, "time": {"checkpoints": [], "swap": False},
+        "curvature": None, "specificity": None, "time": {"checkpoints": [], "swap": False},
     }  # fmt: skip
     for name, study in studies.items():
         project.configure(f"studies.{name}", study)

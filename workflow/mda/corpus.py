@@ -68,7 +68,7 @@ def fingerprint(corpus: Corpus) -> str:
     state = hashlib.sha256()
     for path in paths:
         content = files.digest(path) if small else str(path.stat().st_mtime_ns)
-        state.update(f"{os.path.relpath(path, root)}:{path.stat().st_size}:{content}\n".encode())
+        state.update(os.fsencode(f"{os.path.relpath(path, root)}:{path.stat().st_size}:{content}\n"))
     return state.hexdigest()[:16]
 
 
@@ -89,7 +89,8 @@ def from_files(settings: Files) -> Iterator[Document]:
                 f"{path}: not UTF-8 at byte {error.start}; convert the file, leave it out with "
                 "corpus.files.exclude, or set corpus.files.undecodable to skip"
             ) from None
-        origin = path.relative_to(settings.folder).as_posix()
+        # A name that is not UTF-8 is no text.
+        origin = os.fsencode(path.relative_to(settings.folder)).decode("utf-8", "backslashreplace")
         yield Document(text=text[: settings.max_characters], label=label, origin=origin)
 
 

@@ -58,7 +58,7 @@ def digest(path: Path) -> str:
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if file.is_file():
             if path.is_dir():
-                state.update(str(file.relative_to(path)).encode())
+                state.update(os.fsencode(file.relative_to(path)))
             with file.open("rb") as stream:
                 for block in iter(lambda: stream.read(2**20), b""):
                     state.update(block)

@@ -77,8 +77,8 @@ def _on_this_machine(path: Path, wait: bool, reason: OSError) -> IO[str]:
             stream.close()
             raise
     raise UserError(
-        f"{path}: cannot be locked ({reason.strerror}), nor can a file on this machine; set TMPDIR to a folder "
-        "on a local disk, or have the file system mounted with flock"
+        f"{path}: cannot be locked ({reason.strerror}), nor can a file on this machine; set TMPDIR to "
+        "a folder on a local disk, or have the file system mounted with flock"
     )
 
 

@@ -30,6 +30,9 @@ STYLE = {
     "legend.fontsize": 7,
     "figure.constrained_layout.use": True,
     "pdf.fonttype": 42,
+    # Users' words may have dollars.
+    "text.parse_math": False,
+    "text.usetex": False,
 }
 METRIC_NAMES = {
     "prefix_matching": "prefix-matching score",
@@ -49,7 +52,18 @@ INTERVENTION_NAMES = {
     "duplicate": "duplicate",
     "augment": "augment",
 }
+# Not in the user's own style.
+matplotlib.rcdefaults()
 plt.rcParams.update(STYLE)
+# Letters of a user's label, more of which would leave no room for the figure.
+LABEL_LETTERS = 40
+
+
+def shown(label: object) -> str:
+    """A user's label as a figure shows it: on one line, not too long, without control characters."""
+    words = " ".join(str(label).split())
+    words = words if len(words) <= LABEL_LETTERS else words[: LABEL_LETTERS - 1] + "…"
+    return "".join(letter if letter.isprintable() else "·" for letter in words)
 
 
 def save(figure: Figure, paths: Sequence[Path], dpi: int) -> None:
@@ -223,14 +237,16 @@ def influence_distribution(scores: pd.DataFrame, notes: Sequence[str] = ()) -> F
     counts = scores["label"].value_counts()
     # Filled histograms hide each other when there are many.
     kind = {"alpha": 0.6} if len(counts) <= 3 else {"histtype": "step", "linewidth": 1.2}
+    bars = []
     for label in counts.index:
         part = scores.loc[scores["label"] == label, "influence"]
-        left.hist(part.clip(low, high), edges, label=str(label), **kind)
+        bars.append(left.hist(part.clip(low, high), edges, **kind)[2][0])
     left.axvline(0, color="0.5", linewidth=0.6)
     left.locator_params(axis="x", nbins=5)
     left.set_xlabel("influence (clipped at the 0.1 % tails)")
     left.set_ylabel("samples")
-    left.legend(title="label")
+    # By name, or labels that begin with an underscore are left out.
+    left.legend(bars, [shown(label) for label in counts.index], title="label")
     ranked = np.sort(scores["influence"].to_numpy())[::-1]
     positive = np.clip(ranked, 0, None)
     share = np.cumsum(positive, dtype=float) / max(positive.sum(), np.finfo(float).tiny)
@@ -272,7 +288,7 @@ def label_shares(shares: pd.DataFrame, target: str) -> Figure:
         axis.set_title("all of the window" if selection == "all" else label_of(selection, target))
         axis.set_xlim(0, 122)
         axis.set_xlabel("% of samples")
-    axes[0][0].set_yticks(range(len(wide)), wide.index)
+    axes[0][0].set_yticks(range(len(wide)), [shown(label) for label in wide.index])
     return figure
 
 
@@ -375,7 +391,7 @@ def top_samples(samples: list[dict], target: str) -> Figure:
     axis.text(0, 1, title, fontsize=8, va="center")
     line = 2.8
     for sample, block in zip(samples, blocks, strict=True):
-        head = f"{sample['rank']}.  {sample['label']}   influence {sample['score']:.4g}"
+        head = f"{sample['rank']}.  {shown(sample['label'])}   influence {sample['score']:.4g}"
         axis.text(0, line, head, fontsize=6.5, fontweight="bold", va="center", parse_math=False)
         for words in block:
             line += 1

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from mda import files
 from mda.config import Config
+from mda.errors import printable
 from mda.section import Section
 
 # Lines of a table on the page; the file has them all.
@@ -92,7 +93,7 @@ def cells(table: pd.DataFrame) -> dict[str, Any]:
 def _cell(value: object) -> str:
     if isinstance(value, float | np.floating):
         return "" if np.isnan(value) else f"{value:.4g}"
-    return str(value)
+    return printable(str(value))
 
 
 def findings(found: pd.DataFrame) -> list[dict[str, Any]]:

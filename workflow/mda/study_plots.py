@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mda.plots import INTERVENTION_NAMES, OUTCOME_NAMES, WIDTH, label_of, method_of, shared_legend
+from mda.plots import INTERVENTION_NAMES, OUTCOME_NAMES, WIDTH, label_of, method_of, shared_legend, shown
 from mda.variants import changes
 
 Palette = Mapping[str, str]
@@ -280,7 +280,7 @@ def _enrichment(table: pd.DataFrame, palette: Palette) -> Figure:
             mine = table[(table["target"] == target) & (table["kind"] == kind)]
             mine = mine.sort_values(["name", "side"], ascending=[True, False])
             names = [
-                f"{name}" if side == "proponents" else ""
+                shown(name) if side == "proponents" else ""
                 for name, side in zip(mine["name"], mine["side"], strict=True)
             ]
             forest(axis, mine, value, names, [colors[side] for side in mine["side"]], zero=zero)

@@ -261,8 +261,22 @@ def documents_if_any():
     return [] if CONFIG.corpus.source == "tokenized" else ["<results>/corpus/documents.parquet"]
 
 
+def refuse_braces(path):
+    """Of a path that Snakemake would fill in."""
+    if re.search("[{}]", str(path)):
+        raise WorkflowError(
+            f"configuration: the path {path} has a brace, which Snakemake takes for a wildcard; rename the file "
+            "or folder."
+        )
+
+
+for path in CONFIG.probe_files():
+    refuse_braces(path)
+
+
 def local_file(path):
     """A file or folder of the user's as an input, so that a change of it is noticed."""
+    refuse_braces(path)
     return [path] if path is not None and Path(path).exists() else []
 
 
