@@ -1,6 +1,7 @@
 """Shards of scores become one table, with every sample's label, or an error that says what is wrong."""
 
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -77,7 +78,7 @@ def test_one_target_of_zeros_does_not_stop_the_others(tmp_path, caplog):
             {"dead": ["in", "out"], "live": ["in", "out"]}, out,
         )  # fmt: skip
     told = scored.notes(out, "dead")
-    assert [sentence.split(":")[0] for sentence in told] == [
+    assert [re.split('[:,]', sentence)[0] for sentence in told] == [
         "block in counts 0 in every sample", "block out counts 0 in every sample",
         "all 3 scores are equal (0)",
     ]  # fmt: skip
@@ -89,6 +90,6 @@ def test_one_target_of_zeros_does_not_stop_the_others(tmp_path, caplog):
 def test_scores_that_are_equal_but_for_rounding_rank_nothing(tmp_path):
     merged(tmp_path, (1.0, 1.0, 1.0 + 1e-7), (1.0, 1.0, 1.0))
     [sentence] = scored.notes(tmp_path / "out.parquet", "one")
-    assert sentence.startswith("all 6 scores are equal (1): they rank nothing")
+    assert sentence.startswith("all 6 scores are equal (1), so that they rank nothing")
     merged(tmp_path, (1.0, 1.0, 1.001), (1.0, 1.0, 1.0))
     assert scored.notes(tmp_path / "out.parquet", "one") == []
