@@ -7,14 +7,13 @@ the numbers. Further arguments go to Snakemake, goals first.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import IO
 
-from mda import settings
+from mda import environment, locks, settings
 from mda.errors import UserError
 from merged import configuration
 
@@ -36,24 +35,28 @@ def main(arguments: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     STATE.mkdir(exist_ok=True)
-    with (STATE / "run.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print("another run is at work in this folder; wait for it or stop it first", file=sys.stderr)
-            return 1
+    try:
+        lock = locks.take(STATE / "run.lock", wait=False)
+    except locks.Busy:
+        print("another run is at work in this folder; wait for it or stop it first", file=sys.stderr)
+        return 1
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    with lock.stream:
         return locked(lock, results, arguments, summarized)
 
 
-def locked(lock: IO[str], results: Path, arguments: list[str], summarized: bool) -> int:
-    """The run itself, with `lock` held.
+def locked(held: locks.Lock, results: Path, arguments: list[str], summarized: bool) -> int:
+    """The run itself, with the lock held.
 
     Snakemake inherits the lock, so that it is held as long as Snakemake lives, even if this
     process is killed alone. The mark tells a lock of a killed run of ours, which may be
-    removed, from that of a Snakemake that somebody started by hand, which may not.
+    removed, from that of a Snakemake that somebody started by hand, which may not. Where the file
+    system has no locks, a run on another machine may be at work, and Snakemake's stays.
     """
-    mark = STATE / "run.unfinished"
-    if mark.exists():
+    lock, mark = held.stream, STATE / "run.unfinished"
+    if mark.exists() and held.everywhere:
         call([*SNAKEMAKE, *arguments, "--unlock", "--quiet", "all"], lock)
     mark.touch()
     status = call([*SNAKEMAKE, *arguments, *QUIET], lock)
@@ -66,7 +69,8 @@ def locked(lock: IO[str], results: Path, arguments: list[str], summarized: bool)
 
 def call(command: list[str], lock: IO[str]) -> int:
     """Run a command that holds the lock too."""
-    return subprocess.run(command, check=False, pass_fds=[lock.fileno()]).returncode
+    clean = environment.cleaned(os.environ)
+    return subprocess.run(command, check=False, pass_fds=[lock.fileno()], env=clean).returncode
 
 
 def results_folder(arguments: list[str]) -> Path:

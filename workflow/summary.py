@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from mda import files
+from mda.errors import printable
+
 KINDS = {
     "replace": "remove, replaced",
     "mask": "remove, masked",
@@ -19,9 +22,9 @@ KINDS = {
 def main(results: Path) -> None:
     """Summarize the results in a folder."""
     targets = json.loads((results / "heads" / "targets.json").read_text(encoding="utf-8"))["targets"]
-    effects = pd.read_csv(results / "tables" / "effects.csv")
+    effects = files.read_csv(results / "tables" / "effects.csv")
     for name, target in targets.items():
-        shares = pd.read_csv(results / "figures" / "labels" / f"{name}.csv")
+        shares = files.read_csv(results / "figures" / "labels" / f"{name}.csv")
         print(f"\n{name} ({', '.join(target['units'])})")
         print(f"  labels of the top samples by influence: {labels(shares, f'influence-{name}')}")
         print(f"  labels of all samples of the window:    {labels(shares, 'all')}")
@@ -48,7 +51,7 @@ def verdicts(path: Path) -> None:
     """Print the verdict on every finding, if the studies were asked for."""
     if not path.is_file():
         return
-    for target, mine in pd.read_csv(path).groupby("target", sort=False):
+    for target, mine in files.read_csv(path).groupby("target", sort=False):
         print(f"\nfindings on {target}")
         for line in mine.itertuples():
             print(f"  {line.verdict:16}{line.claim}")
@@ -67,7 +70,9 @@ def cell_name(line: dict, target: str) -> str:
 def labels(shares: pd.DataFrame, selection: str) -> str:
     """The labels of a selection with their shares, the largest first."""
     mine = shares[shares["selection"] == selection].sort_values("share", ascending=False)
-    return ", ".join(f"{100 * line.share:.0f} % {line.label}" for line in mine.itertuples())
+    return ", ".join(
+        f"{100 * line.share:.0f} % {' '.join(printable(line.label).split())}" for line in mine.itertuples()
+    )
 
 
 def interval(line: dict, name: str) -> str:
@@ -75,7 +80,7 @@ def interval(line: dict, name: str) -> str:
     if pd.isna(line[name]):
         return "-"
     if pd.isna(line[f"{name}_low"]):
-        return f"{line[name]:+.1f} (one seed)"
+        return f"{line[name]:+.1f} ({'one seed' if line['seeds'] == 1 else 'in every seed'})"
     return f"{line[name]:+.1f} [{line[f'{name}_low']:+.1f}, {line[f'{name}_high']:+.1f}]"
 
 

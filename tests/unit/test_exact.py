@@ -113,6 +113,22 @@ def test_the_damped_system_is_solved():
     torch.testing.assert_close(damped @ found, gradient.double())
 
 
+def test_no_eigenvalue_of_the_exact_matrix_is_below_the_floor():
+    generator = torch.Generator().manual_seed(0)
+    root = torch.randn(6, 3, generator=generator)
+    matrix, gradient = root @ root.T, torch.randn(6, generator=generator)
+    found = exact.directions({"block": matrix}, {"block": gradient}, 0.01, 0.5)["block"]
+    values, vectors = np.linalg.eigh(matrix.double().numpy())
+    damped = np.maximum(values + 0.01 * values.mean(), 0.5)
+    expected = vectors @ np.diag(1 / damped) @ vectors.T @ gradient.double().numpy()
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-6)
+
+
+def test_a_block_whose_exact_matrix_is_zero_counts_zero():
+    found = exact.directions({"block": torch.zeros(4, 4)}, {"block": torch.ones(4)}, 0.1)["block"]
+    assert torch.equal(found, torch.zeros(4).double())
+
+
 def test_squared_norms_are_those_of_the_gradients():
     generator = torch.Generator().manual_seed(0)
     inputs, outputs = torch.randn(4, 5, 3, generator=generator), torch.randn(4, 5, 2, generator=generator)

@@ -111,7 +111,8 @@ def test_random_removal_that_does_as_much_is_no_control():
 )
 def test_the_least_share_that_delays(smallest, p, verdict):
     line = CELL | {"intervention": "replace", "selection": "influence-unit", "smallest": smallest}
-    lines = [line | {"fraction": share, "to_random_p": p} for share in (0.02, 0.1, 0.2)]
+    told = difference("to_random", 5.0, 1.0) | {"to_random_p": p}
+    lines = [line | told | {"fraction": share} for share in (0.02, 0.1, 0.2)]
     assert verdicts(effects=effects(), dose=pd.DataFrame(lines))["dose"] == verdict
 
 

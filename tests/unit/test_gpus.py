@@ -28,6 +28,17 @@ print(os.environ.get("CUDA_VISIBLE_DEVICES"), flush=True)
 sys.stdin.read()
 """
 
+# The test's own folder has no locks; others have.
+WITHOUT_LOCKS = """
+import errno, fcntl, os, tempfile
+real = fcntl.flock
+def flock(stream, how):
+    if "mda-locks-" not in stream.name or stream.name.startswith(tempfile.gettempdir()):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    real(stream, how)
+fcntl.flock = flock
+"""
+
 
 @pytest.fixture
 def alone(tmp_path, monkeypatch):
@@ -142,12 +153,22 @@ def test_slurm_jobs_of_one_machine_do_not_wait_for_each_other(alone, job, monkey
     assert job(2).holds() == {"0", "1"}
 
 
-def test_a_slurm_job_without_gpus_of_its_own_is_left_alone(alone, monkeypatch):
+def test_in_an_allocation_that_names_no_gpus_two_jobs_get_different_ones(alone, job, monkeypatch):
+    """A shell inside an allocation, and a second one beside it: the names are the machine's."""
+    list_gpus(alone, "GPU 0: NVIDIA A100 (UUID: GPU-a)\nGPU 1: NVIDIA A100 (UUID: GPU-b)\n")
     monkeypatch.setenv("SLURM_JOB_ID", "17")
-    monkeypatch.setattr(gpus, "found", lambda: ["0"])
-    assert gpus.claim(1) == []
-    assert "CUDA_VISIBLE_DEVICES" not in os.environ
-    assert not list(alone.iterdir())
+    first = job(1)
+    assert first.holds() == {"GPU-a"}
+    monkeypatch.setenv("SLURM_JOB_ID", "18")
+    assert job(1).holds() == {"GPU-b"}
+    assert job(1).waits()
+
+
+def test_on_a_file_system_without_locks_two_jobs_get_different_gpus(job, monkeypatch, alone):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.setattr("unit.test_gpus.HOLD", WITHOUT_LOCKS + HOLD)
+    assert job(1).holds() | job(1).holds() == {"0", "1"}
+    assert job(1).waits()
 
 
 @pytest.mark.parametrize("visible", [None, "", "-1"])
@@ -160,18 +181,22 @@ def test_without_a_gpu_nothing_is_set(alone, monkeypatch, visible):
 
 
 LISTS = {
-    "GPU 0: NVIDIA A100 (UUID: GPU-a)\nGPU 1: NVIDIA A100 (UUID: GPU-b)\n": ["0", "1"],
+    "GPU 0: NVIDIA A100 (UUID: GPU-a)\nGPU 1: NVIDIA A100 (UUID: GPU-b)\n": ["GPU-a", "GPU-b"],
     "GPU 0: NVIDIA A100 (UUID: GPU-a)\n  MIG 3g.20gb Device  0: (UUID: MIG-c)\n": ["MIG-c"],
     "No devices found.\n": [],
 }
 
 
+def list_gpus(folder, listed, status=0):
+    program = folder / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\nprintf '%s' '{listed}'\nexit {status}\n")
+    program.chmod(0o755)
+
+
 @pytest.mark.parametrize("listed", LISTS)
 @pytest.mark.parametrize("status", [0, 9])
 def test_the_driver_lists_the_gpus(alone, listed, status):
-    program = alone / "nvidia-smi"
-    program.write_text(f"#!/bin/sh\nprintf '%s' '{listed}'\nexit {status}\n")
-    program.chmod(0o755)
+    list_gpus(alone, listed, status)
     assert gpus.found() == (LISTS[listed] if status == 0 else [])
 
 

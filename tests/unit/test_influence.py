@@ -1,5 +1,7 @@
 """Scores against independent computations, and what they must not depend on."""
 
+import logging
+
 import numpy as np
 import pytest
 import torch
@@ -22,15 +24,17 @@ QUERIES = [
 
 
 def scored(
-    store, strategy, heads=TARGETS, queries=QUERIES, batch_size=4, rows=None, factors=None, damping=0.1
-):
-    tracker = influence.Tracker(tiny_model(), heads, 5, queries)
+    store, strategy, heads=TARGETS, queries=QUERIES, batch_size=4, rows=None, factors=None, damping=0.1,
+    floor=None, model=None,
+):  # fmt: skip
+    tracker = influence.Tracker(model or tiny_model(), heads, 5, queries)
     everything = influence.Rows(store, np.arange(len(store)))
     if factors is None:
         factors = tracker.fit(everything, strategy, batch_size)
     wanted = influence.Rows(store, np.arange(len(store)) if rows is None else rows)
     return {
-        query.target: parts for query, parts in tracker.score(wanted, factors, strategy, damping, batch_size)
+        query.target: parts
+        for query, parts in tracker.score(wanted, factors, strategy, damping, batch_size, floor)
     }
 
 
@@ -76,7 +80,7 @@ def test_identity_scores_equal_per_sample_gradients(store):
                 assert found[query.target][block][row] == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
-def dense_ekfac(store, query, damping=0.1):
+def dense_ekfac(store, query, damping=0.1, floor=0.0):
     """EK-FAC by its definition, in float64, with explicit matrices and a linear solve.
 
     Inputs and output gradients of the unsplit projections are caught by hooks; each block's
@@ -116,7 +120,8 @@ def dense_ekfac(store, query, damping=0.1):
         basis = torch.kron(outer, inner)
         per_sample = torch.stack([(g.T @ x).flatten() for x, g in samples]) @ basis
         eigenvalues = per_sample.square().mean(dim=0)
-        curvature = basis @ torch.diag(eigenvalues + damping * eigenvalues.mean()) @ basis.T
+        damped = (eigenvalues + damping * eigenvalues.mean()).clamp(min=floor)
+        curvature = basis @ torch.diag(damped) @ basis.T
         direction = torch.linalg.solve(curvature, ascent[block].flatten())
         scores[block] = [-(direction @ descent[block].flatten()).item() for descent in descents]
     return scores
@@ -137,6 +142,94 @@ def test_damping_is_a_multiple_of_the_mean_eigenvalue(store, damping):
     found = scored(store, "ekfac", queries=[query], damping=damping)
     for block, expected in dense_ekfac(store, query, damping).items():
         assert found[query.target][block] == pytest.approx(expected, rel=5e-3, abs=5e-3 * np.ptp(expected))
+
+
+def test_no_damped_eigenvalue_is_below_the_floor(store, caplog):
+    """Which raises some of them and leaves others, as the logged share says."""
+    query = influence.Query("unit", [Head(1, 0)], probes.induction, TOKENS)
+    tracker = influence.Tracker(tiny_model(), TARGETS, 5, [query])
+    factors = tracker.fit(influence.Rows(store, np.arange(len(store))), "ekfac", 4)
+    values = factors["lambda_matrix"]["L1H0.qk"] / len(store)
+    damped = values + 0.1 * values.mean()
+    floor = float(damped.quantile(0.7))
+    with caplog.at_level(logging.INFO):
+        found = scored(store, "ekfac", queries=[query], floor=floor)
+    for block, expected in dense_ekfac(store, query, floor=floor).items():
+        assert found["unit"][block] == pytest.approx(expected, rel=5e-3, abs=5e-3 * np.ptp(expected))
+    share = 100 * float((damped < floor).double().mean())
+    told = f"target unit, block L1H0.qk: {share:.3g} % of the eigenvalues are below the floor {floor:g}"
+    assert told in caplog.messages
+    without = scored(store, "ekfac", queries=[query])["unit"]["qk"]
+    assert np.abs(found["unit"]["qk"] / without - 1).max() > 0.05
+
+
+@pytest.mark.parametrize("strategy", ["diagonal", "kfac", "ekfac"])
+def test_a_floor_far_above_all_eigenvalues_is_a_scaled_identity(store, strategy):
+    floored, plain = scored(store, strategy, floor=1e12), scored(store, "identity")
+    for target, parts in plain.items():
+        for block in BLOCKS:
+            tolerance = 1e-5 * max(np.abs(parts[block]).max(), 1e-3)
+            np.testing.assert_allclose(floored[target][block] * 1e12, parts[block], rtol=1e-4, atol=tolerance)
+
+
+def without_output():
+    """A head whose output projection is zero, as some initialize it: only that sees the loss."""
+    model = tiny_model()
+    with torch.no_grad():
+        model.gpt_neox.layers[1].attention.dense.weight.zero_()
+    return model
+
+
+@pytest.mark.parametrize("floor", [None, 1e-5])
+@pytest.mark.parametrize("strategy", ["identity", "diagonal", "kfac", "ekfac"])
+def test_a_block_without_curvature_counts_zero_and_others_go_on(store, strategy, floor, caplog):
+    asked = [
+        influence.Query("silent", [Head(1, 0)], probes.previous_token, TOKENS),
+        influence.Query("whole", [Head(0, 1)], probes.induction, TOKENS),
+        influence.Query("same", [Head(1, 0)], probes.induction, TOKENS),
+    ]
+    with caplog.at_level(logging.WARNING):
+        found = scored(store, strategy, queries=asked, model=without_output(), floor=floor)
+    assert all(np.isfinite(values).all() for parts in found.values() for values in parts.values())
+    for target in ("silent", "same"):
+        assert not found[target]["qk"].any()
+        assert not found[target]["v"].any()
+    assert found["same"]["o"].any()
+    assert all(found["whole"][block].any() for block in BLOCKS)
+    named = "target silent, block L1H0.qk: has no curvature, for no fitted sample has a gradient there"
+    assert any(message.startswith(named) for message in caplog.messages) == (strategy != "identity")
+
+
+def test_an_influence_that_is_not_finite_names_target_and_block(store):
+    """Eigenvalues whose inverse is beyond float32."""
+    tracker = influence.Tracker(tiny_model(), TARGETS, 5, QUERIES)
+    factors = tracker.fit(influence.Rows(store, np.arange(len(store))), "ekfac", 4)
+    factors["lambda_matrix"]["L0H1.qk"].fill_(1e-38)
+    with pytest.raises(UserError, match=r"target second, block qk: the influence of 13 of 13 samples is not"):
+        scored(store, "ekfac", factors=factors)
+    assert np.isfinite(scored(store, "ekfac", factors=factors, floor=1e-5)["second"]["qk"]).all()
+
+
+def test_a_probe_without_a_finite_gradient_names_target_and_block(store):
+    def steep(model, tokens, units):
+        return model(tokens).logits.sum() * float("inf")
+
+    query = influence.Query("steep", [Head(1, 0)], steep, TOKENS)
+    with pytest.raises(UserError, match=r"target steep, block L1H0\.qk: the gradient of its probe is not"):
+        scored(store, "identity", queries=[query])
+
+
+def test_a_broken_model_names_the_target(store):
+    model = tiny_model()
+    with torch.no_grad():
+        model.gpt_neox.final_layer_norm.weight.fill_(float("nan"))
+
+    def constant(model, tokens, units):
+        return torch.tensor(0.0)
+
+    query = influence.Query("none", [Head(1, 0)], constant, TOKENS)
+    with pytest.raises(UserError, match="target none: the loss of 13 of 13 samples is not finite"):
+        scored(store, "identity", queries=[query], model=model)
 
 
 @pytest.mark.parametrize("strategy", ["identity", "diagonal", "kfac", "ekfac"])

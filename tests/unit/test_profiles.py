@@ -1,7 +1,6 @@
 """Profiles: what they count on this machine, what a site fills in, and that every key is explained."""
 
 import io
-import os
 import re
 import subprocess
 import sys
@@ -10,6 +9,8 @@ import pytest
 import yaml
 import yte
 from project import ROOT
+
+from mda import machine
 
 PROFILES = ROOT / "profiles"
 VARIABLES = ("account", "gpu_model", "longest", "notice", "gpus", "arrays")
@@ -32,7 +33,8 @@ def test_this_machine_is_counted(monkeypatch, visible, gpus):
     monkeypatch.chdir(ROOT)
     resources = profile("local")["resources"]
     assert resources.get("gpu") == gpus
-    assert resources["mem_mb"] == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 10**6
+    assert resources["mem_mb"] == machine.memory()
+    assert profile("local")["cores"] == machine.cores()
 
 
 def test_what_a_site_leaves_out_is_not_asked_for():

@@ -152,6 +152,7 @@ def _shard(place: Path, number: int) -> None:
         [],
         fit=sections.Fit(strategy="identity", samples=1, samples_per_part=1, seed=0, batch_size=128),
         damping=0.1,
+        floor=None,
         numerics=sections.Numerics(attention="eager", training="fp32", attribution="fp32"),
         steps=(0, number // SHARD),
         samples=SHARD,
@@ -183,7 +184,8 @@ def main(arguments: list[str]) -> None:
         _shard(place, number)
     else:
         shards = sorted((place / "shards").glob("*.parquet"))
-        merge_scores.merge(shards, place / "rows.parquet", number, place / "scores.parquet")
+        blocks = {"head": ["qk", "v", "o"]}
+        merge_scores.merge(shards, place / "rows.parquet", number, blocks, place / "scores.parquet")
     print(resident())
 
 

@@ -38,7 +38,8 @@ def variants(
 
     Returns:
         target, variant, changed (the setting), samples, spearman and its interval, overlap (share of the
-        top that is top in both) and its interval, chance (the overlap of unrelated scores).
+        top that is top in both) and its interval, chance (the overlap of unrelated scores). Nan where all
+        scores are equal, which have no top.
     """
     lines = []
     for variant, scores in others.items():
@@ -46,6 +47,8 @@ def variants(
             one, two = mine["influence"].to_numpy(), scores[target]["influence"].to_numpy()
             number = selection.count(len(one), fraction)
             common = len(np.intersect1d(top(one, number), top(two, number)))
+            ranked = not (statistics.constant(one) or statistics.constant(two))
+            overlap = statistics.proportion(common, number, confidence) if ranked else statistics.UNKNOWN
             lines.append(
                 {
                     "target": target,
@@ -53,7 +56,7 @@ def variants(
                     "changed": " and ".join(key for key, _ in changes(variant)),
                     "samples": len(one),
                     **_columns("spearman", statistics.rank_correlation(one, two, confidence)),
-                    **_columns("overlap", statistics.proportion(common, number, confidence)),
+                    **_columns("overlap", overlap),
                     "chance": number / len(one),
                 }
             )
@@ -78,6 +81,7 @@ def overlaps(
         one, other (targets), one_units, other_units, same_kind, jaccard and its interval (from that of
         the common share), chance (the index of scores that are unrelated but for the labels of their tops),
         p (of as many common samples by chance: a hypergeometric a label, their sum as a normal), q, spearman.
+        Nan where all scores are equal, which have no top.
     """
     names = list(scores)
     lines = []
@@ -87,7 +91,9 @@ def overlaps(
             number = selection.count(len(left), fraction)
             tops = top(left, number), top(right, number)
             common = len(np.intersect1d(*tops))
-            share = statistics.proportion(common, number, confidence)
+            share, ranked = statistics.proportion(common, number, confidence), True
+            if statistics.constant(left) or statistics.constant(right):
+                share, ranked = statistics.UNKNOWN, False
             expected, spread = _common_by_chance(scores[one]["label"], *tops)
             chance = expected / number
             lines.append(
@@ -99,13 +105,18 @@ def overlaps(
                     "same_kind": metrics[one] == metrics[other],
                     **_columns("jaccard", statistics.Estimate(*(value / (2 - value) for value in share))),
                     "chance": chance / (2 - chance),
-                    "p": float(stats.norm.sf((common - 0.5 - expected) / max(spread, 1e-9))),
+                    "p": _more_than(common, expected, spread) if ranked else np.nan,
                     **_columns("spearman", statistics.rank_correlation(left, right, confidence)),
                 }
             )
     for line, q in zip(lines, statistics.adjusted(np.array([line["p"] for line in lines])), strict=True):
         line["q"] = float(q)
     return lines
+
+
+def _more_than(common: int, expected: float, spread: float) -> float:
+    """The p-value of so many common samples; nan where there could not be others, as of one label's two."""
+    return float(stats.norm.sf((common - 0.5 - expected) / spread)) if spread > 0 else np.nan
 
 
 def _common_by_chance(labels: pd.Series, one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
@@ -128,22 +139,22 @@ def stream(scores: pd.DataFrame, curve: pd.DataFrame, bins: int, confidence: flo
 
     Returns:
         start, stop (steps), samples, mean (influence of the interval's samples) and its interval,
-        positive_share (of all positive influence) and its interval, score (the metric at the interval's
-        end), gain (how much it rose inside).
+        positive_share (of all positive influence; nan where there is none) and its interval, score (the
+        metric at the interval's end), gain (how much it rose inside). One sample has no interval.
     """
     edges = np.unique(
         np.linspace(scores["step"].min(), scores["step"].max() + 1, bins + 1).round().astype(int)
     )
-    positive = float(scores["influence"].clip(lower=0).sum())
+    positive = float(scores["influence"].clip(lower=0).sum()) or np.nan
     steps, values = curve["step"].to_numpy(float), curve["score"].to_numpy()
     lines = []
     for start, stop in itertools.pairwise(edges):
         mine = scores.loc[scores["step"].between(start, stop - 1), "influence"].to_numpy(float)
         width = stats.norm.ppf((1 + confidence) / 2)
-        error = width * mine.std(ddof=1) / np.sqrt(len(mine))
+        error = width * _spread(mine) / np.sqrt(len(mine))
         gained = mine.clip(min=0)
         share = gained.sum() / positive
-        doubt = width * gained.std(ddof=1) * np.sqrt(len(mine)) / positive
+        doubt = width * _spread(gained) * np.sqrt(len(mine)) / positive
         before, after = np.interp([start, stop], steps, values)
         lines.append(
             {
@@ -161,6 +172,10 @@ def stream(scores: pd.DataFrame, curve: pd.DataFrame, bins: int, confidence: flo
             }
         )
     return lines
+
+
+def _spread(values: np.ndarray) -> float:
+    return float(values.std(ddof=1)) if len(values) > 1 else np.nan
 
 
 def top(scores: np.ndarray, number: int) -> np.ndarray:

@@ -24,7 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 
 import mda
 from mda import code, files, provenance, usage
-from mda.errors import UserError
+from mda.errors import UserError, printable
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,9 @@ def run(step: Callable[..., None], arguments: list[str] | None = None) -> None:
     """
     # Of several processes that train together, the first reports.
     level = logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING
-    logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Printable("%(asctime)s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=level, handlers=[handler])
     name = Path(inspect.getfile(step)).stem
     try:
         values = _parse(step, name, arguments)
@@ -68,11 +70,11 @@ def run(step: Callable[..., None], arguments: list[str] | None = None) -> None:
         if used is not None:
             log.info(used)
     except UserError as error:
-        print(f"error in step '{name}': {error}", file=sys.stderr)
+        print(f"error in step '{name}': {printable(str(error))}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        print(f"error in step '{name}': {place}{error.strerror or error}", file=sys.stderr)
+        print(f"error in step '{name}': {printable(f'{place}{error.strerror or error}')}", file=sys.stderr)
         sys.exit(1)
     except Exception as error:
         if not _is_full_gpu(error):
@@ -83,6 +85,11 @@ def run(step: Callable[..., None], arguments: list[str] | None = None) -> None:
             file=sys.stderr,
         )
         sys.exit(1)
+
+
+class _Printable(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 def _outputs(values: dict[str, Any]) -> list[Path]:

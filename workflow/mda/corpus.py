@@ -60,7 +60,7 @@ def fingerprint(corpus: Corpus) -> str:
         root = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
     state = hashlib.sha256()
     for path in paths:
-        state.update(f"{os.path.relpath(path, root)}:{outside.digest(path)}\n".encode())
+        state.update(os.fsencode(f"{os.path.relpath(path, root)}:{outside.digest(path)}\n"))
     return state.hexdigest()[:16]
 
 
@@ -88,7 +88,8 @@ def from_files(settings: Files) -> Iterator[Document]:
             ) from None
         if len(text) > settings.max_characters:
             cut, lost = cut + 1, lost + len(text) - settings.max_characters
-        origin = path.relative_to(settings.folder).as_posix()
+        # A name that is not UTF-8 is no text.
+        origin = os.fsencode(path.relative_to(settings.folder)).decode("utf-8", "backslashreplace")
         yield Document(text=text[: settings.max_characters], label=label, origin=origin)
     log.info(
         "%d files; %d skipped as no UTF-8; %d cut at %d characters, which leaves out %d",

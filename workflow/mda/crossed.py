@@ -121,7 +121,12 @@ def contrast(
         rest = [own[head] for head in others if head not in induction_heads]
         if f"influence-{target}" not in wide.index or not induction or not rest:
             continue
-        change = ((wide.loc[f"influence-{target}"] - wide.loc["random"]) / base).dropna()
+        change = ((wide.loc[f"influence-{target}"] - wide.loc["random"]) / base)[[*induction, *rest]]
+        # What is zero in the base runs has no relative change.
+        change = change.replace([np.inf, -np.inf], np.nan).dropna(axis="columns", how="all").dropna()
+        induction, rest = ([name for name in group if name in change] for group in (induction, rest))
+        if change.empty or not induction or not rest:
+            continue
         one, two = (change[columns].mean(axis=1).to_numpy() for columns in (induction, rest))
         found = statistics.paired_difference(one, two, confidence)
         lines.append(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from kronfluence.arguments import ScoreArguments
@@ -129,10 +130,29 @@ def fit(
     return found | eigen
 
 
+class Preconditioned(NamedTuple):
+    """(H + damping x mean eigenvalue)^-1 gradient of one block.
+
+    Attributes:
+        weights: shape (outputs, inputs).
+        floored: the share of the damped eigenvalues that the floor raised; 0 without one.
+        flat: whether all eigenvalues are zero, and `weights` with them: no fitted sample has a gradient here.
+    """
+
+    weights: torch.Tensor
+    floored: float
+    flat: bool
+
+
 def preconditioned(
-    block: Block, gradient: torch.Tensor, factors: Factors, strategy: str, damping: float
-) -> torch.Tensor:
-    """(H + damping x mean eigenvalue)^-1 gradient of one block, shape (outputs, inputs)."""
+    block: Block,
+    gradient: torch.Tensor,
+    factors: Factors,
+    strategy: str,
+    damping: float,
+    floor: float | None = None,
+) -> Preconditioned:
+    """See `Preconditioned`; with a floor, no damped eigenvalue is less than it."""
     needs = FactorConfig.CONFIGS[strategy]
     storage = {}
     if needs.requires_eigendecomposition_for_precondition:
@@ -142,11 +162,31 @@ def preconditioned(
     if needs.requires_lambda_matrices_for_precondition:
         for what in ("lambda_matrix", "num_lambda_processed"):
             storage[what] = factors[what][block.name].clone()
+    # Of K-FAC the eigenvalues are products; the identity has none.
+    values = [each for name, each in storage.items() if name == "lambda_matrix"]
+    if not needs.requires_lambda_matrices_for_precondition:
+        values = [each for name, each in storage.items() if name.endswith("_eigenvalues")]
+    flat = not all(each.any() for each in values)
+    if flat and floor is None:
+        # 0 / 0. The limit for any fixed damping: what has no gradient has no influence.
+        return Preconditioned(torch.zeros_like(gradient), 0.0, flat)
     # Damping relative to each block's own mean.
     arguments = ScoreArguments(damping_factor=None)
     with relative_damping(damping), torch.no_grad():
         needs.prepare(storage, arguments, gradient.device)
-        return needs.precondition_gradient(gradient[None].clone(), storage)[0]
+        floored = 0.0
+        if values and floor is not None:
+            floored = _raise_to(floor, storage["lambda_matrix"])
+        weights = needs.precondition_gradient(gradient[None].clone(), storage)[0]
+    return Preconditioned(weights, floored, flat)
+
+
+def _raise_to(floor: float, inverse: torch.Tensor) -> float:
+    """Raise eigenvalues to a floor, in place, given their inverses; returns the share of those below."""
+    # Negative by rounding.
+    below = (inverse > 1 / floor) | (inverse < 0)
+    inverse[below] = 1 / floor
+    return float(below.double().mean())
 
 
 @contextmanager

@@ -66,10 +66,12 @@ def reliability(runs: np.ndarray) -> float:
     the subsets' true values, which no prediction can exceed.
 
     Args:
-        runs: shape (subsets, orders); nan for one order.
+        runs: shape (subsets, orders); nan for one order, or where the subsets of one came out the same.
     """
     orders = runs.shape[1]
     if orders < 2 or (np.ptp(runs, axis=0) == 0).any():
         return np.nan
     mean = np.corrcoef(runs.T)[np.triu_indices(orders, 1)].mean()
-    return float(orders * mean / (1 + (orders - 1) * mean))
+    rest = 1 + (orders - 1) * mean
+    # Orders that contradict each other as much as they can.
+    return float(orders * mean / rest) if rest > 1e-9 else np.nan

@@ -217,6 +217,8 @@ def coupling(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
                 continue
             line: dict[str, Any] = {"target": target, "runs_of": name, "runs": int(np.sum(chosen))}
             found = np.full((1, 3), np.nan) if few else np.array([_correlations(part) for part in seeds])
+            # Beyond one by rounding.
+            found = np.clip(found, -1 + 1e-12, 1 - 1e-12)
             for column, values in zip(("r", "held_out_r", "partial_r"), found.T, strict=True):
                 mean, low, high, *_ = statistics.paired_difference(
                     np.arctanh(values), np.zeros(len(values)), confidence

@@ -59,14 +59,27 @@ def _gradients(seen: Seen, block: Block) -> torch.Tensor:
 
 
 def directions(
-    matrix: dict[str, torch.Tensor], probe: dict[str, torch.Tensor], damping: float
+    matrix: dict[str, torch.Tensor],
+    probe: dict[str, torch.Tensor],
+    damping: float,
+    floor: float | None = None,
 ) -> dict[str, torch.Tensor]:
-    """(H + damping x mean eigenvalue)^-1 grad f of each block, in float64."""
+    """(H + damping x mean eigenvalue)^-1 grad f of each block, in float64; no eigenvalue below the floor.
+
+    Zero of a block whose matrix is zero, as in `mda.curvature`.
+    """
     found = {}
     for name, gradient in probe.items():
         block = matrix[name].double()
         block.diagonal().add_(damping * block.trace() / len(block))
-        found[name] = torch.linalg.solve(block, gradient.flatten().double())
+        flat = gradient.flatten().double()
+        if floor is not None:
+            values, vectors = torch.linalg.eigh(block)
+            found[name] = vectors @ ((vectors.T @ flat) / values.clamp(min=floor))
+        elif block.any():
+            found[name] = torch.linalg.solve(block, flat)
+        else:
+            found[name] = torch.zeros_like(flat)
     return found
 
 

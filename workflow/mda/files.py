@@ -6,7 +6,6 @@ so that a kill or a full disk never leaves a half-written file under a result's 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import html
 import itertools
@@ -22,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mda import locks
 from mda.errors import UserError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def digest(path: Path) -> str:
     state = hashlib.sha256()
     for file in members(path) if path.is_dir() else [path]:
         if path.is_dir():
-            state.update(str(file.relative_to(path)).encode())
+            state.update(os.fsencode(file.relative_to(path)))
         with file.open("rb") as stream:
             for block in iter(lambda: stream.read(2**20), b""):
                 state.update(block)
@@ -222,14 +222,19 @@ def alone(folder: Path) -> Iterator[None]:
     """Wait until no other process works in `folder`; the system ends the claim with the process.
 
     An orphan of a killed workflow may still be training the same run.
+
+    Raises:
+        UserError: when nothing can be locked; see `mda.locks`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.info("waiting for another process that works in %s", folder)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        lock = locks.take(folder / ".lock", wait=False)
+    except locks.Busy:
+        log.info("waiting for another process that works in %s", folder)
+        lock = locks.take(folder / ".lock", wait=True)
+    with lock.stream:
+        if not lock.everywhere:
+            log.warning("%s: this file system has no locks; a process of another machine is not seen", folder)
         yield
 
 
@@ -315,6 +320,38 @@ def _parquet(path: Path) -> Iterator[None]:
             f"{path}: cannot be read as Parquet ({str(error).splitlines()[0]}); "
             "delete it and run again to make it anew"
         ) from error
+
+
+# Columns of words, which may look like numbers ("01") or like nothing ("NA").
+WORDS = frozenset(
+    {
+        "change", "changed", "claim", "comparison", "control", "curvature", "experiment", "file", "finding",
+        "head", "intervention", "kind", "label", "method", "metric", "name", "note", "one", "one_units",
+        "other", "other_units", "outcome", "outcomes", "published", "removed", "removed_units", "role",
+        "rule",
+        "runs_of", "selection", "side", "target", "test", "unit", "variant", "verdict",
+    }
+)  # fmt: skip
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read a table of words and numbers; what is empty is nan among numbers, and '' among words.
+
+    A table without a line has no columns.
+    """
+    import pandas as pd
+
+    try:
+        columns = pd.read_csv(path, nrows=0).columns
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame()
+    words = WORDS.intersection(columns)
+    return pd.read_csv(
+        path,
+        dtype=dict.fromkeys(words, str),
+        keep_default_na=False,
+        na_values={column: [""] for column in columns if column not in words},
+    )
 
 
 def write_array(path: Path, array: np.ndarray) -> None:

@@ -6,13 +6,13 @@ arXiv 2601.21996; questions that it leaves open have none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from mda import measures, measures_of_samples
+from mda import measures, measures_of_samples, scored
 from mda.measured import Measure, Measured, Settings, Tables
 
 REPRODUCED, NOT_REPRODUCED, NOT_TESTED = "reproduced", "not reproduced", "not tested here"
@@ -160,8 +160,18 @@ VALIDITY = (
 )  # fmt: skip
 
 
-def judge(tables: Tables, targets: Sequence[str], settings: Settings) -> pd.DataFrame:
-    """A line a target and finding: what is claimed, what was published, what was found, and the verdict."""
+def judge(
+    tables: Tables,
+    targets: Sequence[str],
+    settings: Settings,
+    notes: Mapping[str, Sequence[str]] | None = None,
+) -> pd.DataFrame:
+    """A line a target and finding: what is claimed, what was published, what was found, and the verdict.
+
+    Args:
+        notes: target -> what its scores say of themselves (`mda.scored`). If they rank nothing, nothing is
+            tested.
+    """
     asked = [
         (target, finding, measures.forms(tables, target, settings.start))
         for target in targets
@@ -172,6 +182,7 @@ def judge(tables: Tables, targets: Sequence[str], settings: Settings) -> pd.Data
     lines = []
     for target, finding, formed in asked:
         found = finding.measure(tables, target, settings)
+        told = (notes or {}).get(target, [])
         shown = found or Measured(np.nan, np.nan, np.nan, None, 0, "")
         lines.append(
             {
@@ -179,14 +190,16 @@ def judge(tables: Tables, targets: Sequence[str], settings: Settings) -> pd.Data
                 "finding": finding.name,
                 "claim": finding.claim,
                 "published": finding.published,
-                "verdict": verdict(finding, found, formed),
+                "verdict": verdict(finding, found, formed and not scored.rank_nothing(told)),
                 "value": shown.value,
                 "low": shown.low,
                 "high": shown.high,
                 "unit": shown.unit,
                 "runs": shown.seeds,
                 "detectable": shown.detectable,
-                "note": shown.note if formed else "the unit does not form in the window",
+                "note": "; ".join(
+                    filter(None, [shown.note if formed else "the unit does not form in the window", *told])
+                ),
                 "file": _place(finding.table, settings) if finding.table in tables else "",
                 "rule": finding.rule if finding.table in tables else "",
             }

@@ -6,7 +6,6 @@ process, however that ends.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import random
 import re
@@ -18,6 +17,7 @@ from contextlib import ExitStack
 from itertools import takewhile
 from pathlib import Path
 
+from mda import locks
 from mda.errors import UserError
 
 POLL_SECONDS = (0.3, 0.9)
@@ -37,24 +37,26 @@ def found() -> list[str]:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60, check=True)
     except (OSError, subprocess.SubprocessError):
         return []
-    # A GPU in slices (MIG) is used by its slices' names.
-    slices = re.findall(r"\(UUID: (MIG-[^)]+)\)", listed.stdout)
-    return slices or re.findall(r"^GPU (\d+):", listed.stdout, flags=re.MULTILINE)
+    # By names that are the same in every container and allocation, and in every order of CUDA's. A GPU in
+    # slices (MIG) is used by its slices' names.
+    slices, whole = (re.findall(rf"\(UUID: ({kind}-[^)]+)\)", listed.stdout) for kind in ("MIG", "GPU"))
+    return slices or whole
 
 
 def claim(count: int) -> list[str]:
     """Take `count` free GPUs until this process ends; waits while others hold them.
 
     Sets CUDA_VISIBLE_DEVICES. Without a GPU it does nothing and returns an empty list. Inside a
-    SLURM job it claims among the GPUs that the scheduler has given, by locks of that job's own:
-    its numbers may stand for other GPUs in another job.
+    SLURM job whose GPUs the scheduler has named it claims among them, by locks of that job's own: its
+    numbers may stand for other GPUs in another job. Where it has not, it claims among all that can be seen.
 
     Raises:
         UserError: when there are fewer GPUs, or the locks cannot be written.
     """
-    owner = "-".join(os.environ[key] for key in ("SLURM_JOB_ID", "SLURM_STEP_ID") if key in os.environ)
-    if owner and "CUDA_VISIBLE_DEVICES" not in os.environ:
-        return []
+    named = "CUDA_VISIBLE_DEVICES" in os.environ
+    owner = "-".join(
+        os.environ[key] for key in ("SLURM_JOB_ID", "SLURM_STEP_ID") if named and key in os.environ
+    )
     names = found()
     if not names:
         return []
@@ -85,20 +87,19 @@ def claim(count: int) -> list[str]:
 def _take(folder: Path, names: list[str], count: int) -> list[str]:
     """Lock `count` of the GPUs, or none."""
     # One process at a time tries, so that two of them cannot each hold a part of what both need.
-    with (folder / "lock").open("a") as gate, ExitStack() as locks:
-        fcntl.flock(gate, fcntl.LOCK_EX)
+    with ExitStack() as gate, ExitStack() as held:
+        gate.enter_context(locks.take(folder / "lock", wait=True).stream)
         taken: list[str] = []
         for name in names:
             path = folder / f"gpu-{name.replace('/', '_')}"
-            lock = locks.enter_context(path.open("a"))
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+                held.enter_context(locks.take(path, wait=False).stream)
+            except locks.Busy:
                 continue
             # Some systems delete what has lain unchanged for days.
             os.utime(path)
             taken.append(name)
             if len(taken) == count:
-                _held.enter_context(locks.pop_all())
+                _held.enter_context(held.pop_all())
                 return taken
     return []

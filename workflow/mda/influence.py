@@ -11,6 +11,7 @@ product of the size of the block, of all blocks of a layer together. No sample's
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from mda.errors import UserError
 from mda.passes import Rows
 from mda.units import Unit
 from mda.watching import Block, Seen
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ def probe_gradients(
     However often the probe calls the model; zero in a block that it does not depend on.
 
     Raises:
-        UserError: when the probe's sequences do not fit the GPU. They are not split: a probe may be of all.
+        UserError: when a gradient is not finite, or the probe's sequences do not fit the GPU. They are not
+            split: a probe may be of all.
     """
     found = {}
     # A probe may read attention patterns.
@@ -74,6 +78,11 @@ def probe_gradients(
             gradient = seen.gradient(block)
             if gradient is None:
                 gradient = torch.zeros_like(watching.weights(model, block))
+            if not gradient.isfinite().all():
+                raise UserError(
+                    f"target {query.target}, block {block.name}: the gradient of its probe is not finite; "
+                    "choose another attribution.checkpoint or probe"
+                )
             found[block.name] = gradient
     return found
 
@@ -127,24 +136,43 @@ class Tracker:
         return self.model, watching.all_blocks(self.blocks), rows
 
     def score(
-        self, rows: Rows, factors: Factors, strategy: str, damping: float, batch_size: int
+        self,
+        rows: Rows,
+        factors: Factors,
+        strategy: str,
+        damping: float,
+        batch_size: int,
+        floor: float | None = None,
     ) -> Iterator[tuple[Query, dict[str, np.ndarray]]]:
         """Influence of each row on each query's target, all in one pass over the rows.
 
         Args:
             damping: added to the eigenvalues, as a multiple of each block's mean eigenvalue.
+            floor: the least that they may be then, or None.
 
         Yields:
             A query, and the parts of its units' blocks, each summed over the units (`qk`, `v`,
             `o` of heads, `in`, `out` of neurons), and `loss`: the row's summed cross-entropy in
-            nats; float32 arrays of shape (rows,).
+            nats; float32 arrays of shape (rows,). A block without curvature or gradient has zeros, as is
+            logged.
+
+        Raises:
+            UserError: when an influence is not finite; it names target and block.
         """
-        losses, scores = self.along(self.directions(factors, strategy, damping), rows, batch_size)
+        directions = self.directions(factors, strategy, damping, floor)
+        losses, scores = self.along(directions, rows, batch_size)
         for query, parts in zip(self.queries, scores, strict=True):
+            _refuse_unknown(query, parts, losses)
             yield query, {**parts, "loss": losses}
 
     def score_tokens(
-        self, rows: Rows, factors: Factors, strategy: str, damping: float, batch_size: int
+        self,
+        rows: Rows,
+        factors: Factors,
+        strategy: str,
+        damping: float,
+        batch_size: int,
+        floor: float | None = None,
     ) -> Iterator[tuple[Query, dict[str, np.ndarray]]]:
         """The same by input position (Grosse et al. 2023, arXiv 2308.03296).
 
@@ -154,10 +182,15 @@ class Tracker:
         Yields:
             A query, and its parts: float32 arrays of shape (rows, context), whose sums over
             positions are those of `score`.
+
+        Raises:
+            UserError: as `score`.
         """
-        directions = self.directions(factors, strategy, damping)
-        _, scores = self.along(directions, rows, batch_size, by_position=True)
-        yield from zip(self.queries, scores, strict=True)
+        directions = self.directions(factors, strategy, damping, floor)
+        losses, scores = self.along(directions, rows, batch_size, by_position=True)
+        for query, parts in zip(self.queries, scores, strict=True):
+            _refuse_unknown(query, parts, losses)
+            yield query, parts
 
     def along(
         self, directions: Sequence[Direction], rows: Rows, batch_size: int, by_position: bool = False
@@ -182,16 +215,49 @@ class Tracker:
         ]
         return losses, parts
 
-    def directions(self, factors: Factors, strategy: str, damping: float) -> list[Direction]:
+    def directions(
+        self, factors: Factors, strategy: str, damping: float, floor: float | None = None
+    ) -> list[Direction]:
         """H^-1 grad f of every query and block: what is computed once, before the samples."""
         found = []
         for number, query in enumerate(self.queries):
             own = [(kind, block) for unit in query.units for kind, block in self.blocks[unit].items()]
             gradients = probe_gradients(self.model, query, [block for _, block in own], self.precision)
             for kind, block in own:
-                weights = curvature.preconditioned(block, gradients[block.name], factors, strategy, damping)
-                found.append(Direction(number, kind, block, weights))
+                gradient = gradients[block.name]
+                made = curvature.preconditioned(block, gradient, factors, strategy, damping, floor)
+                _tell(f"target {query.target}, block {block.name}", gradient, made, floor)
+                found.append(Direction(number, kind, block, made.weights))
         return found
+
+
+def _tell(place: str, gradient: torch.Tensor, made: curvature.Preconditioned, floor: float | None) -> None:
+    """Log what a reader of the scores must know of a block."""
+    if made.flat:
+        log.warning("%s: has no curvature, for no fitted sample has a gradient there: it counts 0", place)
+    elif not gradient.any():
+        log.info("%s: the probe has no gradient there: it counts 0", place)
+    elif floor is not None:
+        log.info("%s: %.3g %% of the eigenvalues are below the floor %g", place, 100 * made.floored, floor)
+
+
+def _refuse_unknown(query: Query, parts: dict[str, np.ndarray], losses: np.ndarray) -> None:
+    if not np.isfinite(losses).all():
+        raise UserError(
+            f"target {query.target}: the loss of {_share(losses)} samples is not finite, so the model is "
+            "broken at this step; choose an earlier attribution.checkpoint"
+        )
+    for kind, values in parts.items():
+        if not np.isfinite(values).all():
+            raise UserError(
+                f"target {query.target}, block {kind}: the influence of {_share(values)} samples is not "
+                "finite; set attribution.floor to 1.0e-5, or choose another attribution.checkpoint"
+            )
+
+
+def _share(values: np.ndarray) -> str:
+    bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+    return f"{bad.sum()} of {len(values)}"
 
 
 def _sharing_a_side(directions: Sequence[Direction]) -> Iterator[list[Direction]]:

@@ -136,7 +136,11 @@ def least_share(tables: Tables, target: str, settings: Settings) -> Measured | N
         )  # fmt: skip
         if line is None or np.isnan(line["to_random_p"]):
             continue
-        every = table[(table["target"] == target) & (table["intervention"] == kind)]["fraction"].unique()
+        mine = table[(table["target"] == target) & (table["intervention"] == kind)]
+        own = mine[(mine["outcome"] == "formation_step") & (mine["selection"] == f"influence-{target}")]
+        if all(all_the_same(one, "to_random") for _, one in own.iterrows()):
+            continue
+        every = mine["fraction"].unique()
         note = f"of {', '.join(f'{100 * share:g}' for share in sorted(every))} %, corrected with its table"
         least = 100 * line["smallest"]
         holds = bool(line["smallest"] <= settings.fraction)
@@ -163,7 +167,7 @@ def _within(line: pd.Series, name: str, margin: float) -> tuple[bool | None, str
 def contrast(tables: Tables, target: str, settings: Settings) -> Measured | None:
     """The other induction heads lose more of their own metric than heads that are none: ten times as much."""
     line = line_of(tables, "crossed", removed=target)
-    if line is None or np.isnan(line["contrast_low"]):
+    if line is None or np.isnan(line["contrast_low"]) or all_the_same(line, "contrast"):
         return None
     induction, rest = line["induction_change"], line["rest_change"]
     holds = bool(line["contrast_high"] < 0 and line["tenfold_high"] < 0)
@@ -185,7 +189,9 @@ def coupling(tables: Tables, target: str, settings: Settings) -> Measured | None
     mine = mine[(mine["target"] == target) & (mine["runs_of"] != "all") & mine["partial_r_low"].notna()]
     for _, one in mine.iterrows():
         note += f", of {one['runs_of']} alone {_given(one)}"
-    holds = bool(line["r_high"] < 0 and line["partial_r_high"] < 0)
+    holds: bool | None = bool(line["r_high"] < 0 and line["partial_r_high"] < 0)
+    if np.isnan(line["partial_r_high"]):
+        holds = None
     return measured(line, "r", holds, line["seeds"], words, note=note)
 
 

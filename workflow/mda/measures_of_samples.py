@@ -10,7 +10,7 @@ from mda.measured import Measured, Settings, Tables, line_of, measured
 def tail(tables: Tables, target: str, settings: Settings) -> Measured | None:
     """The share of the positive influence that the top 10 % of the samples have."""
     line = line_of(tables, "tail", target=target)
-    if line is None:
+    if line is None or np.isnan(line["excess_low"]):
         return None
     note = f"of scores that are normal within each label it is {100 * line['normal']:.3g} %"
     holds = bool(line["excess_low"] > 0)
@@ -25,8 +25,11 @@ def repetitive(tables: Tables, target: str, settings: Settings) -> Measured | No
     line = line_of(tables, "enrichment", target=target, side="proponents", name="repeated bigrams")
     if line is None:
         return None
-    holds = bool(line["auroc_low"] > 0.5 and line["q"] < 1 - settings.confidence)
-    return measured(line, "auroc", holds, 0, "AUROC of repeated bigrams")
+    holds: bool | None = bool(line["auroc_low"] > 0.5 and line["q"] < 1 - settings.confidence)
+    note = ""
+    if line["auroc_low"] == line["auroc_high"] == 0.5:
+        holds, note = None, "all samples have as many"
+    return measured(line, "auroc", holds, 0, "AUROC of repeated bigrams", note=note)
 
 
 def overlap(tables: Tables, target: str, settings: Settings) -> Measured | None:
@@ -42,7 +45,7 @@ def overlap(tables: Tables, target: str, settings: Settings) -> Measured | None:
         ],
         dtype=bool,
     )
-    mine = table[apart & ((table["one"] == target) | (table["other"] == target))]
+    mine = table[apart & ((table["one"] == target) | (table["other"] == target)) & table["jaccard"].notna()]
     kin, rest = mine[mine["same_kind"]], mine[~mine["same_kind"]]
     if kin.empty:
         return None
@@ -63,12 +66,15 @@ def spread(tables: Tables, target: str, settings: Settings) -> Measured | None:
     if table is None or table[table["target"] == target].empty:
         return None
     mine = table[table["target"] == target]
+    rise = mine["gain"].clip(lower=0).sum()
+    if mine["positive_share"].isna().any() or not rise > 0:
+        return None
     line = mine.loc[mine["gain"].idxmax()]
     share = line["samples"] / mine["samples"].sum()
-    gain = line["gain"] / mine["gain"].clip(lower=0).sum()
+    gain = line["gain"] / rise
     ratio, low, high = (line[f"positive_share{end}"] / share for end in ("", "_low", "_high"))
     note = f"steps {line['start']:.0f} to {line['stop']:.0f} have {100 * gain:.0f} % of the rise"
-    holds: bool | None = bool(low > 0.5 and high < 2)
+    holds: bool | None = None if np.isnan(low) else bool(low > 0.5 and high < 2)
     if settings.shuffled:
         holds, note = None, f"{note}; of samples in random order it could not be otherwise"
     return Measured(ratio, low, high, holds, int(line["samples"]), "x its share of the samples", note=note)
@@ -83,7 +89,9 @@ def recovered(tables: Tables, target: str, settings: Settings) -> Measured | Non
     table = tables.get("recovery")
     if table is None or not table["formed"].any():
         return None
-    mine = table[(table["method"] == "influence") & table["formed"]]
+    mine = table[(table["method"] == "influence") & table["formed"] & table["auroc"].notna()]
+    if mine.empty:
+        return None
     line = mine.loc[mine["auroc"].idxmin()]
     decoys = mine["decoys_auroc"].notna().all()
     top = mine.loc[(mine["precision"] / mine["rate"]).idxmin()]

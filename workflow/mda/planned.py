@@ -81,7 +81,7 @@ def replications(
             lines += [*found, {**place, "experiment": "all", **across}]
     table = pd.DataFrame(lines)
     groups = table.groupby(["target", "experiment"])["to_random_p"]
-    corrections = groups.transform(lambda p: pd.Series(corrected(p.to_dict())).reindex(p.index))
+    corrections = groups.transform(lambda p: pd.Series(corrected(p.to_dict()), dtype=float).reindex(p.index))
     return table.assign(to_random_q=corrections)
 
 

@@ -30,6 +30,9 @@ STYLE = {
     "legend.fontsize": 7,
     "figure.constrained_layout.use": True,
     "pdf.fonttype": 42,
+    # Users' words may have dollars.
+    "text.parse_math": False,
+    "text.usetex": False,
 }
 METRIC_NAMES = {
     "prefix_matching": "prefix-matching score",
@@ -49,7 +52,18 @@ INTERVENTION_NAMES = {
     "duplicate": "duplicate",
     "augment": "augment",
 }
+# Not in the user's own style.
+matplotlib.rcdefaults()
 plt.rcParams.update(STYLE)
+# Letters of a user's label, more of which would leave no room for the figure.
+LABEL_LETTERS = 40
+
+
+def shown(label: object) -> str:
+    """A user's label as a figure shows it: on one line, not too long, without control characters."""
+    words = " ".join(str(label).split())
+    words = words if len(words) <= LABEL_LETTERS else words[: LABEL_LETTERS - 1] + "…"
+    return "".join(letter if letter.isprintable() else "·" for letter in words)
 
 
 def save(figure: Figure, paths: Sequence[Path], dpi: int) -> None:
@@ -206,30 +220,42 @@ def effects(table: pd.DataFrame, target: str, outcomes: Sequence[str], palette: 
     return figure
 
 
-def influence_distribution(scores: pd.DataFrame) -> Figure:
-    """Histogram of a target's influence by label, and the share of the positive sum it adds up to."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.4))
+def influence_distribution(scores: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
+    """Histogram of a target's influence by label, and the share of the positive sum it adds up to.
+
+    Args:
+        notes: sentences on the scores, which stand above; see `mda.scored`.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.4 + 0.15 * len(notes)))
+    if notes:
+        figure.suptitle("\n".join(notes), fontsize=6)
     low, high = np.quantile(scores["influence"], [0.001, 0.999])
+    if low == high:
+        # A bar that can be seen.
+        low, high = low - 0.01 * max(abs(low), 1e-3), high + 0.01 * max(abs(high), 1e-3)
     edges = np.linspace(low, high, 60)
     counts = scores["label"].value_counts()
     # Filled histograms hide each other when there are many.
     kind = {"alpha": 0.6} if len(counts) <= 3 else {"histtype": "step", "linewidth": 1.2}
+    bars = []
     for label in counts.index:
         part = scores.loc[scores["label"] == label, "influence"]
-        left.hist(part.clip(low, high), edges, label=str(label), **kind)
+        bars.append(left.hist(part.clip(low, high), edges, **kind)[2][0])
     left.axvline(0, color="0.5", linewidth=0.6)
     left.locator_params(axis="x", nbins=5)
     left.set_xlabel("influence (clipped at the 0.1 % tails)")
     left.set_ylabel("samples")
-    left.legend(title="label")
+    # By name, or labels that begin with an underscore are left out.
+    left.legend(bars, [shown(label) for label in counts.index], title="label")
     ranked = np.sort(scores["influence"].to_numpy())[::-1]
     positive = np.clip(ranked, 0, None)
-    share = np.cumsum(positive) / max(positive.sum(), np.finfo(float).tiny)
+    share = np.cumsum(positive, dtype=float) / max(positive.sum(), np.finfo(float).tiny)
     rank = np.arange(1, len(ranked) + 1) / len(ranked)
     right.plot(100 * rank, share, color="black", linewidth=1.2)
     tenth = share[max(0, round(0.1 * len(ranked)) - 1)]
     right.plot([10, 10, 0], [0, tenth, tenth], color="0.5", linestyle=":", linewidth=0.8)
-    right.annotate(f"top 10 %: {100 * tenth:.0f} %", (10, tenth), xytext=(14, tenth - 0.06))
+    told = f"top 10 %: {100 * tenth:.0f} %" if ranked[0] > 0 else "none is positive"
+    right.annotate(told, (10, tenth), xytext=(14, max(0.02, tenth - 0.06)))
     right.set_xlabel("samples, by influence (%)")
     right.set_ylabel("share of the positive influence")
     right.set_ylim(0, 1.02)
@@ -262,7 +288,7 @@ def label_shares(shares: pd.DataFrame, target: str) -> Figure:
         axis.set_title("all of the window" if selection == "all" else label_of(selection, target))
         axis.set_xlim(0, 122)
         axis.set_xlabel("% of samples")
-    axes[0][0].set_yticks(range(len(wide)), wide.index)
+    axes[0][0].set_yticks(range(len(wide)), [shown(label) for label in wide.index])
     return figure
 
 
@@ -329,9 +355,11 @@ def icl(curves: pd.DataFrame, target: str, metric: str, palette: dict[str, str])
             markersize=3.5,
             label=label_of(selection, target),
         )
-    if len(means) > 2:
-        correlation = np.corrcoef(means["score"], means["icl_score"])[0, 1]
-        right.set_title(f"mean over the window, a point a run (r = {correlation:.2f})")
+    told = ""
+    # Runs that all came out the same have no correlation.
+    if len(means) > 2 and (means.max() > means.min()).all():
+        told = f" (r = {np.corrcoef(means['score'], means['icl_score'])[0, 1]:.2f})"
+    right.set_title(f"mean over the window, a point a run{told}")
     left.set_title("along every run")
     for axis in (left, right):
         axis.locator_params(axis="x", nbins=5)
@@ -363,7 +391,7 @@ def top_samples(samples: list[dict], target: str) -> Figure:
     axis.text(0, 1, title, fontsize=8, va="center")
     line = 2.8
     for sample, block in zip(samples, blocks, strict=True):
-        head = f"{sample['rank']}.  {sample['label']}   influence {sample['score']:.4g}"
+        head = f"{sample['rank']}.  {shown(sample['label'])}   influence {sample['score']:.4g}"
         axis.text(0, line, head, fontsize=6.5, fontweight="bold", va="center", parse_math=False)
         for words in block:
             line += 1

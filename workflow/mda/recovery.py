@@ -10,6 +10,9 @@ import pandas as pd
 
 from mda import selection, statistics
 
+FALSE_POSITIVES = [
+    "comparison", "outcomes", "tests", "found", "rate", "rate_low", "rate_high", "nominal", "corrected",
+]  # fmt: skip
 # What outcomes are about.
 GROUPS = {"formation": "unit", "score": "unit", "icl": "in-context learning", "held_out": "held-out loss"}
 
@@ -68,7 +71,7 @@ def false_positives(effects: pd.DataFrame, confidence: float) -> list[dict[str, 
 
     Returns:
         comparison, outcomes (the group), tests, found, rate and its interval, nominal (what chance
-        gives), corrected (how many stay after correction).
+        gives), corrected (how many stay after correction). None where nothing can be told, as of one seed.
     """
     lines = []
     for comparison in ("to_base", "to_random"):

@@ -15,7 +15,9 @@ import pandas as pd
 from docutils.core import publish_parts  # type: ignore[import-untyped]
 from markupsafe import Markup
 
+from mda import files
 from mda.config import Config
+from mda.errors import printable
 from mda.section import Section
 
 # Lines of a table on the page; the file has them all.
@@ -62,7 +64,7 @@ def groups(items: Sequence[Item], root: Path, configuration: Mapping[str, Any]) 
         if item.path.suffix == ".png":
             shown["image"] = "data:image/png;base64," + base64.b64encode(item.path.read_bytes()).decode()
         elif item.path.suffix == ".csv":
-            shown["table"] = cells(pd.read_csv(item.path))
+            shown["table"] = cells(files.read_csv(item.path))
         found.setdefault(item.category, []).append(shown)
     return found
 
@@ -91,7 +93,7 @@ def cells(table: pd.DataFrame) -> dict[str, Any]:
 def _cell(value: object) -> str:
     if isinstance(value, float | np.floating):
         return "" if np.isnan(value) else f"{value:.4g}"
-    return str(value)
+    return printable(str(value))
 
 
 def findings(found: pd.DataFrame) -> list[dict[str, Any]]:
@@ -133,6 +135,7 @@ def facts(configuration: Config, units: Mapping[str, Sequence[str]]) -> dict[str
         f"of {configuration.tokens.context} tokens",
         "Corpus": configuration.corpus.source,
         "Attribution": f"{attribution.fit.strategy} at step {attribution.checkpoint}, fitted on "
-        f"{attribution.fit.samples} samples, damping {attribution.damping:g}",
+        f"{attribution.fit.samples} samples, damping {attribution.damping:g}"
+        + ("" if attribution.floor is None else f", floor {attribution.floor:g}"),
         "Changed": f"steps {run.window.start} to {run.window.stop - 1}",
     }

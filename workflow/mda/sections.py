@@ -328,6 +328,7 @@ class Attribution(Section):
     rank_at: Natural
     samples: Literal["run", "window"]
     damping: Annotated[float, Field(gt=0)]
+    floor: Annotated[float, Field(gt=0)] | None
     samples_per_shard: Positive
     fit: Fit
 

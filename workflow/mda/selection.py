@@ -53,6 +53,9 @@ def bm25_scores(store: TokenStore, rows: np.ndarray, queries: np.ndarray) -> np.
         for part in store.parts(rows)
         for row in part.tolist()
     ]
+    if not any(documents):
+        # bm25s cannot index a corpus without a term.
+        return np.zeros(len(documents))
     index = bm25s.BM25()
     index.index(documents, show_progress=False)
     return np.sum([index.get_scores([str(token) for token in query]) for query in queries.tolist()], axis=0)

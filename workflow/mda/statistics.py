@@ -34,7 +34,9 @@ def formation(steps: np.ndarray, curve: np.ndarray, threshold: float) -> Formati
 
 
 def area(steps: np.ndarray, curve: np.ndarray) -> float:
-    """Area under a curve divided by its length: its mean over the window."""
+    """Area under a curve divided by its length: its mean over the window; of one point, its value."""
+    if steps[0] == steps[-1]:
+        return float(curve[-1])
     return float(np.trapezoid(curve, steps) / (steps[-1] - steps[0]))
 
 
@@ -92,7 +94,8 @@ def paired_p_values(differences: np.ndarray) -> np.ndarray:
     """
     flat = np.ptp(differences, axis=1) <= 1e-9 * np.maximum(1.0, np.abs(differences.mean(axis=1)))
     found = np.full(len(differences), np.nan)
-    found[~flat] = stats.ttest_1samp(differences[~flat], 0.0, axis=1).pvalue
+    if not flat.all():
+        found[~flat] = stats.ttest_1samp(differences[~flat], 0.0, axis=1).pvalue
     return found
 
 
@@ -150,10 +153,18 @@ class Estimate(NamedTuple):
     high: float
 
 
+UNKNOWN = Estimate(np.nan, np.nan, np.nan)
+
+
+def constant(values: np.ndarray) -> bool:
+    """Whether all values are equal, but for the rounding of float32: they rank nothing."""
+    return bool(np.ptp(values) <= 1e-6 * np.abs(values).max()) if len(values) else True
+
+
 def rank_correlation(one: np.ndarray, other: np.ndarray, confidence: float) -> Estimate:
     """Spearman's, with the interval of Bonett & Wright (2000); nan where one is constant."""
     if np.ptp(one) == 0 or np.ptp(other) == 0 or len(one) < 4:
-        return Estimate(np.nan, np.nan, np.nan)
+        return UNKNOWN
     value = float(stats.spearmanr(one, other).statistic)
     # Beyond, the transform is infinite; the interval is then the point.
     bounded = float(np.clip(value, -1 + 1e-12, 1 - 1e-12))
@@ -165,14 +176,16 @@ def rank_correlation(one: np.ndarray, other: np.ndarray, confidence: float) -> E
 def correlation(one: np.ndarray, other: np.ndarray, confidence: float) -> Estimate:
     """Pearson's, with Fisher's interval; nan where one is constant or there are fewer than four."""
     if len(one) < 4 or np.ptp(one) == 0 or np.ptp(other) == 0:
-        return Estimate(np.nan, np.nan, np.nan)
+        return UNKNOWN
     found = stats.pearsonr(one, other)
     interval = found.confidence_interval(confidence)
     return Estimate(float(found.statistic), float(interval.low), float(interval.high))
 
 
 def proportion(hits: int, number: int, confidence: float) -> Estimate:
-    """A share with Wilson's interval (1927)."""
+    """A share with Wilson's interval (1927); nan of nothing."""
+    if number == 0:
+        return UNKNOWN
     interval = stats.binomtest(hits, number).proportion_ci(confidence, method="wilson")
     return Estimate(hits / number, float(interval.low), float(interval.high))
 
@@ -181,7 +194,7 @@ def auroc(positive: np.ndarray, negative: np.ndarray, confidence: float) -> Esti
     """Probability that a positive scores above a negative, with the interval of Hanley & McNeil (1982)."""
     many, few = len(positive), len(negative)
     if not many or not few:
-        return Estimate(np.nan, np.nan, np.nan)
+        return UNKNOWN
     value = float(stats.mannwhitneyu(positive, negative).statistic) / (many * few)
     first, second = value / (2 - value), 2 * value**2 / (1 + value)
     variance = value * (1 - value) + (many - 1) * (first - value**2) + (few - 1) * (second - value**2)

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mda.plots import INTERVENTION_NAMES, OUTCOME_NAMES, WIDTH, label_of, method_of, shared_legend
+from mda.plots import INTERVENTION_NAMES, OUTCOME_NAMES, WIDTH, label_of, method_of, shared_legend, shown
 from mda.variants import changes
 
 Palette = Mapping[str, str]
@@ -18,8 +18,17 @@ COMMON = "#333333"
 
 
 def draw(study: str, table: pd.DataFrame, palette: Palette) -> Figure:
-    """The figure of a study."""
+    """The figure of a study; of a table that has nothing to draw, a sentence."""
+    if table.empty:
+        return _nothing()
     return FIGURES[study](table, palette)
+
+
+def _nothing() -> Figure:
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.6))
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, "There is nothing to draw: no comparison could be made.", ha="center", va="center")
+    return figure
 
 
 def _grid(rows: int, columns: int, height: float, **options: object) -> tuple[Figure, np.ndarray]:
@@ -151,6 +160,8 @@ def _crossed(table: pd.DataFrame, palette: Palette) -> Figure:
         1, 2, figsize=(WIDTH, 0.9 + 0.5 * table["removed"].nunique()), sharey=True, squeeze=False
     )
     size = table["to_random"].abs().max()
+    # No effect on any head, or none known.
+    size = size if size > 0 else 1.0
     for axis, (metric, words) in zip(axes[0], metrics.items(), strict=True):
         mine = table[table["metric"] == metric]
         places = {"index": "removed", "columns": "head"}
@@ -220,7 +231,10 @@ def _stream(table: pd.DataFrame, palette: Palette) -> Figure:
             error_kw={"elinewidth": 0.7, "ecolor": palette["influence"]},
         )
         axis.set_ylabel("% of the positive\ninfluence")
-        axis.set_ylim(0, 125 * ends.to_numpy().max())
+        # Of no positive influence, or of one sample an interval, nothing is known.
+        highest = mine[["positive_share", *ends]].max(axis=None)
+        if highest > 0:
+            axis.set_ylim(0, 125 * highest)
         right = axis.twinx()
         right.spines["right"].set_visible(True)
         right.plot(mine["stop"], mine["score"], "o-", color=palette["base"], markersize=3, label="metric")
@@ -266,7 +280,7 @@ def _enrichment(table: pd.DataFrame, palette: Palette) -> Figure:
             mine = table[(table["target"] == target) & (table["kind"] == kind)]
             mine = mine.sort_values(["name", "side"], ascending=[True, False])
             names = [
-                f"{name}" if side == "proponents" else ""
+                shown(name) if side == "proponents" else ""
                 for name, side in zip(mine["name"], mine["side"], strict=True)
             ]
             forest(axis, mine, value, names, [colors[side] for side in mine["side"]], zero=zero)
@@ -281,6 +295,8 @@ def _augmentation(table: pd.DataFrame, palette: Palette) -> Figure:
     table = table[table["intervention"] != "base"]
     outcomes = ("formation_step", "score_area")
     groups = list(dict.fromkeys(zip(table["experiment"], table["target"], strict=True)))
+    if not groups:
+        return _nothing()
     rows = len(table[table["outcome"] == outcomes[0]]) / max(len(groups), 1)
     figure, axes = _grid(len(groups), 2, 0.6 + 0.2 * rows, sharey="row")
     for row, (experiment, target) in zip(axes, groups, strict=True):
@@ -318,6 +334,8 @@ def _recovery(table: pd.DataFrame, palette: Palette) -> Figure:
         "auroc": "AUROC among all", "decoys_auroc": "AUROC among decoys", "precision": "share of the top"
     }  # fmt: skip
     values = {value: words for value, words in values.items() if table[value].notna().any()}
+    if not values:
+        return _nothing()
     corpora = table.drop_duplicates("experiment").sort_values(["repeats", "share"], ascending=False)
     places = {name: place for place, name in enumerate(corpora["experiment"])}
     figure, axes = _grid(1, len(values), 0.7 + 0.3 * len(places), sharey=True)

@@ -31,6 +31,7 @@ rule token_influence:
         fit=as_json(CONFIG.attribution.fit),
         numerics=as_json(CONFIG.numerics.of_attribution()),
         damping=CONFIG.attribution.damping,
+        floor=as_json(CONFIG.attribution.floor),
         samples=CONFIG.figures.browser_samples,
         targets=as_json(CONFIG.targets),
         probes=as_json(CONFIG.probes_of(CONFIG.targets)),
@@ -49,6 +50,7 @@ rule token_influence:
             --fit {params.fit:q} \
             --numerics {params.numerics:q} \
             --damping {params.damping} \
+            --floor {params.floor} \
             --samples {params.samples} \
             --target-settings {params.targets:q} \
             --probe-settings {params.probes:q} \

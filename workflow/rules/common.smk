@@ -23,7 +23,7 @@ from snakemake.logging import logger
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 import judgement
-from mda import code, corpus, design, outside, pins, plan, restart, selection, settings, variants
+from mda import code, corpus, design, environment, outside, pins, plan, restart, selection, settings, variants
 from mda.config import check as check_configuration
 from mda.config import selections_of
 from mda.errors import UserError
@@ -106,9 +106,10 @@ def checked_first():
 
 # Steps import the package from here. Without conda or a container they run in the very Python
 # that runs Snakemake, whether or not its environment is activated.
-STEP_ENVIRONMENT = f"export PYTHONPATH={shlex.quote(str(SOURCE / 'workflow'))}; "
-if not workflow.deployment_settings.deployment_method:
-    STEP_ENVIRONMENT += f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
+STEP_ENVIRONMENT = environment.of_steps(
+    SOURCE / "workflow",
+    None if workflow.deployment_settings.deployment_method else Path(sys.executable).parent,
+)
 # What a step that takes long has checked before: no parameter, for it changes no result of the step.
 STEP_ENVIRONMENT += f"export MDA_CHECK={shlex.quote(as_json(checked_first()))}; "
 # A folder's name may have braces, as JSON has; shell.prefix would look for variables in them.
@@ -342,6 +343,19 @@ def selections_of_target(wildcards):
 def documents_if_any():
     """The documents; nothing for a corpus that is tokenized already."""
     return [] if CONFIG.corpus.source == "tokenized" else ["<results>/corpus/documents.parquet"]
+
+
+def refuse_braces(path):
+    """Of a path that Snakemake would fill in."""
+    if re.search("[{}]", str(path)):
+        raise WorkflowError(
+            f"configuration: the path {path} has a brace, which Snakemake takes for a wildcard; rename the file "
+            "or folder."
+        )
+
+
+for path in [*CONFIG.probe_files(), *own_start(), *CONFIG.model.published_folders]:
+    refuse_braces(path)
 
 
 # Where runs on SLURM are noted until they have finished.

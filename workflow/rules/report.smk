@@ -9,6 +9,7 @@ rule findings:
     """Judge every published finding by the tables."""
     input:
         tables=tables_to_judge,
+        scores="<results>/scores/scores.parquet",
     output:
         findings=report(
             "<results>/{scope}/findings.csv",
@@ -37,6 +38,7 @@ rule findings:
         r"""
         python -m mda.steps.findings \
             --tables {input.tables:q} \
+            --scores {input.scores:q} \
             --targets {params.targets:q} \
             --fraction {params.fraction} \
             --confidence {params.confidence} \

@@ -177,6 +177,7 @@ rule score_shard:
         fit=as_fit,
         numerics=as_json(CONFIG.numerics.of_attribution()),
         damping=lambda wildcards: of_attribution(wildcards).damping,
+        floor=as_json(CONFIG.attribution.floor),
         steps=as_json(CONFIG.scored),
         samples=CONFIG.attribution.samples_per_shard,
         targets=lambda wildcards: as_json(variants.targets(CONFIG, wildcards.place)),
@@ -195,6 +196,7 @@ rule score_shard:
             --fit {params.fit:q} \
             --numerics {params.numerics:q} \
             --damping {params.damping} \
+            --floor {params.floor} \
             --steps {params.steps:q} \
             --samples {params.samples} \
             --target-settings {params.targets:q} \
@@ -226,6 +228,9 @@ rule scores:
         runtime=minutes(30),
     params:
         samples=(CONFIG.scored[1] - CONFIG.scored[0]) * CONFIG.run.batch_size,
+        blocks=lambda wildcards: as_json(
+            {target.name: target.blocks for target in variants.targets(CONFIG, wildcards.place)}
+        ),
         code=fingerprint("merge_scores"),
     shell:
         r"""
@@ -233,6 +238,7 @@ rule scores:
             --shards {input.shards:q} \
             --train-rows {input.train_rows:q} \
             --samples {params.samples} \
+            --blocks {params.blocks:q} \
             --out {output.scores:q} \
             >{log:q} 2>&1
         """

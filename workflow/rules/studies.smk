@@ -81,6 +81,7 @@ rule exact:
         settings=as_json(None if STUDIES.curvature is None else STUDIES.curvature.exact),
         numerics=as_json(CONFIG.numerics.of_attribution()),
         damping=CONFIG.attribution.damping,
+        floor=as_json(CONFIG.attribution.floor),
         steps=as_json(CONFIG.scored),
         confidence=CONFIG.evidence.confidence,
         probe_files=CONFIG.probe_files(),
@@ -102,6 +103,7 @@ rule exact:
             --settings {params.settings:q} \
             --numerics {params.numerics:q} \
             --damping {params.damping} \
+            --floor {params.floor} \
             --steps {params.steps:q} \
             --confidence {params.confidence} \
             --out {output.table:q} \

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import pandas as pd
-
-from mda import cli, files, findings, measured
+from mda import cli, files, findings, measured, scored
 
 
 def judge(
     tables: list[Path],
+    scores: Path,
     targets: list[str],
     fraction: float,
     confidence: float,
@@ -17,9 +16,14 @@ def judge(
     shuffled: bool,
     out: Path,
 ) -> None:
-    """Write `out`, the columns of `mda.findings.judge`; the names of `tables` say which is which."""
-    read = {path.stem: pd.read_csv(path, keep_default_na=True) for path in tables}
-    found = findings.judge(read, targets, measured.Settings(fraction, confidence, start, scope, shuffled))
+    """Write `out`, the columns of `mda.findings.judge`; the names of `tables` say which is which.
+
+    `scores` is read for what it says of itself.
+    """
+    read = {path.stem: files.read_csv(path) for path in tables}
+    settings = measured.Settings(fraction, confidence, start, scope, shuffled)
+    notes = {target: scored.notes(scores, target) for target in targets}
+    found = findings.judge(read, targets, settings, notes)
     files.write_text(out, found.to_csv(index=False, float_format="%.6g"))
 
 

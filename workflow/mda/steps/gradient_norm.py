@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from mda import cli, files, passes, sections, units, watching
 from mda import model as models
 from mda import schedule as schedules
+from mda.errors import UserError
 from mda.tokens import TokenStore
 from mda.watching import Seen
 
@@ -25,6 +27,9 @@ def score(
     """Write `out`: step, row, score, for the samples of `steps` (from, to before).
 
     The score is the norm of the gradient of the sample's summed cross-entropy, over all blocks that count.
+
+    Raises:
+        UserError: when one is not finite.
     """
     stream = schedules.Schedule.read(schedule).between(*steps)
     model = models.load(checkpoint, numerics.attention)
@@ -40,7 +45,13 @@ def score(
     rows = passes.Rows(TokenStore(train), stream.row)
     about = "gradient norms"
     parts = passes.over(model, blocks, rows, batch_size, norms, about, numerics.attribution)
-    files.write_table(out, {"step": stream.step, "row": stream.row, "score": torch.cat(list(parts)).numpy()})
+    scores = torch.cat(list(parts)).numpy()
+    if not np.isfinite(scores).all():
+        raise UserError(
+            f"target {target.name}: the gradient norm of {(~np.isfinite(scores)).sum()} of {len(scores)} "
+            "samples is not finite; choose another attribution.checkpoint"
+        )
+    files.write_table(out, {"step": stream.step, "row": stream.row, "score": scores})
 
 
 if __name__ == "__main__":

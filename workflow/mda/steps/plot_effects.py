@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
-import pandas as pd
-
-from mda import cli, plots
+from mda import cli, files, plots
 
 
 def draw(effects: Path, target: str, palette: dict[str, str], dpi: int, out: list[Path]) -> None:
     """Write the figure to every path of `out`."""
     outcomes = ["formation_step", "score_area", "icl_area"]
-    plots.save(plots.effects(pd.read_csv(effects), target, outcomes, palette), out, dpi)
+    plots.save(plots.effects(files.read_csv(effects), target, outcomes, palette), out, dpi)
 
 
 if __name__ == "__main__":

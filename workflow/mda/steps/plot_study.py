@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-import pandas as pd
-
-from mda import cli, plots, study_plots
+from mda import cli, files, plots, study_plots
 
 
 def draw(table: Path, study: str, palette: dict[str, str], dpi: int, out: list[Path]) -> None:
     """Write the figure to every path of `out`."""
-    plots.save(study_plots.draw(study, pd.read_csv(table), palette), out, dpi)
+    plots.save(study_plots.draw(study, files.read_csv(table), palette), out, dpi)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from mda import cli, files, pages, report_page, strict_yaml, units
 from mda.config import Config
 
@@ -30,7 +28,7 @@ def write(
         templates[0],
         experiment=settings.experiment,
         facts=report_page.facts(settings, members),
-        findings=report_page.findings(pd.read_csv(findings)),
+        findings=report_page.findings(files.read_csv(findings)),
         groups=report_page.groups(items, out.parent, read),
         confidence=f"{100 * settings.evidence.confidence:g}",
         complete=complete,

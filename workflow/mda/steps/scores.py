@@ -20,6 +20,7 @@ def score(
     factors: list[Path],
     fit: sections.Fit,
     damping: float,
+    floor: float | None,
     numerics: sections.Numerics,
     steps: tuple[int, int],
     samples: int,
@@ -59,6 +60,7 @@ def score(
         fit.strategy,
         damping,
         fit.batch_size,
+        floor,
     )
     for query, scores in results:
         counted = [scores[block] for block in blocks[query.target]]

@@ -1,5 +1,6 @@
 """Select the top fraction of the window's samples by one method."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from mda import cli, files, sections, selection, tokens
 from mda import schedule as schedules
 from mda.errors import UserError
 from mda.tokens import TokenStore
+
+log = logging.getLogger(__name__)
 
 
 def select(
@@ -48,6 +51,8 @@ def select(
     labels = np.array(files.read_table(train_rows, columns=["label"]).column("label").to_pylist())
     if draw is None:
         values = _values(method, target, scores, stream)
+        if np.ptp(values) == 0:
+            log.warning("all %d scores by %s are equal: what is selected is at random", len(values), method)
     else:
         values = selection.random_scores(len(stream.row), method, seed, draw)
     if method == "matched":

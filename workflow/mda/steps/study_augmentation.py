@@ -26,7 +26,7 @@ def table(
     """
     parts = []
     for (role, name), path, runs in zip(experiments.items(), effects, outcomes, strict=True):
-        found = _against_duplicates(pd.read_csv(path), pd.read_csv(runs), confidence)
+        found = _against_duplicates(files.read_csv(path), files.read_csv(runs), confidence)
         own = found["selection"].isin(["random"]) | (found["selection"] == "influence-" + found["target"])
         inserted = found["intervention"].isin(CELLS) & (found["fraction"] == fraction) & own
         wanted = found[inserted | (found["intervention"] == "base")]

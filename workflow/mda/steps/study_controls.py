@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from mda import cli, evidence, files
 
 
 def table(outcomes: Path, kind: str, fraction: float, confidence: float, out: Path) -> None:
     """Write `out`: `mda.evidence.against_controls` of one intervention at one fraction."""
-    found = evidence.against_controls(pd.read_csv(outcomes), kind, fraction, confidence)
+    found = evidence.against_controls(files.read_csv(outcomes), kind, fraction, confidence)
     files.write_text(out, found.to_csv(index=False, float_format="%.6g"))
 
 

@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from mda import cli, evidence, files
 
 
 def table(outcomes: Path, confidence: float, out: Path) -> None:
     """Write `out`: `mda.evidence.coupling` of all runs."""
-    found = evidence.coupling(pd.read_csv(outcomes), confidence)
+    found = evidence.coupling(files.read_csv(outcomes), confidence)
     files.write_text(out, found.to_csv(index=False, float_format="%.6g"))
 
 

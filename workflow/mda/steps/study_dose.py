@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from mda import cli, evidence, files
 
@@ -13,7 +12,7 @@ def table(effects: Path, curves: dict[str, list[str]], confidence: float, out: P
 
     `smallest` is `mda.evidence.smallest_fraction` of the line's selection; empty where none has an effect.
     """
-    found = pd.read_csv(effects)
+    found = files.read_csv(effects)
     method = found["selection"].str.partition("-")[0]
     own = (method != "influence") | (found["selection"] == "influence-" + found["target"])
     kinds = zip(found["intervention"], method, strict=True)

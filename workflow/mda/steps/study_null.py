@@ -9,8 +9,9 @@ from mda import cli, files, recovery
 
 def table(effects: Path, confidence: float, out: Path) -> None:
     """Write `out`: `mda.recovery.false_positives`."""
-    lines = recovery.false_positives(pd.read_csv(effects), confidence)
-    files.write_text(out, pd.DataFrame(lines).to_csv(index=False, float_format="%.6g"))
+    found = recovery.false_positives(files.read_csv(effects), confidence)
+    lines = pd.DataFrame(found, columns=recovery.FALSE_POSITIVES)
+    files.write_text(out, lines.to_csv(index=False, float_format="%.6g"))
 
 
 if __name__ == "__main__":

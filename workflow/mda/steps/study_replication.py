@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from mda import cli, files, planned
 
 
@@ -11,7 +9,7 @@ def table(
     outcomes: list[Path], experiments: list[str], fraction: float, start: int, confidence: float, out: Path
 ) -> None:
     """Write `out`: `mda.planned.replications` of the experiments, whose tables are `outcomes`."""
-    tables = {name: pd.read_csv(path) for name, path in zip(experiments, outcomes, strict=True)}
+    tables = {name: files.read_csv(path) for name, path in zip(experiments, outcomes, strict=True)}
     found = planned.replications(tables, fraction, start, confidence)
     files.write_text(out, found.to_csv(index=False, float_format="%.6g"))
 

@@ -1,5 +1,6 @@
 """How much of the influence do the top samples have?"""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from mda import agreement, cli, files, selection
+from mda import agreement, cli, files, selection, statistics
+
+log = logging.getLogger(__name__)
 
 RESAMPLES = 999
 
@@ -15,6 +18,7 @@ RESAMPLES = 999
 def table(scores: Path, fraction: float, seed: int, confidence: float, out: Path) -> None:
     """Write `out`: target, samples, share (of the positive influence in the top fraction), its interval.
 
+    All but the samples are empty where scores are equal, or none is positive.
     `normal` is the share of scores that are normal within each label, of its mean and spread, `excess` by how
     much more it is. Intervals are percentile bootstraps over samples; excess_kurtosis is of all influence.
     """
@@ -25,9 +29,16 @@ def table(scores: Path, fraction: float, seed: int, confidence: float, out: Path
         generator = np.random.default_rng([seed, 9])
         chosen = (generator.integers(0, len(values), len(values)) for _ in range(RESAMPLES))
         draws = [shares(values[part], labels[part], fraction) for part in chosen]
-        ends = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
-        (low, _, excess_low), (high, _, excess_high) = ends
         found, normal, excess = shares(values, labels, fraction)
+        # A draw of few positive samples may have none.
+        known = np.array([draw for draw in draws if not np.isnan(draw).any()])
+        ends = np.full((2, 3), np.nan)
+        if not np.isnan(found) and len(known):
+            ends = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+        (low, _, excess_low), (high, _, excess_high) = ends
+        if np.isnan(found):
+            why = "are equal" if statistics.constant(values) else "are zero or negative"
+            log.warning("target %s: all scores %s, so that there is no tail", target, why)
         lines.append(
             {
                 "target": target,
@@ -39,7 +50,7 @@ def table(scores: Path, fraction: float, seed: int, confidence: float, out: Path
                 "excess": excess,
                 "excess_low": excess_low,
                 "excess_high": excess_high,
-                "excess_kurtosis": float(stats.kurtosis(values)),
+                "excess_kurtosis": np.nan if np.isnan(found) else float(stats.kurtosis(values)),
             }
         )
     files.write_text(out, pd.DataFrame(lines).to_csv(index=False, float_format="%.6g"))
@@ -49,8 +60,10 @@ def shares(values: np.ndarray, labels: np.ndarray, fraction: float) -> tuple[flo
     """`share`, that of scores which are normal within each label, and the difference.
 
     Labels that differ in mean or spread make a heavy tail of normal scores; what is asked is whether there is
-    more than that.
+    more than that. Nan where scores are equal, or none is positive.
     """
+    if statistics.constant(values) or values.max() <= 0:
+        return np.nan, np.nan, np.nan
     groups = [values[labels == label] for label in np.unique(labels)]
     parts = [(len(group) / len(values), group.mean(), group.std()) for group in groups]
     found, normal = share(values, fraction), normal_share(parts, fraction)
@@ -76,15 +89,19 @@ def normal_share(parts: Sequence[tuple[float, float, float]], fraction: float) -
         return float(weights @ (means * stats.norm.sf(place) + spreads * stats.norm.pdf(place)))
 
     ends = stats.norm.isf(fraction) * spreads + means
-    bound = ends[0] if np.ptp(ends) == 0 else optimize.brentq(rest, ends.min(), ends.max())
-    return above(max(bound, 0.0)) / above(0.0)
+    low, high = float(ends.min()), float(ends.max())
+    # At the ends the sign may be lost to rounding.
+    between = rest(low) > 0 > rest(high)
+    bound = optimize.brentq(rest, low, high) if between else low if rest(low) <= 0 else high
+    positive = above(0.0)
+    return above(max(bound, 0.0)) / positive if positive > 0 else np.nan
 
 
 def share(values: np.ndarray, fraction: float) -> float:
     """Share of the positive sum that the highest values have."""
     number = selection.count(len(values), fraction)
     positive = values.clip(min=0)
-    return float(positive[agreement.top(values, number)].sum() / max(positive.sum(), np.finfo(float).tiny))
+    return float(positive[agreement.top(values, number)].sum() / positive.sum())
 
 
 if __name__ == "__main__":
