@@ -361,3 +361,14 @@ def test_motifs_with_a_begin_token_do_not_fit_a_tokenizer_without(tmp_path):
     paths = [tmp_path / name for name in ("top.json", "train.npy", "tokenizer.json")]
     with pytest.raises(UserError, match=r"tokens that begin a document, but here is none; .*\.begin"):
         synthesize.synthesize(*paths, 0, None, tmp_path / "out.npy", tmp_path / "out.parquet")
+
+
+def test_a_model_wants_its_own_tokenizer(default, tmp_path):
+    default["model"] |= {"checkpoint": "owner/name", "revision": "main"}
+    with pytest.raises(UserError, match=r"kind is 'word', but the model owner/name knows .* to owner/name"):
+        config.check(default)
+    # One from a folder may be of an earlier run on the same corpus.
+    default["model"] |= {"checkpoint": str(tmp_path), "revision": None}
+    (tmp_path / "config.json").write_text("{}")
+    [sentence] = plan.warnings(config.check(default))
+    assert "the model knows its tokens only if it was trained on this very corpus" in sentence

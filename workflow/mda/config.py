@@ -65,6 +65,7 @@ class Config(Section):
             _check_interventions,
             _check_sizes,
             _check_tokenized,
+            _check_tokenizer,
             _check_studies,
         ):
             check(self)
@@ -392,6 +393,16 @@ def _check_replacements(config: Config) -> None:
                 f"studies.{name}: 'replace' at fraction {fraction:g} has fewer unselected samples than "
                 "places to fill; set the study to null or its kind to mask"
             )
+
+
+def _check_tokenizer(config: Config) -> None:
+    model, tokenizer = config.model, config.tokens.tokenizer
+    if model.remote is not None and tokenizer.kind in ("word", "bpe"):
+        raise ValueError(
+            f"tokens.tokenizer.kind is '{tokenizer.kind}', but the model {model.remote} knows the tokens of its "
+            f"own tokenizer alone; set kind to huggingface, path to {model.remote} and revision to "
+            f"{model.revision}"
+        )
 
 
 def _check_tokenized(config: Config) -> None:

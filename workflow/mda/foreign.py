@@ -51,14 +51,14 @@ def load(settings: sources.Tokenizer, texts: Iterator[str], pin: Pin | None):
 def _read(settings: sources.Tokenizer, files: list[Path], texts: Iterator[str]):
     import tokenizers
 
+    pieces = [file for file in files if file.suffix == ".model"]
     try:
-        if len(files) > 1 or files[0].name in ("vocab.txt", "vocab.json"):
-            return _from_transformers(files)
-        if files[0].read_bytes()[:64].lstrip()[:1] == b"{":
+        if len(files) == 1 and files[0].read_bytes()[:64].lstrip()[:1] == b"{":
             return tokenizers.Tokenizer.from_file(str(files[0]))
-        return sentencepiece_model.convert(
-            files[0], list(itertools.islice(texts, sentencepiece_model.COMPARED))
-        )
+        if len(files) == 1 or (pieces and not any(file.name == "tokenizer_config.json" for file in files)):
+            first = itertools.islice(texts, sentencepiece_model.COMPARED)
+            return sentencepiece_model.convert((pieces or files)[0], list(first))
+        return _from_transformers(files)
     except UserError:
         raise
     except Exception as error:  # tokenizers and transformers raise all kinds
@@ -71,10 +71,7 @@ def _read(settings: sources.Tokenizer, files: list[Path], texts: Iterator[str]):
 
 def _from_transformers(files: list[Path]):
     """Of a folder without tokenizer.json; from a copy, so that only these files are read."""
-    if [file.suffix for file in files if file.suffix != ".json"] == [".model"] and not any(
-        file.name == "tokenizer_config.json" for file in files
-    ):
-        return sentencepiece_model.convert(next(file for file in files if file.suffix == ".model"), [])
+    import tokenizers
     import transformers
 
     with tempfile.TemporaryDirectory() as folder:
@@ -88,8 +85,6 @@ def _from_transformers(files: list[Path]):
                 f"tokens.tokenizer.path: {files[0].parent} is a {type(found).__name__}, which has no form of "
                 "the tokenizers library; name a tokenizer.json"
             )
-        import tokenizers
-
         return tokenizers.Tokenizer.from_str(found.backend_tokenizer.to_str())
 
 

@@ -32,7 +32,7 @@ def warnings(config: Config) -> list[str]:
     found = (
         warning(key, size, samples, fit.batch_size, config.tokens.context) for key, size, samples in cuts
     )
-    return [sentence for sentence in (*found, unknown(config)) if sentence is not None]
+    return [sentence for sentence in (*found, unknown(config), strange(config)) if sentence is not None]
 
 
 def unknown(config: Config) -> str | None:
@@ -51,6 +51,17 @@ def unknown(config: Config) -> str | None:
         f"tokens.tokenizer is a word tokenizer with a vocabulary of {settings.vocabulary}, to which at least "
         f"{100 * share:.0f} % of the words of the first {len(texts)} documents are unknown, and above "
         f"{100 * MOST_UNKNOWN:.0f} % the run stops; set kind to bpe and vocabulary to 1024 or more"
+    )
+
+
+def strange(config: Config) -> str | None:
+    """That a model from a folder may not know the tokens of a tokenizer that is trained here."""
+    kind = config.tokens.tokenizer.kind
+    if config.model.local is None or kind not in ("word", "bpe"):
+        return None
+    return (
+        f"model.checkpoint is a folder, but tokens.tokenizer.kind is '{kind}', which is trained anew: the "
+        "model knows its tokens only if it was trained on this very corpus; if not, name its own tokenizer"
     )
 
 
