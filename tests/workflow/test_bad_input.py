@@ -1,6 +1,7 @@
 """Mistakes on the command line: one sentence, no traceback, nothing half-made."""
 
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -27,6 +28,31 @@ def test_an_unknown_key_is_told_before_any_job(tmp_path):
     output = fails(project)
     assert "configuration: 'run': unknown key 'step'; did you mean 'steps'?" in output
     assert not project.results.exists()
+
+
+def plain(project, *arguments):
+    """Snakemake without a profile, whose definitions look before."""
+    command = [project.python, "-m", "snakemake", "--cores", "1", "--dry-run", *arguments]
+    environment = project.environment()
+    done = subprocess.run(command, cwd=project.folder, env=environment, text=True, capture_output=True)
+    told = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "Traceback" not in told, told
+    return told
+
+
+def test_settings_that_snakemake_would_lose_are_refused(tmp_path, warm_python):
+    project = Project.make(tmp_path / "project", warm_python)
+    twice = plain(project, "--configfile", "tiny.yaml", "--configfile", "tiny.yaml")
+    assert "--configfile: is given twice, and Snakemake would forget the first" in twice
+    (project.folder / "more.yaml").write_text("seed: 1\nrun: {steps: 1}\nrun: {steps: 2}\n")
+    said = plain(project, "--configfile", "tiny.yaml", "more.yaml")
+    assert "more.yaml, line 3: the key 'run' is there twice, in line 2 and in line 3" in said
+    said = fails(project, "--configfile", "tiny.yaml")
+    assert "error: --configfile: is given twice" in said
+    (project.folder / "config.yaml").unlink()
+    said = plain(project, "--configfile", "tiny.yaml")
+    assert "config.yaml: cannot be read (No such file or directory)" in said
 
 
 def test_a_corpus_too_small_for_the_run(project):
