@@ -6,7 +6,8 @@ they run is in workflow/mda. config.yaml explains every setting, README.md the r
 
 from snakemake.utils import min_version
 
-min_version("9.0")
+# What workflow/judgement.py mends is of this version.
+min_version("9.27")
 
 
 configfile: "config.yaml"
