@@ -80,4 +80,6 @@ rule evidence:
     """Everything and the studies, with a verdict on each published finding."""
     input:
         rules.all.input,
+        # First, so that an experiment that has not been run is named.
+        not_run(STUDY_TABLES),
         "<results>/evidence.html",

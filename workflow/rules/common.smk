@@ -182,7 +182,8 @@ def content_of(paths):
         try:
             return outside.content(map(Path, paths))
         except UserError as error:
-            raise WorkflowError(str(error)) from None
+            # The step says it in one sentence, Snakemake with a traceback.
+            return str(error)
 
     return found
 
