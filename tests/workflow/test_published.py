@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -269,6 +270,8 @@ def test_motifs_of_another_experiment_feed_the_augmentation(done):
     named = {"influence-induction-1": motifs, "random": "results/motifs/random/draw-{seed}/top-10.json"}
     overlay = {"experiment": "larger", "experiments": {"augmentation": {"motifs": named}}}
     (done.folder / "larger.yaml").write_text(json.dumps(overlay))
+    # Whatever their date is.
+    os.utime(done.folder / motifs, (2**32, 2**32))
     wanted = "results/larger/synthetic/influence-induction-1/top-10.npy"
     drawn = "results/larger/synthetic/random/draw-0/top-10.npy"
     made = subprocess.run(

@@ -237,7 +237,8 @@ def content_of(paths):
         try:
             return outside.content(map(Path, paths))
         except UserError as error:
-            raise WorkflowError(str(error)) from None
+            # The step says it in one sentence, Snakemake with a traceback.
+            return str(error)
 
     return found
 
@@ -252,16 +253,15 @@ def own_start():
     return [] if CONFIG.model.local is None else [str(CONFIG.model.local)]
 
 
-def published_revisions(measured=False):
-    """Revisions of the hub's repository that the configuration names, or those that are measured."""
-    model = CONFIG.model
-    if model.remote is None:
-        return []
-    return list(
-        model.published.values()
-        if measured
-        else {model.revision: 0, **dict.fromkeys(model.published.values())}
-    )
+def measured_revisions():
+    """Revisions of the hub's repository that the base run is held against."""
+    return [] if CONFIG.model.remote is None else list(CONFIG.model.published.values())
+
+
+def published_revisions():
+    """Revisions of the hub's repository that the configuration names."""
+    first = [] if CONFIG.model.remote is None else [CONFIG.model.revision]
+    return list(dict.fromkeys([*first, *measured_revisions()]))
 
 
 def measured_text():
@@ -288,16 +288,22 @@ def published_metrics(name):
     return [f"<results>/published/{name}.parquet"] if CONFIG.model.published else []
 
 
-def other_motifs(wildcards):
-    """The file of motifs that the configuration names for a selection, if it does."""
+def motifs_of_selection(wildcards):
+    """The motifs of a selection: this run's, or those that the configuration names."""
+    own = "<results>/motifs/{selection}/top-{percent}.json"
     name, _, draw = wildcards.selection.partition(design.DRAW)
-    path = CONFIG.experiments.augmentation.motifs.get(name)
-    return [] if path is None else [path.replace("{seed}", draw)]
+    return CONFIG.experiments.augmentation.motifs.get(name, own).replace("{seed}", draw)
 
 
 def own_motifs(wildcards):
-    """This run's motifs of a selection, where the configuration names no others."""
-    return [] if other_motifs(wildcards) else ["<results>/motifs/{selection}/top-{percent}.json"]
+    """Those motifs, if this run makes them."""
+    path = motifs_of_selection(wildcards)
+    return [path] if path.startswith(("<results>/", f"{CONFIG.results}/motifs/")) else []
+
+
+def other_motifs(wildcards):
+    """Those motifs, if it does not."""
+    return [] if own_motifs(wildcards) else [motifs_of_selection(wildcards)]
 
 
 def part_of_branch(kinds, path):

@@ -44,7 +44,7 @@ rule measure_published:
         tokenizer="<results>/tokens/tokenizer.json",
         held_out="<results>/tokens/held_out.npy",
         text=measured_text(),
-        checkpoints=expand("<results>/published/{revision}", revision=published_revisions(measured=True)),
+        checkpoints=expand("<results>/published/{revision}", revision=measured_revisions()),
     output:
         steps="<results>/published/steps.parquet",
         heads="<results>/published/heads.parquet",

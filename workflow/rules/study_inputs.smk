@@ -195,25 +195,18 @@ def read_by_study(study, own):
 
 
 def other_experiments(study):
-    """What a study reads of other experiments.
+    """What a study reads of other experiments."""
+    return [path for found in read_by_study(study, own=False).values() for path in found]
 
-    Raises:
-        WorkflowError: when one of these has not been run.
-    """
-    paths = [path for found in read_by_study(study, own=False).values() for path in found]
-    for path in paths:
-        if not Path(path).exists():
-            raise WorkflowError(
-                f"configuration: the study '{study}' reads {path}, which does not exist; run that experiment first."
-            )
-    return paths
+
+def not_run(studies):
+    """Of the other experiments that studies read, what is missing: as an input it is named."""
+    return [path for study in studies for path in other_experiments(study) if not Path(path).exists()]
 
 
 def inputs_of_study(wildcards):
-    """The inputs of a study; other experiments' results are none, see mda.outside."""
-    # First, so that one that has not been run is named.
-    other_experiments(wildcards.study)
-    return read_by_study(wildcards.study, own=True)
+    """The inputs of a study; other experiments' results that are there are none, see mda.outside."""
+    return {**read_by_study(wildcards.study, own=True), "missing": not_run([wildcards.study])}
 
 
 def content_of_others(wildcards):
