@@ -13,6 +13,7 @@ import pytest
 import torch
 from conftest import NUMERICS, Store
 
+import summary
 from mda import (
     agreement,
     crossed,
@@ -325,3 +326,10 @@ def test_a_gradient_norm_that_is_not_finite_names_the_target(tmp_path, monkeypat
     target = SimpleNamespace(name="unit", blocks=("qk",))
     with pytest.raises(UserError, match="target unit: the gradient norm of 2 of 3 samples is not finite"):
         gradient_norm.score(*[tmp_path] * 4, target, NUMERICS, 4, (0, 1), tmp_path / "out.parquet")
+
+
+@pytest.mark.parametrize(("seeds", "words"), [(1, "one seed"), (3, "in every seed")])
+def test_the_summary_says_why_a_difference_has_no_interval(seeds, words):
+    """Of several seeds that all moved by as much there is no spread to judge by."""
+    line = {"to_base": 2.0, "to_base_low": np.nan, "to_base_high": np.nan, "seeds": seeds}
+    assert summary.interval(line, "to_base") == f"+2.0 ({words})"
