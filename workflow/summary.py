@@ -71,7 +71,7 @@ def labels(shares: pd.DataFrame, selection: str) -> str:
     """The labels of a selection with their shares, the largest first."""
     mine = shares[shares["selection"] == selection].sort_values("share", ascending=False)
     return ", ".join(
-        f"{100 * line.share:.0f} % {' '.join(printable(line.label).split())}" for line in mine.itertuples()
+        f"{100 * line.share:.0f} % {printable(' '.join(line.label.split()))}" for line in mine.itertuples()
     )
 
 

@@ -5,12 +5,15 @@ given, and no sentence has 'nan' in it.
 """
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Store
+import torch
+from conftest import NUMERICS, Store
 
+import summary
 from mda import (
     agreement,
     crossed,
@@ -31,7 +34,8 @@ from mda import (
     study_plots,
 )
 from mda.cell import Cell
-from mda.steps import study_augmentation, study_dose, study_tail
+from mda.errors import UserError
+from mda.steps import gradient_norm, study_augmentation, study_dose, study_tail
 
 PALETTE = dict.fromkeys(("base", "influence", "random", "loss", "repetition", "gradient_norm"), "#333333")
 CELLS = [("base", "none", 0.0)] + [
@@ -305,3 +309,27 @@ def test_a_study_without_a_line_has_a_table_and_a_figure(tmp_path):
     for table in (files.read_csv(tmp_path / "empty.csv"), pd.DataFrame(columns=recovery.FALSE_POSITIVES)):
         [axis] = study_plots.draw("null", table, PALETTE).axes
         assert axis.texts[0].get_text().startswith("There is nothing to draw")
+
+
+def test_a_gradient_norm_that_is_not_finite_names_the_target(tmp_path, monkeypatch):
+    stream = SimpleNamespace(row=np.arange(3), step=np.zeros(3))
+    monkeypatch.setattr(gradient_norm.models, "load", lambda *given: None)
+    monkeypatch.setattr(gradient_norm.watching, "blocks_of", lambda *given: {})
+    monkeypatch.setattr(gradient_norm.units, "read_targets", lambda path: {"unit": []})
+    monkeypatch.setattr(
+        gradient_norm.schedules.Schedule, "read", lambda path: SimpleNamespace(between=lambda *steps: stream)
+    )
+    monkeypatch.setattr(gradient_norm, "TokenStore", lambda path: None)
+    monkeypatch.setattr(
+        gradient_norm.passes, "over", lambda *given: [torch.tensor([1.0, float("nan"), float("inf")])]
+    )
+    target = SimpleNamespace(name="unit", blocks=("qk",))
+    with pytest.raises(UserError, match="target unit: the gradient norm of 2 of 3 samples is not finite"):
+        gradient_norm.score(*[tmp_path] * 4, target, NUMERICS, 4, (0, 1), tmp_path / "out.parquet")
+
+
+@pytest.mark.parametrize(("seeds", "words"), [(1, "one seed"), (3, "in every seed")])
+def test_the_summary_says_why_a_difference_has_no_interval(seeds, words):
+    """Of several seeds that all moved by as much there is no spread to judge by."""
+    line = {"to_base": 2.0, "to_base_low": np.nan, "to_base_high": np.nan, "seeds": seeds}
+    assert summary.interval(line, "to_base") == f"+2.0 ({words})"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from project import ROOT
 
+import run as runner
 from mda import environment, files, locks, machine
 from mda.errors import UserError
 
@@ -248,3 +249,16 @@ def test_with_locks_they_hold_everywhere(tmp_path):
         locks.take(tmp_path / "lock", wait=False)
     lock.stream.close()
     locks.take(tmp_path / "lock", wait=False).stream.close()
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_the_runner_takes_away_a_lock_only_where_no_other_machine_can_be_at_work(
+    tmp_path, monkeypatch, everywhere
+):
+    commands = []
+    monkeypatch.setattr(runner, "STATE", tmp_path)
+    monkeypatch.setattr(runner, "call", lambda command, lock: commands.append(command) or 0)
+    (tmp_path / "run.unfinished").touch()
+    with (tmp_path / "run.lock").open("a") as stream:
+        runner.locked(locks.Lock(stream, everywhere), tmp_path, [], False)
+    assert any("--unlock" in command for command in commands) == everywhere

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from project import ROOT
 
+import summary
 from mda import cli, corpus, errors, files, plots, study_plots
 from mda.errors import UserError
 from mda.sources import Corpus
@@ -149,3 +150,10 @@ def test_a_file_name_that_is_not_utf8_and_one_of_the_shells_words(tmp_path, defa
     # Of a folder, and as the user writes it in YAML.
     assert files.digest(tmp_path)
     assert yaml.safe_load(yaml.safe_dump({"label": HOSTILE})) == {"label": HOSTILE}
+
+
+def test_the_summary_tells_a_terminal_nothing():
+    shares = pd.DataFrame({"selection": ["all"], "label": [HOSTILE], "share": [1.0]})
+    told = summary.labels(shares, "all")
+    assert told.startswith("100 % _=1+$\\frac{x$ {x} %s <b>&amp; `id` \\x1b[31mrot Türkçe")
+    assert "\n" not in told

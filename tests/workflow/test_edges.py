@@ -69,3 +69,13 @@ def test_pages_show_the_words_as_text(project):
     page = (project.results / "evidence.html").read_text()
     assert "<b>&amp;amp;" not in page
     assert "\x1b" not in page
+
+
+def test_a_brace_in_the_path_of_an_input_is_one_sentence(finished, tmp_path):
+    project = finished.copy(tmp_path / "project")
+    (project.folder / "own_probe.py").rename(project.folder / "own {x}.py")
+    project.configure("probes.previous-token.measure", "own {x}.py:previous")
+    done = project.snakemake("--dry-run", check=False)
+    assert done.returncode != 0
+    assert "the path own {x}.py has a brace, which Snakemake takes for a wildcard; rename" in done.stdout
+    assert "Traceback" not in done.stdout

@@ -136,7 +136,8 @@ class Preconditioned(NamedTuple):
     Attributes:
         weights: shape (outputs, inputs).
         floored: the share of the damped eigenvalues that the floor raised; 0 without one.
-        flat: whether all eigenvalues are zero, and `weights` with them: no fitted sample has a gradient here.
+        flat: whether all eigenvalues are zero, for no fitted sample has a gradient here; so are `weights`, if
+            there is no floor.
     """
 
     weights: torch.Tensor

@@ -233,7 +233,7 @@ class Tracker:
 
 def _tell(place: str, gradient: torch.Tensor, made: curvature.Preconditioned, floor: float | None) -> None:
     """Log what a reader of the scores must know of a block."""
-    if made.flat:
+    if made.flat and floor is None:
         log.warning("%s: has no curvature, for no fitted sample has a gradient there: it counts 0", place)
     elif not gradient.any():
         log.info("%s: the probe has no gradient there: it counts 0", place)
