@@ -160,10 +160,12 @@ def test_folders_and_patterns(default, folder, pattern):
     assert read(default, "jsonl", folder) == read(default, "jsonl", folder)
 
 
-def test_parquet_in_a_folder(default, folder):
+def test_parquet_in_a_folder(default, folder, caplog):
+    caplog.set_level(logging.INFO)
     assert read(default, "parquet", folder) == [
         ("t1", "all", "a/1.parquet:0"), ("t2", "all", "a/2.parquet:0"), ("t0", "all", "b/0.parquet:0"),
     ]  # fmt: skip
+    assert f"3 files of {folder} are read; 6 others in the folder are not" in caplog.text
 
 
 def test_every_file_that_counts_changes_the_fingerprint(default, folder):

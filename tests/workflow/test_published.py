@@ -33,7 +33,8 @@ WIDTH, BATCH, BATCHES, VOCABULARY = 17, 16, 12, 30
 def checkpoint(model: GPTNeoXForCausalLM, folder: Path) -> dict[str, bytes]:
     """The files of a model's repository."""
     model.save_pretrained(folder)
-    vocabulary = {"<|endoftext|>": 0, **{f"w{n}": n for n in range(1, VOCABULARY)}}
+    # What a text spells as w0 is a word like any other, and not the token that ends a document.
+    vocabulary = {"<|endoftext|>": 0, **{f"w{n}": n for n in range(1, VOCABULARY)}, "w0": VOCABULARY}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<|endoftext|>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.add_special_tokens(["<|endoftext|>"])
@@ -164,6 +165,7 @@ def test_the_token_store_is_the_published_stream(done, stream):
 def test_runs_are_measured_on_the_text(done, stream):
     measured = np.load(done.results / "tokens" / "measured.npy")
     lines = stream[-40:-16, :11].ravel()
+    lines[lines == 0] = VOCABULARY
     assert np.array_equal(measured.ravel(), lines[: measured.size])
     assert 0 <= lines.size - measured.size < WIDTH
 

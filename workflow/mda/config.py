@@ -399,8 +399,8 @@ def _check_tokenizer(config: Config) -> None:
     model, tokenizer = config.model, config.tokens.tokenizer
     if model.remote is not None and tokenizer.kind in ("word", "bpe"):
         raise ValueError(
-            f"tokens.tokenizer.kind is '{tokenizer.kind}', but the model {model.remote} knows the tokens of its "
-            f"own tokenizer alone; set kind to huggingface, path to {model.remote} and revision to "
+            f"tokens.tokenizer.kind is '{tokenizer.kind}', but the model {model.remote} knows the tokens of "
+            f"its own tokenizer alone; set kind to huggingface, path to {model.remote} and revision to "
             f"{model.revision}"
         )
 

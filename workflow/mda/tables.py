@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import json
+import logging
 import lzma
 import os
 from collections import Counter
@@ -17,6 +18,8 @@ from mda.document import Document
 from mda.errors import UserError
 from mda.rows import Rows, Unreadable
 from mda.sources import Corpus, Table
+
+log = logging.getLogger(__name__)
 
 # Rows that are read at once.
 TOGETHER = 1024
@@ -30,6 +33,9 @@ def documents(corpus: Corpus) -> Iterator[Document]:
     """
     settings = corpus.chosen
     assert isinstance(settings, Table)
+    read, folder = settings.matching(corpus.source), Path(settings.path)
+    others = sum(file.is_file() for file in folder.rglob("*")) - len(read) if folder.is_dir() else 0
+    log.info("%d files of %s are read; %d others in the folder are not", len(read), folder, others)
     rows = Rows(settings, "corpus.table")
     for place, origin, record in _READERS[corpus.source](settings, rows.skipped):
         document = rows.document(record, place, origin)
