@@ -102,7 +102,7 @@ LATE = "    x = 1\n    raise ValueError('so\\nit is')\n"
         ),
         (
             HEAD + "    return (model(tokens).logits * 0).sum()\n",
-            "it has no gradient in qk of L1H0, L1H1, so that every influence would be 0",
+            "it has no gradient in qk of L1H1, L1H0, so that every influence would be 0",
         ),
     ],
 )
