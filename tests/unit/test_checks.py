@@ -102,7 +102,7 @@ LATE = "    x = 1\n    raise ValueError('so\\nit is')\n"
         ),
         (
             HEAD + "    return (model(tokens).logits * 0).sum()\n",
-            "it has no gradient in qk of L1H0, L1H1, so that every influence would be 0",
+            "it has no gradient in qk of L1H1, L1H0, so that every influence would be 0",
         ),
     ],
 )
@@ -120,7 +120,8 @@ def test_of_a_repository_units_by_place_are_there(default, tmp_path, monkeypatch
     (tmp_path / "own.py").write_text(OWN_PROBE)
     default["model"] |= {"checkpoint": "a/b", "revision": "main"}
     default["probes"]["previous-token"]["measure"] = "own.py:previous"
-    default["targets"][0] |= {"units": ["L5H11", "induction 1"], "probe": "previous-token", "mode": "qk"}
+    units = ["L1H0", *(f"induction {rank}" for rank in range(1, 8))]
+    default["targets"][0] |= {"units": units, "probe": "previous-token", "mode": "qk"}
     found = config.check(default)
     made = checks.configuration(found.model, 32, found.targets)
     assert checks.ask(made, 32, found.targets, found.probes).keys() == {"induction-1"}

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from mda import architectures, files, influence, probes, sections, sequences, watching
@@ -47,7 +48,10 @@ def main(text: str) -> None:
     Raises:
         UserError: when no model can be made, or a probe fails.
     """
-    asked = Asked.model_validate_json(text)
+    try:
+        asked = Asked.model_validate_json(text)
+    except ValidationError as error:
+        raise UserError(f"MDA_CHECK: {error.errors()[0]['msg']}; run the workflow again") from None
     configured = configuration(asked.model, asked.context, asked.targets)
     # Of a repository on the hub that is not known yet.
     told = {} if asked.model.remote is not None else {"model": described(configured)}
@@ -73,6 +77,8 @@ def configuration(model: sections.Model, context: int, targets: Sequence[section
         if sections.RANK_PATTERN.match(unit) is None
     ]
     heads = max([2, *(unit.number + 1 for unit in named if isinstance(unit, Head))])
+    # Ranks need as many heads as there are of them.
+    heads = max([heads, *(len(target.units) for target in targets)])
     layers = max([2, *(unit.layer + 1 for unit in named)])
     width = heads * HEAD_SIZE
     small = {"num_hidden_layers": layers, "num_attention_heads": heads, "hidden_size": width}
@@ -122,11 +128,9 @@ def sketch(configured: Any, context: int, vocabulary: int, neurons: int) -> PreT
 def units_of(target: sections.Target, layers: int, heads: int) -> list[Unit]:
     """The target's units; of ranks, which nobody knows yet, heads from the last layer on."""
     every = [Head(layer, number) for layer in reversed(range(layers)) for number in range(heads)]
-    found: list[Unit] = []
-    for unit in target.units:
-        ranked = sections.RANK_PATTERN.match(unit) is not None
-        found.append(next(head for head in every if head not in found) if ranked else parse(unit))
-    return found
+    ranks = [unit for unit in target.units if sections.RANK_PATTERN.match(unit) is not None]
+    placed = [parse(unit) for unit in target.units if unit not in ranks]
+    return [*placed, *[head for head in every if head not in placed][: len(ranks)]]
 
 
 def ask(

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from mda import code
+from mda import probe_files
 from mda.architecture_settings import Shape
 from mda.errors import UserError
 from mda.section import NULL_REMOVES, Name, Section
@@ -109,9 +109,7 @@ class Config(Section):
 
     def probe_files(self) -> tuple[str, ...]:
         """The users' own source files among them, and what these import from beside them."""
-        files = {probe.file for probe in self.probes_of(self.all_targets).values() if probe.file is not None}
-        beside = {str(path) for file in files for path in code.beside(Path(file)).values()}
-        return tuple(sorted(files | beside))
+        return probe_files.every(self.probes_of(self.all_targets))
 
 
 def _check_name(config: Config) -> None:
@@ -214,38 +212,7 @@ def _check_targets(config: Config) -> None:
             )
         for unit in target.units:
             _check_unit(target.name, unit, shape)
-    for name, probe in config.probes_of(config.all_targets).items():
-        if probe.file is not None:
-            _check_probe_file(name, Path(probe.file))
-    _check_helpers(config)
-
-
-def _check_probe_file(name: str, path: Path) -> None:
-    if not path.is_file():
-        raise ValueError(f"probes.{name}.measure names the file {path}, which does not exist")
-    for file in [path, *_beside(name, path).values()]:
-        try:
-            compile(file.read_text(encoding="utf-8"), str(file), "exec")
-        except (SyntaxError, ValueError) as error:
-            raise ValueError(f"probes.{name}.measure: {file} is not valid Python ({error})") from None
-
-
-def _beside(name: str, path: Path) -> dict[str, Path]:
-    try:
-        return code.beside(path)
-    except (SyntaxError, ValueError, OSError) as error:
-        place = getattr(error, "filename", None) or path
-        raise ValueError(f"probes.{name}.measure: {place} is not valid Python ({error})") from None
-
-
-def _check_helpers(config: Config) -> None:
-    """A process has one module of a name, so that of two helpers the first would be both."""
-    known: dict[str, Path] = {}
-    for name, probe in config.probes_of(config.all_targets).items():
-        for module, path in _beside(name, Path(probe.file)).items() if probe.file is not None else ():
-            first = known.setdefault(module, path)
-            if first.resolve() != path.resolve():
-                raise ValueError(f"probes.{name}: imports {path}, and another probe {first}; rename one")
+    probe_files.check(config.probes_of(config.all_targets))
 
 
 def _check_unit(target: str, unit: str, shape: Shape) -> None:

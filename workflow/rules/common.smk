@@ -54,7 +54,9 @@ def check_options():
             settings.check_profile(found[1], given)
     own = Path("config.yaml").absolute()
     read = [SOURCE / "config.yaml", *workflow.config_settings.configfiles]
-    if own.exists() and not any(path.exists() and own.samefile(path) for path in read):
+    # Of another workflow that uses this one as a module, it is that one's own.
+    main = workflow.modifier.is_main_snakefile()
+    if main and own.exists() and not any(path.exists() and own.samefile(path) for path in read):
         raise UserError(f"{own}: is not read, for config.yaml is that of {SOURCE}; name it with --configfile")
 
 

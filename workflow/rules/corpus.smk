@@ -19,14 +19,17 @@ rule corpus:
     params:
         corpus=as_json(CONFIG.corpus.in_use()),
         files=lambda wildcards: corpus.fingerprint(CONFIG.corpus),
+        # A download is long, too.
+        before="python -m mda.checks" if CONFIG.corpus.source == "huggingface" else ":",
         code=fingerprint("corpus"),
     shell:
         r"""
+        {params.before} >{log:q} 2>&1
         python -m mda.steps.corpus \
             --corpus-settings {params.corpus:q} \
             --content {params.files:q} \
             --out {output.documents:q} \
-            >{log:q} 2>&1
+            >>{log:q} 2>&1
         """
 
 
