@@ -94,7 +94,7 @@ LATE = "    x = 1\n    raise ValueError('so\\nit is')\n"
         (HEAD + "    return 1.0\n", "must return a scalar tensor"),
         (
             HEAD + "    return (model(tokens).logits * float('nan')).sum()\n",
-            "gradient is not finite",
+            "its value is not finite",
         ),
         (
             HEAD + "    return model(tokens).logits.detach().sum()\n",
@@ -119,6 +119,7 @@ def test_of_a_repository_units_by_place_are_there(default, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.py").write_text(OWN_PROBE)
     default["model"] |= {"checkpoint": "a/b", "revision": "main"}
+    default["tokens"]["tokenizer"] |= {"kind": "huggingface", "path": "a/b", "revision": "main"}
     default["probes"]["previous-token"]["measure"] = "own.py:previous"
     units = ["L1H0", *(f"induction {rank}" for rank in range(1, 8))]
     default["targets"][0] |= {"units": units, "probe": "previous-token", "mode": "qk"}

@@ -92,7 +92,9 @@ def test_a_step_reads_nothing_else_than_was_planned(folder, step):
         source="jsonl", held_out=0.5, split_seed=0, table=table, synthetic=None, files=None,
         huggingface=None, tokenized=None,
     )  # fmt: skip
-    own = sources.Tokenizer(kind="file", vocabulary=64, path=str(folder / "config.json"), revision=None)
+    own = sources.Tokenizer(
+        kind="file", vocabulary=64, path=str(folder / "config.json"), revision=None, end=None, begin=None
+    )
     run = {
         "corpus": lambda: corpus_step.collect(corpus, out, stale),
         "tokenizer": lambda: tokenizer_step.make([], own, None, out, stale),

@@ -1,5 +1,6 @@
 """Recipes of the README that need no run: what they say is valid, and works."""
 
+import copy
 import re
 
 import pytest
@@ -47,9 +48,13 @@ def test_another_model(default):
     names = re.search(r"`model.architecture`: ([^.]+?)\.\s", readme.recipe("Another model"))[1]
     names = [name.split()[0] for name in names.split(",")]
     assert len(names) == 7
+    of_gpt2, grouped = map(yaml.safe_load, re.findall(r"`settings: ({.+?})`", readme.recipe("Another model")))
     for name in names:
         default["model"]["architecture"] = name
-        assert config.check(default).model.architecture == name
+        own = copy.deepcopy(default)
+        needed = of_gpt2 if name == "gpt2" else grouped if name in ("mistral", "qwen2", "qwen3") else {}
+        update_config(own["model"]["settings"], needed)
+        assert config.check(own).model.architecture == name
 
 
 def test_another_probe(default, tmp_path, monkeypatch):

@@ -369,6 +369,8 @@ def test_a_model_wants_its_own_tokenizer(default, tmp_path):
         config.check(default)
     # One from a folder may be of an earlier run on the same corpus.
     default["model"] |= {"checkpoint": str(tmp_path), "revision": None}
-    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "config.json").write_text(
+        json.dumps({"model_type": "gpt_neox", **default["model"]["settings"]})
+    )
     [sentence] = plan.warnings(config.check(default))
     assert "the model knows its tokens only if it was trained on this very corpus" in sentence

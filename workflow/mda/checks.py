@@ -172,16 +172,17 @@ def _value(
     asked: list[torch.Tensor] = []
     probe = probes.load(settings.measure)
 
+    where = f"probe {settings.measure}: asked of target {target.name}"
+
     def noted(*arguments: Any) -> torch.Tensor:
         asked.append(probe(*arguments))
+        if not torch.isfinite(asked[-1]):
+            raise UserError(f"{where}, its value is not finite; mend it")
         return asked[-1]
 
     blocks = watching.blocks_of(model, units)
     counted = [block for unit in units for kind, block in blocks[unit].items() if kind in target.blocks]
     gradients = influence.probe_gradients(model, influence.Query(target.name, units, noted, tokens), counted)
-    where = f"probe {settings.measure}: asked of target {target.name}"
-    if not torch.isfinite(asked[0]) or not all(torch.isfinite(each).all() for each in gradients.values()):
-        raise UserError(f"{where}, its value or gradient is not finite; mend it")
     if not any(each.any() for each in gradients.values()):
         raise UserError(
             f"{where}, it has no gradient in {', '.join(target.blocks)} of {', '.join(map(str, units))}, so "
