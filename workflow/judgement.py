@@ -75,6 +75,8 @@ def _fault(job: Any, describe: Callable[[Path], Any] = files.describe) -> str | 
 
 def accept(dag: Any) -> None:
     """Forget the finished work of jobs whose outputs are on record."""
+    # What it has read of the job that ended last is from before that end.
+    dag.workflow.persistence.deactivate_cache()
     for job in filter(is_step, dag.jobs):
         resume = getattr(job.params, "resume", None)
         if resume is None or not Path(resume).exists() or not dag.noneedrun_finished(job):

@@ -53,7 +53,7 @@ def path(tmp_path, default):
         results / "findings.csv",
         results / "config.yaml",
         results / "targets.json",
-        template,
+        [template],
         items,
         True,
         out,

@@ -68,7 +68,7 @@ def test_results_go_to_the_working_folder_and_all_else_comes_from_the_workflow(p
     assert done.returncode == 0, done.stdout
     assert (here / "results" / "tokens" / "tokenizer.json").is_file()
     # Templates, captions and a probe of the working folder are found.
-    done = run(project, here.parent, *command, "--dry-run")
+    done = run(project, here.parent, *command, "--dry-run", "--printshellcmds")
     assert done.returncode == 0, done.stdout
     assert "report.html.j2" in done.stdout
     after = {path for path in project.folder.rglob("*") if "__pycache__" not in path.parts}

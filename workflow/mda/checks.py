@@ -191,8 +191,15 @@ def _value(
     return float(asked[0].detach())
 
 
-if __name__ == "__main__":
+def run(text: str) -> int:
+    """The same, with an error as a sentence; returns the exit status."""
     try:
-        main(os.environ["MDA_CHECK"])
+        main(text)
     except UserError as error:
-        sys.exit(f"error before the step: {error}")
+        print(f"error before the step: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(os.environ["MDA_CHECK"]))

@@ -9,9 +9,11 @@ others are stopped.
 
 from __future__ import annotations
 
+import os
 import runpy
 import signal
 import sys
+import traceback
 from types import FrameType
 
 from mda import gpus
@@ -19,6 +21,8 @@ from mda.errors import UserError
 
 # The steps whose processes share the work.
 TOGETHER = ("mda.steps.base_run", "mda.steps.retrain")
+# The step that is the first to take long: before it `mda.checks` makes the model and asks the users' probes.
+CHECKED_FIRST = ("mda.steps.base_run",)
 
 
 def main(processes: str, module: str, *arguments: str) -> None:
@@ -27,6 +31,8 @@ def main(processes: str, module: str, *arguments: str) -> None:
         sys.exit(f"error: the resource gpu is '{processes}', but must be a number of processes, at least 1")
     if int(processes) > 1 and module not in TOGETHER:
         sys.exit(f"error: {module} uses one GPU, but its resource gpu is {processes}; set it to 1")
+    if module in CHECKED_FIRST and "MDA_CHECK" in os.environ:
+        _check(os.environ["MDA_CHECK"])
     try:
         gpus.claim(int(processes))
     except UserError as error:
@@ -53,6 +59,28 @@ def main(processes: str, module: str, *arguments: str) -> None:
         elastic_launch(config, sys.executable)("-m", module, *arguments)
     except ChildFailedError:
         # The process has said what was wrong.
+        sys.exit(1)
+
+
+def _check(asked: str) -> None:
+    """Ask the users' probes in a process of their own, which has what this one has imported.
+
+    A probe may set what would change the training.
+    """
+    from mda import checks
+
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            status = checks.run(asked)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0:
         sys.exit(1)
 
 

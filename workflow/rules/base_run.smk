@@ -80,7 +80,6 @@ rule base_run:
         code=fingerprint("base_run"),
     shell:
         r"""
-        python -m mda.checks >{log:q} 2>&1
         exec python -m mda.launch {resources.gpu} mda.steps.base_run \
             --tokenizer {input.tokenizer:q} \
             --train {input.train:q} \
@@ -104,5 +103,5 @@ rule base_run:
             --out-state {output.state:q} \
             --out-steps {output.steps:q} \
             --out-heads {output.heads:q} \
-            >>{log:q} 2>&1
+            >{log:q} 2>&1
         """
