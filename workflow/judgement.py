@@ -119,8 +119,8 @@ class Judgement:
         if self.stale:
             job, fault = self.stale[0]
             logger.warning(
-                "results that the present settings, code and inputs would not make: those of "
-                f"{len(self.stale)} jobs are made again, the first {job.output[0]} ({fault})."
+                "results that the present settings, code and inputs would not make are made again, of "
+                f"{len(self.stale)} job(s): first {job.output[0]} ({fault})."
             )
 
     async def _judge(self, job: Any) -> None:

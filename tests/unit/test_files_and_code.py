@@ -131,6 +131,7 @@ def test_the_command_line_is_the_signature(tmp_path, monkeypatch, capsys):
         "--out",
         "y",
     ]
+    monkeypatch.chdir(tmp_path)
     cli.run(step, arguments)
     assert seen["many"] == [Path("b"), Path("c")]
     assert (seen["count"], seen["rates"], seen["name"]) == (3, [0.5], "x")

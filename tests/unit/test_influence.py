@@ -211,13 +211,22 @@ def test_an_influence_that_is_not_finite_names_target_and_block(store):
     assert np.isfinite(scored(store, "ekfac", factors=factors, floor=1e-5)["second"]["qk"]).all()
 
 
-def test_a_probe_without_a_finite_gradient_names_target_and_block(store):
+def test_a_target_without_a_finite_gradient_is_named_and_the_others_go_on(store, caplog):
     def steep(model, tokens, units):
         return model(tokens).logits.sum() * float("inf")
 
-    query = influence.Query("steep", [Head(1, 0)], steep, TOKENS)
-    with pytest.raises(UserError, match=r"target steep, block L1H0\.qk: the gradient of its probe is not"):
-        scored(store, "identity", queries=[query])
+    queries = [
+        influence.Query("steep", [Head(1, 0)], steep, TOKENS),
+        influence.Query("good", [Head(1, 1)], probes.induction, TOKENS),
+    ]
+    heads = [Head(1, 0), Head(1, 1)]
+    both = scored(store, "identity", heads, queries)
+    assert "target steep, block L1H0.qk, L1H0.v, L1H0.o: the gradient of its probe is not" in caplog.text
+    # It counts nothing, and the other target goes on.
+    alone = scored(store, "identity", heads, queries[1:])
+    assert not any(part.any() for name, part in both["steep"].items() if name != "loss")
+    for name, part in alone["good"].items():
+        np.testing.assert_allclose(both["good"][name], part, rtol=1e-5, atol=1e-6)
 
 
 def test_a_broken_model_names_the_target(store):

@@ -183,3 +183,14 @@ def test_a_profile_is_read_as_strictly(tmp_path):
     settings.check_profile(path, {})
     with pytest.raises(UserError, match="sets 'configfile', which --configfile on the command line replaces"):
         settings.check_profile(path, {"configfile": ["b.yaml"]})
+
+
+@pytest.mark.parametrize("text", ["{1: a, +1: b}", "{true: a, True: b}", "{~: a, null: b}", "{1: a, '1': b}"])
+def test_a_key_in_two_spellings_is_there_twice(text):
+    with pytest.raises(UserError, match="is there twice, in line 1 and in line 1"):
+        strict_yaml.parse(text, "x.yaml")
+
+
+def test_half_of_a_character_is_refused():
+    with pytest.raises(UserError, match=r"x\.yaml, line 2: half of a character"):
+        strict_yaml.parse('a: 1\nb: "\\ud800"\n', "x.yaml")

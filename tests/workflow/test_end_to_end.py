@@ -185,3 +185,12 @@ def test_a_second_call_does_nothing_and_is_quick(finished, tmp_path):
     assert time.monotonic() - began < 20
     assert "Nothing to be done" in done.stdout
     assert (project.results / "report.html").stat().st_mtime_ns == report
+
+
+def test_snakemakes_own_report_has_every_figure(finished, tmp_path):
+    """A recipe of the README: its captions read the configuration."""
+    project = finished.copy(tmp_path / "project")
+    project.snakemake("--report", "jobs.html")
+    page = (project.folder / "jobs.html").read_text()
+    assert "the dotted line the threshold (0.1)" in page
+    assert "effects.png" in page or "figures/effects" in page

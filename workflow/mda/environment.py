@@ -41,20 +41,22 @@ CLEARED = (
 )  # fmt: skip
 
 
-def of_steps(package: Path, python: Path | None) -> str:
+def of_steps(package: Path, python: Path | None, shared: bool = False) -> str:
     """Shell commands that make the environment of a step, ended by a semicolon.
 
     Args:
         package: the folder that steps import the package from.
         python: the folder of the Python that runs Snakemake, which runs the steps as well; None of steps that
             run in a container or an environment of Snakemake's making.
+        shared: whether rules of another workflow get it too, which keep what is theirs.
     """
+    path = [] if python is None else [f"export PATH={shlex.quote(str(python))}:$PATH"]
+    if shared:
+        return "; ".join([f"export PYTHONPATH={shlex.quote(str(package))}:${{PYTHONPATH:-}}", *path]) + "; "
     values = {"PYTHONPATH": str(package), **SET, **(SET_WHEN_DEPLOYED if python is None else {})}
     commands = [f"unset {' '.join(CLEARED)}"]
     commands += [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
-    if python is not None:
-        commands.append(f"export PATH={shlex.quote(str(python))}:$PATH")
-    return "; ".join(commands) + "; "
+    return "; ".join([*commands, *path]) + "; "
 
 
 def cleaned(inherited: Mapping[str, str]) -> dict[str, str]:

@@ -58,8 +58,7 @@ def probe_gradients(
     However often the probe calls the model; zero in a block that it does not depend on.
 
     Raises:
-        UserError: when a gradient is not finite, or the probe's sequences do not fit the GPU. They are not
-            split: a probe may be of all.
+        UserError: when the probe's sequences do not fit the GPU. They are not split: a probe may be of all.
     """
     found = {}
     # A probe may read attention patterns.
@@ -78,11 +77,6 @@ def probe_gradients(
             gradient = seen.gradient(block)
             if gradient is None:
                 gradient = torch.zeros_like(watching.weights(model, block))
-            if not gradient.isfinite().all():
-                raise UserError(
-                    f"target {query.target}, block {block.name}: the gradient of its probe is not finite; "
-                    "choose another attribution.checkpoint or probe"
-                )
             found[block.name] = gradient
     return found
 
@@ -222,13 +216,28 @@ class Tracker:
         found = []
         for number, query in enumerate(self.queries):
             own = [(kind, block) for unit in query.units for kind, block in self.blocks[unit].items()]
-            gradients = probe_gradients(self.model, query, [block for _, block in own], self.precision)
+            gradients = finite(
+                query, probe_gradients(self.model, query, [block for _, block in own], self.precision)
+            )
             for kind, block in own:
                 gradient = gradients[block.name]
                 made = curvature.preconditioned(block, gradient, factors, strategy, damping, floor)
                 _tell(f"target {query.target}, block {block.name}", gradient, made, floor)
                 found.append(Direction(number, kind, block, made.weights))
         return found
+
+
+def finite(query: Query, gradients: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The gradients, or zeros for all of a target of which one is not finite, so that the others go on."""
+    broken = [name for name, gradient in gradients.items() if not gradient.isfinite().all()]
+    if not broken:
+        return gradients
+    log.error(
+        "target %s, block %s: the gradient of its probe is not finite, so that the target counts 0 in every "
+        "sample; choose another attribution.checkpoint or probe",
+        *(query.target, ", ".join(broken)),
+    )
+    return {name: torch.zeros_like(gradient) for name, gradient in gradients.items()}
 
 
 def _tell(place: str, gradient: torch.Tensor, made: curvature.Preconditioned, floor: float | None) -> None:

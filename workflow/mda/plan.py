@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import islice
+from typing import Any
 
 from mda import corpus
 from mda.config import Config
@@ -92,3 +93,16 @@ def warning(key: str, size: int, samples: int, batch: int, context: int) -> str 
             f"which are lost when it dies; {coarsest} makes {-(-samples // coarsest)} jobs"
         )
     return None
+
+
+def asked_first(config: Config) -> dict[str, Any]:
+    """What `mda.checks` makes and asks before a step that takes long."""
+    tokenizer = config.tokens.tokenizer
+    return {
+        "model": config.model.model_copy(update={"published": {}}),
+        "vocabulary": tokenizer.vocabulary if tokenizer.kind in ("word", "bpe") else None,
+        "context": config.tokens.context,
+        "targets": config.all_targets,
+        "probes": config.probes_of(config.all_targets),
+        "out": f"{config.results}/checks.json",
+    }

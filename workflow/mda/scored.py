@@ -22,7 +22,8 @@ def sentences(scores: pa.Table, blocks: Sequence[str]) -> list[str]:
         blocks: the columns that count.
     """
     found = [
-        f"block {block} counts 0 in every sample: its probe, or the fitted samples, have no gradient there"
+        f"block {block} counts 0 in every sample: its probe, or the fitted samples, have no gradient there, "
+        "or none that is finite (the log of score_shard says which)"
         for block in blocks
         if block in scores.column_names and _ends(scores, block) == (0.0, 0.0)
     ]

@@ -160,6 +160,10 @@ def _check(node: yaml.Node, sizes: dict[int, int]) -> int:
     if kind not in _KINDS:
         raise _refused(f"the tag of {kind} is not for settings; take it away", node.start_mark)
     sizes[id(node)], size = 0, 1
+    if isinstance(node, yaml.ScalarNode) and any("\ud800" <= sign <= "\udfff" for sign in node.value):
+        raise _refused(
+            "half of a character (an escape from \\ud800 to \\udfff); write all of it", node.start_mark
+        )
     if isinstance(node, yaml.MappingNode):
         _check_keys(node)
         size += sum(_check(part, sizes) for pair in node.value for part in pair)
@@ -171,12 +175,18 @@ def _check(node: yaml.Node, sizes: dict[int, int]) -> int:
     return size
 
 
+def _as_word(key: yaml.ScalarNode) -> str:
+    """A key as a name: numbers and truths have several spellings."""
+    spelled = key.tag.rpartition(":")[2] in ("null", "bool", "int", "float")
+    return str(_Loader("").construct_object(key)) if spelled else key.value
+
+
 def _check_keys(node: yaml.MappingNode) -> None:
-    lines: dict[tuple[str, str], int] = {}
+    lines: dict[str, int] = {}
     for key, _ in node.value:
         if not isinstance(key, yaml.ScalarNode):
             raise _refused("a key is no word; write 'key: value'", key.start_mark)
-        line, name = key.start_mark.line + 1, (key.tag, key.value)
+        line, name = key.start_mark.line + 1, _as_word(key)
         if name in lines:
             raise _refused(
                 f"the key '{key.value}' is there twice, in line {lines[name]} and in line {line}; keep one",

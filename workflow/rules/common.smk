@@ -65,6 +65,9 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
+# What Snakemake's own report reads in captions.
+config.update(CONFIG.model_dump(mode="json"))
+
 # Every job reads this file again.
 if workflow.exec_mode == ExecMode.DEFAULT:
     try:
@@ -94,26 +97,18 @@ def beside(name):
     return os.path.relpath(SOURCE / name)
 
 
-def checked_first():
-    """What `mda.checks` makes and asks."""
-    targets = CONFIG.all_targets
-    return {
-        "model": CONFIG.model.initial(),
-        "context": CONFIG.tokens.context,
-        "targets": targets,
-        "probes": CONFIG.probes_of(targets),
-        "out": f"{CONFIG.results}/checks.json",
-    }
-
-
 # Steps import the package from here. Without conda or a container they run in the very Python
 # that runs Snakemake, whether or not its environment is activated.
 STEP_ENVIRONMENT = environment.of_steps(
     SOURCE / "workflow",
     None if workflow.deployment_settings.deployment_method else Path(sys.executable).parent,
+    # A prefix is of all rules, those of a workflow that uses this one as a module among them.
+    shared=not workflow.modifier.is_main_snakefile(),
 )
-# What a step that takes long has checked before: no parameter, for it changes no result of the step.
-STEP_ENVIRONMENT += f"export MDA_CHECK={shlex.quote(as_json(checked_first()))}; "
+if workflow.modifier.is_main_snakefile():
+    # What a step that takes long has checked before: no parameter, for it changes no result of the step.
+    asked_first = pydantic_core.to_json(plan.asked_first(CONFIG)).decode()
+    STEP_ENVIRONMENT += f"export MDA_CHECK={shlex.quote(asked_first)}; "
 # A folder's name may have braces, as JSON has; shell.prefix would look for variables in them.
 shell.prefix(f"set -euo pipefail; {STEP_ENVIRONMENT}".replace("{", "{{").replace("}", "}}"))
 
@@ -177,6 +172,11 @@ TABLE_MEMORY = 1000 + 2 * CONFIG.run.steps * CONFIG.run.batch_size // 1000
 def table_memory(wildcards, attempt):
     """Memory of a step that reads tables, in MB; more on every retry."""
     return TABLE_MEMORY * attempt
+
+
+def checked_memory(wildcards, attempt):
+    """Memory of a step of tables that has the users' probes asked before, in MB."""
+    return max(TABLE_MEMORY, TORCH_MEMORY) * attempt
 
 
 def longest():

@@ -14,7 +14,7 @@ rule corpus:
     conda:
         "../../envs/mda.yaml"
     resources:
-        mem_mb=table_memory,
+        mem_mb=checked_memory if CONFIG.corpus.source == "huggingface" else table_memory,
         runtime=minutes(60),
     params:
         corpus=as_json(CONFIG.corpus.in_use()),

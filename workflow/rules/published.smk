@@ -20,7 +20,7 @@ rule checkpoint:
         "../../envs/mda.yaml"
     resources:
         downloads=1,
-        mem_mb=table_memory,
+        mem_mb=checked_memory,
         runtime=minutes(120),
     params:
         repository=CONFIG.model.remote,

@@ -58,7 +58,7 @@ if CONFIG.corpus.source == "tokenized":
             "../../envs/mda.yaml"
         resources:
             downloads=1,
-            mem_mb=table_memory,
+            mem_mb=checked_memory,
             runtime=minutes(1440),
         params:
             # Functions, for Snakemake would take {number} in a text for a wildcard.

@@ -80,7 +80,7 @@ def compare(
     for target in target_settings:
         query = queries.of_target(target.name, members[target.name], probe_settings[target.probe], vocabulary)
         mine = [blocks[unit][kind] for unit in members[target.name] for kind in target.blocks]
-        probe = influence.probe_gradients(model, query, mine)
+        probe = influence.finite(query, influence.probe_gradients(model, query, mine))
         sets = [exact.directions(matrix, probe, damping, floor) for matrix in (both, even, odd)]
         by_block = exact.influences(model, mine, passes.Rows(store, rows), sets, fit.batch_size)
         found = [np.sum(list(parts.values()), axis=0) for parts in by_block]

@@ -82,10 +82,17 @@ def synthesize(
             f"{schema}: its motifs have {length} tokens, but rows here have {store.context + 1}; "
             "take motifs of an experiment with the same tokens.context"
         )
-    if encoding.ends(reader).begin is None and any(motifs.BEGIN in motif.pattern for motif in found):
+    begins = any(motifs.BEGIN in motif.pattern for motif in found)
+    if encoding.ends(reader).begin is None and begins:
         raise UserError(
             f"{schema}: its motifs have tokens that begin a document, but here is none; take motifs of an "
             "experiment with the same tokens.tokenizer.begin"
+        )
+    ends = any(motifs.END in motif.pattern for motif in found)
+    if encoding.ends(reader).begin is not None and ends and not begins:
+        raise UserError(
+            f"{schema}: its motifs have no tokens that begin a document, but here are some; take motifs "
+            "of an experiment with the same tokens.tokenizer.begin"
         )
     ordinary = sequences.ordinary_tokens(reader)
     counts = np.bincount(np.asarray(store.tokens[:4096]).ravel(), minlength=int(ordinary.max()) + 1)
