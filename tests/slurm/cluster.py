@@ -221,11 +221,7 @@ class Cluster:
     def _start_accounting(self) -> None:
         data, socket_path = self.folder / "database", self.folder / "run" / "db.sock"
         if not (data / "mysql").exists():
-            subprocess.run(
-                ["mariadb-install-db", "--no-defaults", f"--datadir={data}", f"--user={getpass.getuser()}",
-                 "--skip-test-db", "--auth-root-authentication-method=normal"],
-                check=True, capture_output=True, env={"PATH": SYSTEM_PATH},
-            )  # fmt: skip
+            self._make_database(data)
         self._launch(
             "mariadbd", "mariadbd", "--no-defaults", f"--user={getpass.getuser()}", f"--datadir={data}",
             f"--socket={socket_path}", "--skip-networking", "--skip-grant-tables", "--skip-log-bin",
@@ -241,6 +237,21 @@ class Cluster:
             self.run("sacctmgr", "-iQ", "add", "cluster", "lab")
             self.run("sacctmgr", "-iQ", "add", "account", ACCOUNT, "Description=lab", "Organization=lab")
             self.run("sacctmgr", "-iQ", "add", "user", getpass.getuser(), f"Account={ACCOUNT}")
+
+    def _make_database(self, data: Path) -> None:
+        command = [
+            "mariadb-install-db", "--no-defaults", f"--datadir={data}", f"--user={getpass.getuser()}",
+            "--skip-test-db", "--auth-root-authentication-method=normal", f"--tmpdir={self.folder / 'run'}",
+        ]  # fmt: skip
+        said = []
+        # Beside the tests of another worker it has failed once, for no reason that could be found.
+        for _ in range(3):
+            shutil.rmtree(data, ignore_errors=True)
+            done = subprocess.run(command, text=True, capture_output=True, env={"PATH": SYSTEM_PATH})
+            if done.returncode == 0:
+                return
+            said.append(f"{done.stdout}\n{done.stderr}"[-2000:])
+        raise RuntimeError("\n".join(["mariadb-install-db fails:", *said]))
 
     def _configure(self) -> None:
         """Fill in the templates of the folder `etc`, and write wrappers of the client programs."""

@@ -7,12 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from project import Project
 from slurm.cluster import ACCOUNT, Cluster, missing, wait_until
 
@@ -60,7 +62,8 @@ def cluster(tmp_path_factory) -> Iterator[Cluster]:
     assert not missing(), f"continuous integration needs SLURM, but there is no {', '.join(missing())}"
     # Two runs of the tests on one machine, and two workers of a run, each have ports of their own.
     lab = Cluster(tmp_path_factory.mktemp("lab", numbered=True), port=26800 + 20 * (os.getpid() % 100))
-    lab.start()
+    with FileLock(Path(tempfile.gettempdir()) / "mda-tests-of-slurm.lock"):
+        lab.start()
     yield lab
     lab.stop()
 
