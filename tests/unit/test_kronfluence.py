@@ -60,7 +60,7 @@ def test_scores_are_those_of_kronfluence(kind, strategy):
     ours, theirs = both(kind)
     factors = ours.fit(ROWS, strategy, 3)
     found = [parts for _, parts in ours.score(ROWS, factors, strategy, 0.1, 3)]
-    positions = [parts for _, parts in ours.score_tokens(ROWS, factors, strategy, 0.1, 3)]
+    positions = [parts for _, parts in ours.score(ROWS, factors, strategy, 0.1, 3, by_position=True)]
     with curvature.relative_damping(0.1):
         theirs_factors = theirs.fit(ROWS, strategy, 3)
         given = (ROWS, theirs_factors, strategy, None, 3)

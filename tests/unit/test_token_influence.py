@@ -33,7 +33,7 @@ def both(kind, strategy, asked, batch_size=3):
     factors = tracker.fit(ROWS, strategy, batch_size)
     given = (ROWS, factors, strategy, 0.1, batch_size)
     whole = {query.target: parts for query, parts in tracker.score(*given)}
-    return whole, {query.target: parts for query, parts in tracker.score_tokens(*given)}
+    return whole, {query.target: parts for query, parts in tracker.score(*given, by_position=True)}
 
 
 @pytest.mark.parametrize("strategy", ["identity", "diagonal", "kfac", "ekfac"])
@@ -91,7 +91,10 @@ def test_several_targets_and_units_have_their_own_positions(store):
         tracker = influence.Tracker(tiny_model(), heads, 5, QUERIES)
         factors = tracker.fit(rows, "ekfac", 4)
         found.append(
-            {q.target: parts for q, parts in tracker.score_tokens(rows, factors, "ekfac", 0.1, batch_size)}
+            {
+                q.target: parts
+                for q, parts in tracker.score(rows, factors, "ekfac", 0.1, batch_size, by_position=True)
+            }
         )
     for target, parts in found[0].items():
         for block, values in parts.items():

@@ -137,59 +137,36 @@ class Tracker:
         damping: float,
         batch_size: int,
         floor: float | None = None,
+        by_position: bool = False,
     ) -> Iterator[tuple[Query, dict[str, np.ndarray]]]:
         """Influence of each row on each query's target, all in one pass over the rows.
 
         Args:
             damping: added to the eigenvalues, as a multiple of each block's mean eigenvalue.
             floor: the least that they may be then, or None.
+            by_position: give it by input position (Grosse et al. 2023, arXiv 2308.03296). The gradient of a
+                block is a sum over positions of g x^T, and so is the score. A position counts for what the
+                block does there, which the losses of later positions depend on too.
 
         Yields:
             A query, and the parts of its units' blocks, each summed over the units (`qk`, `v`,
             `o` of heads, `in`, `out` of neurons), and `loss`: the row's summed cross-entropy in
-            nats; float32 arrays of shape (rows,). A block without curvature or gradient has zeros, as is
-            logged.
+            nats; float32 arrays of shape (rows,). By position the parts have shape (rows, context), sum to
+            those, and have no loss beside them. A block without curvature or gradient has zeros, as is logged.
 
         Raises:
             UserError: when an influence is not finite; it names target and block.
         """
         directions = self.directions(factors, strategy, damping, floor)
-        losses, scores = self.along(directions, rows, batch_size)
+        losses, scores = self.along(directions, rows, batch_size, by_position)
         for query, parts in zip(self.queries, scores, strict=True):
             _refuse_unknown(query, parts, losses)
-            yield query, {**parts, "loss": losses}
-
-    def score_tokens(
-        self,
-        rows: Rows,
-        factors: Factors,
-        strategy: str,
-        damping: float,
-        batch_size: int,
-        floor: float | None = None,
-    ) -> Iterator[tuple[Query, dict[str, np.ndarray]]]:
-        """The same by input position (Grosse et al. 2023, arXiv 2308.03296).
-
-        The gradient of a block is a sum over positions of g x^T, and so is the score. A position
-        counts for what the block does there, which the losses of later positions depend on too.
-
-        Yields:
-            A query, and its parts: float32 arrays of shape (rows, context), whose sums over
-            positions are those of `score`.
-
-        Raises:
-            UserError: as `score`.
-        """
-        directions = self.directions(factors, strategy, damping, floor)
-        losses, scores = self.along(directions, rows, batch_size, by_position=True)
-        for query, parts in zip(self.queries, scores, strict=True):
-            _refuse_unknown(query, parts, losses)
-            yield query, parts
+            yield query, parts if by_position else {**parts, "loss": losses}
 
     def along(
         self, directions: Sequence[Direction], rows: Rows, batch_size: int, by_position: bool = False
     ) -> tuple[np.ndarray, list[dict[str, np.ndarray]]]:
-        """One pass over the rows: their losses, and each query's parts as `score` or `score_tokens` have."""
+        """One pass over the rows: their losses, and each query's parts as `score` has them."""
         groups = [_Group(group) for group in _sharing_a_side(directions)]
 
         def work(seen: Seen, losses: torch.Tensor) -> tuple[torch.Tensor, list[dict[str, torch.Tensor]]]:

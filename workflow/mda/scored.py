@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from mda import statistics
+
 KEY = b"notes"
 NOTHING = "they rank nothing"
 
@@ -27,12 +29,12 @@ def sentences(scores: pa.Table, blocks: Sequence[str]) -> list[str]:
         for block in blocks
         if block in scores.column_names and _ends(scores, block) == (0.0, 0.0)
     ]
-    low, high = _ends(scores, "influence")
+    values = scores.column("influence").to_numpy()
     # But for rounding, which depends on the batch.
-    if high - low <= 1e-6 * max(abs(low), abs(high)):
+    if statistics.constant(values):
         found.append(
-            f"all {scores.num_rows} scores are equal ({low:g}), so that {NOTHING}, and what is selected by "
-            "them is selected at random"
+            f"all {scores.num_rows} scores are equal ({values[0]:g}), so that {NOTHING}, and what is "
+            "selected by them is selected at random"
         )
     return found
 

@@ -163,7 +163,7 @@ def constant(values: np.ndarray) -> bool:
 
 def rank_correlation(one: np.ndarray, other: np.ndarray, confidence: float) -> Estimate:
     """Spearman's, with the interval of Bonett & Wright (2000); nan where one is constant."""
-    if np.ptp(one) == 0 or np.ptp(other) == 0 or len(one) < 4:
+    if len(one) < 4 or constant(one) or constant(other):
         return UNKNOWN
     value = float(stats.spearmanr(one, other).statistic)
     # Beyond, the transform is infinite; the interval is then the point.
@@ -175,7 +175,7 @@ def rank_correlation(one: np.ndarray, other: np.ndarray, confidence: float) -> E
 
 def correlation(one: np.ndarray, other: np.ndarray, confidence: float) -> Estimate:
     """Pearson's, with Fisher's interval; nan where one is constant or there are fewer than four."""
-    if len(one) < 4 or np.ptp(one) == 0 or np.ptp(other) == 0:
+    if len(one) < 4 or constant(one) or constant(other):
         return UNKNOWN
     found = stats.pearsonr(one, other)
     interval = found.confidence_interval(confidence)

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mda import cli, files, sections, selection, tokens
+from mda import cli, files, sections, selection, statistics, tokens
 from mda import schedule as schedules
 from mda.errors import UserError
 from mda.tokens import TokenStore
@@ -51,7 +51,7 @@ def select(
     labels = np.array(files.read_table(train_rows, columns=["label"]).column("label").to_pylist())
     if draw is None:
         values = _values(method, target, scores, stream)
-        if np.ptp(values) == 0:
+        if statistics.constant(values):
             log.warning("all %d scores by %s are equal: what is selected is at random", len(values), method)
     else:
         values = selection.random_scores(len(stream.row), method, seed, draw)

@@ -87,7 +87,9 @@ def score(
             # A model a target, so that no more is kept than of its own blocks and samples.
             model = models.load(checkpoint, numerics.attention)
             tracker = influence.Tracker(model, query.units, fit.seed, [query], numerics.attribution)
-            results = tracker.score_tokens(rows, fitted, fit.strategy, damping, fit.batch_size, floor)
+            results = tracker.score(
+                rows, fitted, fit.strategy, damping, fit.batch_size, floor, by_position=True
+            )
             yield _table(target, shown, store.take(rows.rows), next(results)[1], reader, shortest)
 
     files.write_tables(out, tables())
