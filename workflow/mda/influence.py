@@ -152,7 +152,8 @@ class Tracker:
             A query, and the parts of its units' blocks, each summed over the units (`qk`, `v`,
             `o` of heads, `in`, `out` of neurons), and `loss`: the row's summed cross-entropy in
             nats; float32 arrays of shape (rows,). By position the parts have shape (rows, context), sum to
-            those, and have no loss beside them. A block without curvature or gradient has zeros, as is logged.
+            those, and have no loss beside them. A block without curvature or gradient has zeros and is
+            logged.
 
         Raises:
             UserError: when an influence is not finite; it names target and block.
