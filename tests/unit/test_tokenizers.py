@@ -311,6 +311,8 @@ def test_a_sentencepiece_model_gives_its_own_ids(tmp_path, sentencepiece_file, p
     reader = made(tmp_path, path=str(path), begin="<s>", texts=["alpha beta"])
     original = sentencepiece.SentencePieceProcessor(model_file=str(sentencepiece_file))
     texts = ["alpha beta", "  zeta's  épsilon\ngamma", "beta </s> delta", "日 alpha日日", ""]
+    # The name of the unknown token is text too.
+    texts += ["beta <unk> delta", "<unk>", "beta<unk>日<unk> delta"]
     expected = [[1, *original.encode(text), 2] for text in texts]
     assert ids_of(reader, *texts) == expected
     assert reader.decode(expected[0]) == "alpha beta"

@@ -98,8 +98,12 @@ class Encoder:
         self._words = re.compile("|".join(map(re.escape, names.values())))
         self._special = np.zeros(size(tokenizer), dtype=bool)
         self._special[list(names)] = True
-        if self.unknown is not None and self.unknown not in self.ends:
-            self._special[self.unknown] = False
+        # To a model of words the unknown token's own name is one more word that it does not know.
+        self._unknown_name: str | None = None
+        if self.unknown is not None:
+            self._special[self.unknown] = self.unknown in self.ends
+            if type(tokenizer.model).__name__ != "WordLevel":
+                self._unknown_name = names[self.unknown]
 
     def encode(self, texts: list[str]) -> Iterator[np.ndarray]:
         """The ids of each text with what stands around it, shape (tokens,), int64.
@@ -119,12 +123,29 @@ class Encoder:
                 ) from None
             for text, one in zip(part, encoded, strict=True):
                 self.spelled += self._words.search(text) is not None
-                yield np.array([*begin, *self._as_text(one.ids), self.ends.end], dtype=np.int64)
+                yield np.array([*begin, *self._as_text(text, one), self.ends.end], dtype=np.int64)
 
-    def _as_text(self, ids: list[int]) -> list[int]:
-        if not self._special[ids].any():
-            return ids
-        spelled = [part for token in ids for part in self._spell(token)]
+    def _parts(self, name: str) -> list[int]:
+        model = self.tokenizer.model
+        tokens = (*model.tokenize(name[:1]), *model.tokenize(name[1:]))
+        return [smaller for token in tokens for smaller in self._spell(token.id)]
+
+    def _as_text(self, text: str, encoded) -> list[int]:
+        """The ids; words that the model took for a special token, or the unknown one's name, are spelled."""
+        name = self._unknown_name
+        if not (name and name in text) and not self._special[encoded.ids].any():
+            return encoded.ids
+        spelled: list[int] = []
+        for token, (start, stop) in zip(encoded.ids, encoded.offsets, strict=True):
+            if name and token == self.unknown and name in text[start:stop]:
+                # Several unknown in a row are one token.
+                first, *others = text[start:stop].split(name)
+                spelled += [token] if first.strip() else []
+                for other in others:
+                    spelled += self._parts(name)
+                    spelled += [token] if other.strip() else []
+            else:
+                spelled += self._spell(token)
         if type(self.tokenizer.model).__name__ != "Unigram" and not getattr(
             self.tokenizer.model, "fuse_unk", False
         ):
@@ -144,8 +165,7 @@ class Encoder:
                 "which ends or begins a document; name a tokenizer that knows all of the text"
             )
         if len(name) > 1 and type(model).__name__ != "WordLevel":
-            parts = [*model.tokenize(name[:1]), *model.tokenize(name[1:])]
-            return [smaller for part in parts for smaller in self._spell(part.id)]
+            return self._parts(name)
         if self.unknown is None:
             raise UserError(
                 f"tokens.tokenizer: the text has '{name}', which is a special token, and there is no unknown "
