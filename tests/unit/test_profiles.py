@@ -1,7 +1,9 @@
 """Profiles: what they count on this machine, what a site fills in, and that every key is explained."""
 
 import io
+import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -82,17 +84,28 @@ def test_no_file_of_the_project_is_a_link():
 def test_a_profile_is_found_from_elsewhere_and_stops_at_wrong_settings(name, tmp_path):
     """Snakemake reads the files of --configfile before any rule, and has a traceback for a missing one."""
     program = (
-        "import io, sys, yte, pathlib; folder = pathlib.Path(sys.argv[2]); "
+        "import io, os, sys, yte, pathlib; folder = pathlib.Path(os.environ['FOLDER']); "
         "yte.process_yaml(io.StringIO((folder / 'config.yaml').read_text()), require_use_yte=True); "
         "import mda; print(mda.__file__)"
     )
 
-    def read(*words):
-        command = [sys.executable, "-c", program, "--profile", str(FOLDERS[name]), *words]
-        return subprocess.run(command, cwd=tmp_path, text=True, capture_output=True)
+    def read(*words, folder=FOLDERS[name], **variables):
+        command = [sys.executable, "-c", program, *map(str, words)]
+        variables = {**os.environ, "FOLDER": str(folder), **variables}
+        return subprocess.run(command, cwd=tmp_path, env=variables, text=True, capture_output=True)
 
-    assert read().stdout.strip() == str(ROOT / "workflow" / "mda" / "__init__.py")
-    done = read("--configfile", "gone.yaml")
+    by_path = ("--profile", FOLDERS[name])
+    # A site's own copy has any name and place.
+    copy = shutil.copytree(FOLDERS[name], tmp_path / "site")
+    for done in (
+        read(*by_path),
+        read(f"--profile={FOLDERS[name]}"),
+        read(SNAKEMAKE_PROFILE=str(FOLDERS[name])),
+        read("--profile", copy, "-s", ROOT / "Snakefile", folder=copy),
+        read(f"--snakefile={ROOT / 'Snakefile'}", folder=copy, SNAKEMAKE_PROFILE=str(copy)),
+    ):
+        assert done.stdout.strip() == str(ROOT / "workflow" / "mda" / "__init__.py"), done.stderr
+    done = read(*by_path, "--configfile", "gone.yaml")
     assert done.returncode == 1
     assert done.stderr == "error: gone.yaml: cannot be read (No such file or directory); check the name\n"
 
