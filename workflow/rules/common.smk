@@ -82,12 +82,12 @@ def beside(name):
 
 
 def fingerprint(step, probes=()):
-    """A parameter: the code that a step runs."""
+    """A parameter: the fingerprint of a step's code."""
     return Step(step, probes).code
 
 
 def content_of(paths):
-    """A parameter: a hash of files that no job makes. Such files are no inputs; see mda.runtime.external_files."""
+    """A parameter: a hash of files that no job makes, which are no inputs (see mda.runtime.external_files)."""
 
     def found(wildcards):
         try:
@@ -108,7 +108,10 @@ def pin_of(kind, repository, revision):
 
 
 def pinned(kind, repository, revision, names=None):
-    """The same as a step's argument: only of these files, or of a checkpoint's, so that others rerun nothing."""
+    """That pin as a step's argument, with only the files `names`, or only those of a checkpoint.
+
+    A change of the other files then reruns nothing.
+    """
     pin = pin_of(kind, repository, revision)
     if pin is not None:
         kept = [
@@ -134,7 +137,7 @@ def target_of_selection(wildcards):
 
 
 def part_of_branch(kinds, path):
-    """An input function: `path` with the branch's selection, for branches of these kinds."""
+    """An input function: `path` with the branch's selection as {place}, for branches of these kinds."""
 
     def paths(wildcards):
         kind = wildcards.branch.partition("/")[0]

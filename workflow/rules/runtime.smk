@@ -5,11 +5,11 @@
 STEP_ENVIRONMENT = environment.of_steps(
     SOURCE / "workflow",
     None if workflow.deployment_settings.deployment_method else Path(sys.executable).parent,
-    # A prefix is of all rules, those of a workflow that uses this one as a module among them.
+    # Where another workflow uses this one as a module, the prefix is that of its rules too.
     shared=not workflow.modifier.is_main_snakefile(),
 )
 if workflow.modifier.is_main_snakefile():
-    # What a step that takes long has checked before: no parameter, for it changes no result of the step.
+    # What is checked before a step that takes long; no parameter, because it changes no result of the step.
     asked_first = pydantic_core.to_json(plan.asked_first(CONFIG)).decode()
     STEP_ENVIRONMENT += f"export MDA_CHECK={shlex.quote(asked_first)}; "
 # A folder's name may have braces, as JSON has; shell.prefix would look for variables in them.

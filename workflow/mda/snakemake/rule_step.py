@@ -23,13 +23,13 @@ from mda.runtime import fingerprints, provenance
 PYTHON = "python -m"
 # With the GPUs that the rule asks for.
 ON_GPU = "python -m mda.steps.launch {resources.gpu}"
-# In place of the shell, so that what stops the job reaches the training, which then saves.
+# In place of the shell, so that a signal to the job reaches the training, which then saves.
 TRAINING = f"exec {ON_GPU}"
 
 # Makes the model and calls the users' probes once, so that a mistake shows before what takes long.
 CHECKS = "python -m mda.attribution.checks >{log:q} 2>&1"
 
-# Not from `params`, or not from `input` though they are paths.
+# Arguments that do not follow the names: a resource, and a path that is no input.
 ELSEWHERE = {"save_seconds": "{resources.save_seconds:q}", "resume": "{params.resume:q}"}
 
 
@@ -54,10 +54,10 @@ class Step:
         return fingerprints.fingerprint(self.name, self.probes)
 
     def command(self, start: str = PYTHON, /, *, check_first: bool = False, **given: str) -> str:
-        """The text of a rule's `shell`, with an argument a line.
+        """The text of a rule's `shell`, one argument a line.
 
-        A path is the rule's input of that name, and what is no path its parameter of that name. `out` is all
-        outputs of a step that has no other; of one that has, `out_x` is the output `x`.
+        An argument that is a path gets the rule's input of the same name, any other the parameter of the
+        same name. `out_x` gets the output `x`. `out` gets all outputs, if it is the step's only output.
 
         Args:
             start: `PYTHON`, `ON_GPU` or `TRAINING`.
@@ -84,7 +84,7 @@ class Step:
 
 
 def _value(name: str, kind: str) -> str:
-    """Where the value of a step's argument stands in its rule."""
+    """What Snakemake fills in for a step's argument, by its name and type."""
     if name in ELSEWHERE:
         return ELSEWHERE[name]
     if provenance.is_output(name):
