@@ -29,16 +29,13 @@ include: "workflow/rules/base_run.smk"
 include: "workflow/rules/heads.smk"
 include: "workflow/rules/score_inputs.smk"
 include: "workflow/rules/scores.smk"
+include: "workflow/rules/attribution/token_influence.smk"
 include: "workflow/rules/selections.smk"
 include: "workflow/rules/interventions.smk"
 include: "workflow/rules/evidence.smk"
-include: "workflow/rules/study_inputs.smk"
-include: "workflow/rules/studies.smk"
 include: "workflow/rules/figures.smk"
-include: "workflow/rules/browser.smk"
-include: "workflow/rules/report_inputs.smk"
+include: "workflow/rules/studies.smk"
 include: "workflow/rules/report.smk"
-include: "workflow/rules/usage.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -85,5 +82,5 @@ rule evidence:
     input:
         rules.all.input,
         # First, so that an experiment that has not been run is named.
-        not_run(STUDY_TABLES),
+        not_run(*CONFIGURED),
         "<results>/evidence.html",
