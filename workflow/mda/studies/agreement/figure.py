@@ -1,4 +1,4 @@
-"""Rank correlation and common top of every variant with the configured attribution."""
+"""The figure of the study."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The effect of new samples and of duplicates, by selection and experiment."""
+"""The figure of the study."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What selecting by influence does beyond every control."""
+"""The figure of the study."""
 
 from __future__ import annotations
 

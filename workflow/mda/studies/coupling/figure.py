@@ -1,4 +1,4 @@
-"""Correlations of the unit's metric with the ICL score and with the held-out loss."""
+"""The figure of the study."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The effect of every removal on every head, as two maps."""
+"""The figure of the study."""
 
 from __future__ import annotations
 

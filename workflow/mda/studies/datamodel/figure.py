@@ -1,4 +1,4 @@
-"""The linear datamodelling score of every method."""
+"""The figure of the study."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Difference of the formation step to the base, by the share of samples."""
+"""The figure of the study."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels and features of the samples at both ends, against all samples."""
+"""The figure of the study."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rank correlation of every approximate curvature with the exact one."""
+"""The figure of the study."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Jaccard index of every pair of units, as a map."""
+"""The figure of the study."""
 
 from __future__ import annotations
 

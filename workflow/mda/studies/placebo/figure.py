@@ -1,4 +1,4 @@
-"""The share of comparisons that find something, against the nominal rate."""
+"""The figure of the study."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well scores tell the catalysts of each corpus from the rest."""
+"""The figure of the study."""
 
 from __future__ import annotations
 

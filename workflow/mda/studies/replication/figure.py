@@ -1,4 +1,4 @@
-"""The planned tests in every model, and across them."""
+"""The figure of the study."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The influence along the training stream, and the unit's metric."""
+"""The figure of the study."""
 
 from __future__ import annotations
 
