@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mda.evidence import statistics
+from mda.evidence import csv_tables, statistics
 from mda.models.units import Head, Unit
 from mda.planning.cell import BASE, Cell
 
@@ -121,4 +121,4 @@ def compare(
             difference = statistics.paired_difference(
                 one.loc[seeds].to_numpy(), two.loc[seeds].to_numpy(), confidence
             )
-    return difference.columns(name)
+    return csv_tables.columns(name, difference)

@@ -53,11 +53,6 @@ class Difference(NamedTuple):
     p_value: float
     detectable: float
 
-    def columns(self, name: str) -> dict[str, float]:
-        """As columns of a table: `name`, and `name` with `_low`, `_high`, `_p`, `_detectable`."""
-        ends = ("", "_low", "_high", "_p", "_detectable")
-        return {f"{name}{end}": value for end, value in zip(ends, self, strict=True)}
-
 
 POWER = 0.8
 
@@ -156,10 +151,6 @@ class Estimate(NamedTuple):
     value: float
     low: float
     high: float
-
-    def columns(self, name: str) -> dict[str, float]:
-        """As columns of a table: `name`, `name_low` and `name_high`."""
-        return {f"{name}{end}": value for end, value in zip(("", "_low", "_high"), self, strict=True)}
 
 
 UNKNOWN = Estimate(np.nan, np.nan, np.nan)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mda.evidence import score_table, statistics
+from mda.evidence import csv_tables, score_table, statistics
 from mda.interventions import selection
 from mda.planning.variants import changes
 
@@ -44,8 +44,8 @@ def variants(
                     "variant": variant,
                     "changed": " and ".join(key for key, _ in changes(variant)),
                     "samples": len(one),
-                    **statistics.rank_correlation(one, two, confidence).columns("spearman"),
-                    **overlap.columns("overlap"),
+                    **csv_tables.columns("spearman", statistics.rank_correlation(one, two, confidence)),
+                    **csv_tables.columns("overlap", overlap),
                     "chance": number / len(one),
                 }
             )

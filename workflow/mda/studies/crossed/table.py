@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mda.evidence import effect_table, statistics
+from mda.evidence import csv_tables, effect_table, statistics
 from mda.models.units import Head
 from mda.planning.cell import Cell
 
@@ -119,7 +119,7 @@ def contrast(
                 "removed": target,
                 "induction_change": one.mean(),
                 "rest_change": two.mean(),
-                **found.columns("contrast"),
+                **csv_tables.columns("contrast", found),
                 "tenfold_high": np.max(
                     [statistics.paired_difference(one, sign * 10 * two, confidence).high for sign in (1, -1)]
                 ),

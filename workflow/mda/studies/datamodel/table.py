@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mda.evidence import statistics
+from mda.evidence import csv_tables, statistics
 
 OUTCOMES = ("score_area", "score_final")
 
@@ -48,7 +48,7 @@ def scores(
                     "outcome": outcome,
                     "subsets": runs.shape[0],
                     "orders": runs.shape[1],
-                    **found.columns("lds"),
+                    **csv_tables.columns("lds", found),
                     "detectable": statistics.detectable_correlation(len(kept), confidence),
                     "reliability": reliable,
                     "ceiling": np.sqrt(max(reliable, 0.0)),

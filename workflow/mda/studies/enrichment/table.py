@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from mda.evidence import score_table, statistics
+from mda.evidence import csv_tables, score_table, statistics
 from mda.interventions import repetition, selection
 
 
@@ -142,7 +142,7 @@ def features(chosen: np.ndarray, others: np.ndarray, confidence: float) -> list[
                 "name": name,
                 "share": float(one.mean()),
                 "rate": float(two.mean()),
-                **found.columns("auroc"),
+                **csv_tables.columns("auroc", found),
                 "p": 1.0 if same else float(stats.mannwhitneyu(one, two).pvalue),
             }
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mda.evidence import statistics
+from mda.evidence import csv_tables, statistics
 
 
 def correlations(
@@ -32,7 +32,7 @@ def correlations(
         {
             "curvature": name,
             "samples": len(exact),
-            **statistics.rank_correlation(*pair, confidence).columns("spearman"),
+            **csv_tables.columns("spearman", statistics.rank_correlation(*pair, confidence)),
         }
         for name, pair in pairs.items()
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from mda.evidence import statistics
+from mda.evidence import csv_tables, statistics
 
 COLUMNS = [
     "comparison", "outcomes", "tests", "found", "rate", "rate_low", "rate_high", "nominal", "corrected",
@@ -43,7 +43,7 @@ def false_positives(effects: pd.DataFrame, confidence: float) -> pd.DataFrame:
                     "outcomes": str(outcomes),
                     "tests": len(known),
                     "found": hits,
-                    **rate.columns("rate"),
+                    **csv_tables.columns("rate", rate),
                     "nominal": 1 - confidence,
                     "corrected": int((known[f"{comparison}_q"] < 1 - confidence).sum()),
                 }

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from mda.evidence import score_table, statistics
+from mda.evidence import csv_tables, score_table, statistics
 from mda.interventions import selection
 
 
@@ -53,10 +53,10 @@ def overlaps(
                     "one_units": " ".join(units[one]),
                     "other_units": " ".join(units[other]),
                     "same_kind": metrics[one] == metrics[other],
-                    **statistics.Estimate(*(value / (2 - value) for value in share)).columns("jaccard"),
+                    **csv_tables.columns("jaccard", [value / (2 - value) for value in share]),
                     "chance": chance / (2 - chance),
                     "p": _more_than(common, expected, spread) if ranked else np.nan,
-                    **statistics.rank_correlation(left, right, confidence).columns("spearman"),
+                    **csv_tables.columns("spearman", statistics.rank_correlation(left, right, confidence)),
                 }
             )
     for line, q in zip(lines, statistics.adjusted(np.array([line["p"] for line in lines])), strict=True):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mda.evidence import statistics
+from mda.evidence import csv_tables, statistics
 from mda.interventions import selection
 
 
@@ -45,9 +45,9 @@ def recovery(
                 "method": method,
                 "samples": len(values),
                 "rate": float(catalyst.mean()),
-                **found.columns("auroc"),
-                **against.columns("decoys_auroc"),
-                **precision.columns("precision"),
+                **csv_tables.columns("auroc", found),
+                **csv_tables.columns("decoys_auroc", against),
+                **csv_tables.columns("precision", precision),
                 "decoys_top": float(decoy[top].mean()) if decoy.any() else np.nan,
             }
         )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mda.evidence import effect_table, planned_tests, statistics
+from mda.evidence import csv_tables, effect_table, planned_tests, statistics
 from mda.planning.cell import BASE
 
 
@@ -45,7 +45,7 @@ def replications(
             across: dict[str, Any] = {"forms": len(means) > 0, "runs": len(means)}
             if len(means):
                 difference = statistics.paired_difference(means, np.zeros(len(means)), confidence)
-                across |= difference.columns("to_random")
+                across |= csv_tables.columns("to_random", difference)
             lines += [*found, {**place, "experiment": "all", **across}]
     table = pd.DataFrame(lines)
     groups = table.groupby(["target", "experiment"])["to_random_p"]
