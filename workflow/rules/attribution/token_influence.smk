@@ -33,8 +33,8 @@ rule token_influence:
         damping=CONFIG.attribution.damping,
         floor=as_json(CONFIG.attribution.floor),
         samples=CONFIG.figures.browser_samples,
-        target_settings=as_json(CONFIG.targets),
-        probe_settings=as_json(CONFIG.probes_of(CONFIG.targets)),
+        targets=as_json(CONFIG.targets),
+        probes=as_json(CONFIG.probes_of(CONFIG.targets)),
         probe_files=CONFIG.probe_files(),
         shortest=CONFIG.experiments.augmentation.shortest_motif,
         code=fingerprint("attribution.token_influence", CONFIG.probe_files()),
@@ -49,13 +49,13 @@ rule token_influence:
             --scores {input.scores:q} \
             --fit {params.fit:q} \
             --numerics {params.numerics:q} \
-            --damping {params.damping:q} \
-            --floor {params.floor:q} \
-            --samples {params.samples:q} \
-            --target-settings {params.target_settings:q} \
-            --probe-settings {params.probe_settings:q} \
+            --damping {params.damping} \
+            --floor {params.floor} \
+            --samples {params.samples} \
+            --target-settings {params.targets:q} \
+            --probe-settings {params.probes:q} \
             --probe-files {params.probe_files:q} \
-            --shortest {params.shortest:q} \
+            --shortest {params.shortest} \
             --out {output.tokens:q} \
             >{log:q} 2>&1
         """

@@ -33,7 +33,7 @@ rule study_recovery:
         content=content_of(OTHER_RESULTS["recovery"]),
         corpora=as_json(STUDIES.validity.corpora),
         label=STUDIES.validity.label,
-        decoy=STUDIES.validity.decoy or "",
+        decoy=as_json(STUDIES.validity.decoy),
         fraction=CONFIG.main_fraction,
         confidence=CONFIG.evidence.confidence,
         code=fingerprint("studies.recovery"),

@@ -22,7 +22,7 @@ def make(
     configurations: list[Path],
     corpora: list[str],
     label: str,
-    decoy: str,
+    decoy: str | None,
     fraction: float,
     confidence: float,
     out: Path,
@@ -31,7 +31,7 @@ def make(
 
     `scores`, `stores` (training rows), `units` (of the targets) and `configurations` are those of the
     experiments `corpora`, whose catalysts have the `label`, and what was made to be taken for them the label
-    `decoy`, if it is not empty; `share` is how many samples they are, `repeats`
+    `decoy`, if there is one; `share` is how many samples they are, `repeats`
     how often a motif of middle length fits into one, `formed` whether one of the target's heads formed.
     """
     lines = []
