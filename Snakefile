@@ -32,18 +32,15 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/attribution/inputs.smk"
 include: "workflow/rules/attribution/factors.smk"
 include: "workflow/rules/attribution/scores.smk"
+include: "workflow/rules/attribution/token_influence.smk"
 include: "workflow/rules/interventions/inputs.smk"
 include: "workflow/rules/interventions/selections.smk"
 include: "workflow/rules/interventions/branches.smk"
 include: "workflow/rules/figure_inputs.smk"
 include: "workflow/rules/evidence.smk"
-include: "workflow/rules/study_inputs.smk"
-include: "workflow/rules/studies.smk"
 include: "workflow/rules/figures.smk"
-include: "workflow/rules/browser.smk"
-include: "workflow/rules/report_inputs.smk"
+include: "workflow/rules/studies.smk"
 include: "workflow/rules/report.smk"
-include: "workflow/rules/usage.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -90,5 +87,5 @@ rule evidence:
     input:
         rules.all.input,
         # First, so that an experiment that has not been run is named.
-        not_run(STUDY_TABLES),
+        not_run(*CONFIGURED),
         "<results>/evidence.html",

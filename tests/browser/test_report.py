@@ -8,9 +8,10 @@ from browser import made_up
 from PIL import Image
 from project import ROOT
 
-from mda.evidence import findings, measured
+from mda.evidence import finding
 from mda.report import front_page
 from mda.steps.report import report
+from mda.studies import findings
 
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)> `_ **'
 
@@ -18,9 +19,10 @@ HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)> `_ **'
 def item(path, **more):
     return front_page.Item.model_validate(
         {
-            "path": path, "rule": "plot_study", "category": "Studies",
+            "path": path, "rule": "plot_study_dose", "category": "Studies",
             "labels": {"figure": path.stem, "target": "all"},
-            "caption": ROOT / "workflow" / "report" / "study.rst", "wildcards": {"study": "dose"}, **more,
+            "caption": ROOT / "workflow" / "mda" / "studies" / "dose" / "caption.rst",
+            "wildcards": {}, **more,
         }
     )  # fmt: skip
 
@@ -30,9 +32,9 @@ def path(tmp_path, default):
     """A report with a wide figure, a long table, and markup wherever text can stand."""
     results = tmp_path / "results"
     (results / "evidence").mkdir(parents=True)
-    found = findings.judge({}, [HOSTILE], measured.Settings(0.1, 0.95, 60, "evidence", True))
+    found = findings.judge({}, [HOSTILE], finding.Settings(0.1, 0.95, 60, "evidence", True))
     found.loc[0, ["value", "low", "high", "unit", "detectable", "runs", "verdict", "file", "rule"]] = [
-        1234.5678, -0.000123456, 10.0, "steps", 12.0, 4, findings.REPRODUCED,
+        1234.5678, -0.000123456, 10.0, "steps", 12.0, 4, finding.REPRODUCED,
         "evidence/effects.csv", "effects",
     ]  # fmt: skip
     found.to_csv(results / "findings.csv", index=False)

@@ -27,7 +27,7 @@ def evidence(finished, tmp_path_factory):
 
 def test_every_rule_of_the_studies_has_run(evidence):
     logs = {path.stem for path in (evidence.results / "logs").iterdir()}
-    assert {"control_scores", "gradient_norm", "exact"} <= logs
+    assert {"control_scores", "gradient_norm", *(f"study_{study}" for study in STUDIES)} <= logs
 
 
 def table(project, name):
@@ -138,8 +138,9 @@ def test_a_change_of_a_study_remakes_that_study_alone(evidence):
     evidence.configure("studies.curvature.exact.draws", 4)
     planned = evidence.planned("evidence")
     evidence.configure("studies.curvature.exact.draws", 2)
-    assert planned["exact"] == 1
-    assert not {"retrain", "score_shard", "study"} & set(planned)
+    assert planned["study_exact"] == 1
+    assert {rule for rule in planned if rule.startswith("study_")} == {"study_exact"}
+    assert not {"retrain", "score_shard"} & set(planned)
 
 
 def test_another_experiments_tables_count_by_content(evidence):
@@ -149,7 +150,11 @@ def test_another_experiments_tables_count_by_content(evidence):
     assert evidence.planned("evidence") == before
     text = table.read_text()
     table.write_text(f"{text}\n")
-    assert evidence.planned("evidence")["study"] == before["study"] + 1
+    after = evidence.planned("evidence")
+    assert {rule for rule in after if rule.startswith("study_")} == {
+        "study_replication", *(rule for rule in before if rule.startswith("study_"))
+    }  # fmt: skip
+    assert after["study_replication"] == before["study_replication"] + 1
     table.write_text(text)
 
 

@@ -9,6 +9,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 PLOTS_OF_CURVES = {"plot_emergence": 2, "plot_icl": 2, "report": 1, "usage": 1}
+PLOTS_OF_STUDIES = {"plot_study_enrichment": 1, "plot_study_stream": 1}
 PLOTS_OF_RUNS = {**PLOTS_OF_CURVES, "plot_effects": 2}
 EVIDENCE = {"curves": 1, "effects": 1, "findings": 1, **PLOTS_OF_RUNS}
 # New scores reach the selections by influence and the branches made of them, and no control.
@@ -23,8 +24,10 @@ RESCORED = {
     "plot_influence": 2,
     "plot_labels": 2,
     "plot_samples": 2,
-    "study": 3,
-    "plot_study": 2,
+    "study_enrichment": 1,
+    "study_stream": 1,
+    "study_tail": 1,
+    **PLOTS_OF_STUDIES,
     **EVIDENCE,
 }
 ALWAYS = {"merged_configuration": 1, "report": 1, "all": 1}
@@ -59,7 +62,7 @@ def test_comments_in_the_code(project):
 
 def test_the_colour_of_a_figure(project):
     project.configure("figures.palette", {"random": "#000000"})
-    plots = {**PLOTS_OF_RUNS, "plot_base_run": 2, "plot_study": 2}
+    plots = {**PLOTS_OF_RUNS, "plot_base_run": 2, **PLOTS_OF_STUDIES}
     assert project.planned() == Counter({**plots, **ALWAYS})
 
 

@@ -21,7 +21,7 @@ rule curves:
     input:
         targets="<results>/heads/targets.json",
         steps=lambda wildcards: of_runs(CELLS_OF[wildcards.scope], "steps.parquet"),
-        heads=lambda wildcards: of_runs(CELLS_OF[wildcards.scope], "heads.parquet"),
+        head_scores=lambda wildcards: of_runs(CELLS_OF[wildcards.scope], "heads.parquet"),
     output:
         curves="<results>/{scope}/curves.parquet",
     log:
@@ -44,7 +44,7 @@ rule curves:
             --targets {input.targets:q} \
             --metrics {params.metrics:q} \
             --steps {input.steps:q} \
-            --head-scores {input.heads:q} \
+            --head-scores {input.head_scores:q} \
             --cells {params.cells:q} \
             --out {output.curves:q} \
             >{log:q} 2>&1
@@ -74,13 +74,13 @@ rule effects:
         mem_mb=table_memory,
         runtime=minutes(30),
     params:
-        evidence=as_json(CONFIG.evidence),
+        settings=as_json(CONFIG.evidence),
         code=fingerprint("evidence.effects"),
     shell:
         r"""
         python -m mda.steps.evidence.effects \
             --curves {input.curves:q} \
-            --settings {params.evidence:q} \
+            --settings {params.settings:q} \
             --out {output.effects:q} \
             --out-outcomes {output.outcomes:q} \
             >{log:q} 2>&1

@@ -1,10 +1,19 @@
-# Figures.
+# Figures of every target.
 # In:  the tables of all stages above.
 # Out: figures/{name}[/{target}].png for the report and .pdf for papers, and
 #      figures/labels/{target}.csv, the numbers of that figure.
 
-MAIN_PERCENT = design.percent(CONFIG.main_fraction)
 PALETTE = as_json(CONFIG.figures.palette)
+
+
+def figure_of_target(name, category, title):
+    """The PNG of a figure of each target, as the report shows it; its caption has the same name."""
+    return report(
+        f"<results>/figures/{name}/{{target}}.png",
+        category=category,
+        caption=f"../report/{name}.rst",
+        labels={"figure": title, "target": "{target}"},
+    )
 
 
 rule plot_base_run:
@@ -12,15 +21,10 @@ rule plot_base_run:
     input:
         targets="<results>/heads/targets.json",
         steps="<results>/base/steps.parquet",
-        heads="<results>/base/heads.parquet",
+        head_scores="<results>/base/heads.parquet",
         published=published_metrics("steps") + published_metrics("heads"),
     output:
-        png=report(
-            "<results>/figures/base_run/{target}.png",
-            category="Units",
-            caption="../report/base_run.rst",
-            labels={"figure": "base run", "target": "{target}"},
-        ),
+        png=figure_of_target("base_run", "Units", "base run"),
         pdf="<results>/figures/base_run/{target}.pdf",
     log:
         "<logs>/plot_base_run/{target}.log",
@@ -37,19 +41,19 @@ rule plot_base_run:
         metric=metric_of_target,
         palette=PALETTE,
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("report.plot_base_run"),
+        code=fingerprint("figures.base_run"),
     shell:
         r"""
-        python -m mda.steps.report.plot_base_run \
+        python -m mda.steps.figures.base_run \
             --targets {input.targets:q} \
             --steps {input.steps:q} \
-            --head-scores {input.heads:q} \
+            --head-scores {input.head_scores:q} \
             --published {input.published:q} \
             --window {params.window:q} \
             --metric {params.metric:q} \
             --palette {params.palette:q} \
             --target {wildcards.target:q} \
-            --dpi {params.dpi} \
+            --dpi {params.dpi:q} \
             --out {output.png:q} {output.pdf:q} \
             >{log:q} 2>&1
         """
@@ -60,12 +64,7 @@ rule plot_emergence:
     input:
         curves="<results>/tables/curves.parquet",
     output:
-        png=report(
-            "<results>/figures/emergence/{target}.png",
-            category="Evidence",
-            caption="../report/emergence.rst",
-            labels={"figure": "emergence", "target": "{target}"},
-        ),
+        png=figure_of_target("emergence", "Evidence", "emergence"),
         pdf="<results>/figures/emergence/{target}.pdf",
     log:
         "<logs>/plot_emergence/{target}.log",
@@ -82,16 +81,16 @@ rule plot_emergence:
         threshold=CONFIG.evidence.threshold,
         palette=PALETTE,
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("report.plot_emergence"),
+        code=fingerprint("figures.emergence"),
     shell:
         r"""
-        python -m mda.steps.report.plot_emergence \
+        python -m mda.steps.figures.emergence \
             --curves {input.curves:q} \
             --metric {params.metric:q} \
             --threshold {params.threshold:q} \
             --palette {params.palette:q} \
             --target {wildcards.target:q} \
-            --dpi {params.dpi} \
+            --dpi {params.dpi:q} \
             --out {output.png:q} {output.pdf:q} \
             >{log:q} 2>&1
         """
@@ -102,12 +101,7 @@ rule plot_effects:
     input:
         effects="<results>/tables/effects.csv",
     output:
-        png=report(
-            "<results>/figures/effects/{target}.png",
-            category="Evidence",
-            caption="../report/effects.rst",
-            labels={"figure": "effects", "target": "{target}"},
-        ),
+        png=figure_of_target("effects", "Evidence", "effects"),
         pdf="<results>/figures/effects/{target}.pdf",
     log:
         "<logs>/plot_effects/{target}.log",
@@ -122,14 +116,14 @@ rule plot_effects:
     params:
         palette=PALETTE,
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("report.plot_effects"),
+        code=fingerprint("figures.effects"),
     shell:
         r"""
-        python -m mda.steps.report.plot_effects \
+        python -m mda.steps.figures.effects \
             --effects {input.effects:q} \
             --palette {params.palette:q} \
             --target {wildcards.target:q} \
-            --dpi {params.dpi} \
+            --dpi {params.dpi:q} \
             --out {output.png:q} {output.pdf:q} \
             >{log:q} 2>&1
         """
@@ -140,12 +134,7 @@ rule plot_icl:
     input:
         curves="<results>/tables/curves.parquet",
     output:
-        png=report(
-            "<results>/figures/icl/{target}.png",
-            category="Evidence",
-            caption="../report/icl.rst",
-            labels={"figure": "ICL coupling", "target": "{target}"},
-        ),
+        png=figure_of_target("icl", "Evidence", "ICL coupling"),
         pdf="<results>/figures/icl/{target}.pdf",
     log:
         "<logs>/plot_icl/{target}.log",
@@ -161,15 +150,15 @@ rule plot_icl:
         metric=metric_of_target,
         palette=PALETTE,
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("report.plot_icl"),
+        code=fingerprint("figures.icl"),
     shell:
         r"""
-        python -m mda.steps.report.plot_icl \
+        python -m mda.steps.figures.icl \
             --curves {input.curves:q} \
             --metric {params.metric:q} \
             --palette {params.palette:q} \
             --target {wildcards.target:q} \
-            --dpi {params.dpi} \
+            --dpi {params.dpi:q} \
             --out {output.png:q} {output.pdf:q} \
             >{log:q} 2>&1
         """
@@ -180,12 +169,7 @@ rule plot_influence:
     input:
         scores="<results>/scores/scores.parquet",
     output:
-        png=report(
-            "<results>/figures/influence/{target}.png",
-            category="Attribution",
-            caption="../report/influence.rst",
-            labels={"figure": "influence", "target": "{target}"},
-        ),
+        png=figure_of_target("influence", "Attribution", "influence"),
         pdf="<results>/figures/influence/{target}.pdf",
     log:
         "<logs>/plot_influence/{target}.log",
@@ -199,13 +183,13 @@ rule plot_influence:
         runtime=minutes(30),
     params:
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("report.plot_influence"),
+        code=fingerprint("figures.influence"),
     shell:
         r"""
-        python -m mda.steps.report.plot_influence \
+        python -m mda.steps.figures.influence \
             --scores {input.scores:q} \
             --target {wildcards.target:q} \
-            --dpi {params.dpi} \
+            --dpi {params.dpi:q} \
             --out {output.png:q} {output.pdf:q} \
             >{log:q} 2>&1
         """
@@ -218,12 +202,7 @@ rule plot_labels:
         train_rows="<results>/tokens/train.rows.parquet",
         selections=selections_of_target,
     output:
-        png=report(
-            "<results>/figures/labels/{target}.png",
-            category="Attribution",
-            caption="../report/labels.rst",
-            labels={"figure": "labels", "target": "{target}"},
-        ),
+        png=figure_of_target("labels", "Attribution", "labels"),
         pdf="<results>/figures/labels/{target}.pdf",
         table="<results>/figures/labels/{target}.csv",
     log:
@@ -240,17 +219,17 @@ rule plot_labels:
         names=lambda wildcards: as_json(design.shown_selections(CONFIG, wildcards.target)),
         window=as_json(CONFIG.run.window),
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("report.plot_labels"),
+        code=fingerprint("figures.labels"),
     shell:
         r"""
-        python -m mda.steps.report.plot_labels \
+        python -m mda.steps.figures.labels \
             --schedule {input.schedule:q} \
             --train-rows {input.train_rows:q} \
             --selections {input.selections:q} \
             --names {params.names:q} \
             --window {params.window:q} \
             --target {wildcards.target:q} \
-            --dpi {params.dpi} \
+            --dpi {params.dpi:q} \
             --out {output.png:q} {output.pdf:q} \
             --out-table {output.table:q} \
             >{log:q} 2>&1
@@ -260,16 +239,11 @@ rule plot_labels:
 rule plot_samples:
     """Draw the top samples with their repeated spans marked."""
     input:
-        selection=f"<results>/selections/influence-{{target}}/top-{MAIN_PERCENT}.parquet",
+        selection=f"<results>/selections/influence-{{target}}/top-{design.percent(CONFIG.main_fraction)}.parquet",
         train="<results>/tokens/train.npy",
         tokenizer="<results>/tokens/tokenizer.json",
     output:
-        png=report(
-            "<results>/figures/samples/{target}.png",
-            category="Attribution",
-            caption="../report/samples.rst",
-            labels={"figure": "top samples", "target": "{target}"},
-        ),
+        png=figure_of_target("samples", "Attribution", "top samples"),
         pdf="<results>/figures/samples/{target}.pdf",
     log:
         "<logs>/plot_samples/{target}.log",
@@ -286,18 +260,18 @@ rule plot_samples:
         samples=CONFIG.figures.top_samples,
         length=CONFIG.figures.sample_tokens,
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("report.plot_samples"),
+        code=fingerprint("figures.top_samples"),
     shell:
         r"""
-        python -m mda.steps.report.plot_samples \
+        python -m mda.steps.figures.top_samples \
             --selection {input.selection:q} \
             --train {input.train:q} \
             --tokenizer {input.tokenizer:q} \
             --shortest {params.shortest:q} \
             --samples {params.samples:q} \
-            --length {params.length} \
+            --length {params.length:q} \
             --target {wildcards.target:q} \
-            --dpi {params.dpi} \
+            --dpi {params.dpi:q} \
             --out {output.png:q} {output.pdf:q} \
             >{log:q} 2>&1
         """
@@ -327,52 +301,12 @@ rule plot_heads:
         runtime=minutes(30),
     params:
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("report.plot_heads"),
+        code=fingerprint("figures.heads"),
     shell:
         r"""
-        python -m mda.steps.report.plot_heads \
+        python -m mda.steps.figures.heads \
             --scores {input.scores:q} \
-            --dpi {params.dpi} \
-            --out {output.png:q} {output.pdf:q} \
-            >{log:q} 2>&1
-        """
-
-
-rule plot_study:
-    """Draw a study from its table."""
-    input:
-        table="<results>/evidence/{study}.csv",
-    output:
-        png=report(
-            "<results>/figures/evidence/{study}.png",
-            category="Studies",
-            caption="../report/study.rst",
-            labels={"figure": "{study}", "target": "all"},
-        ),
-        pdf="<results>/figures/evidence/{study}.pdf",
-    log:
-        "<logs>/plot_study/{study}.log",
-    benchmark:
-        "<benchmarks>/plot_study/{study}.jsonl"
-    wildcard_constraints:
-        study="|".join(study_figures()),
-    localrule: True
-    conda:
-        "../../envs/mda.yaml"
-    resources:
-        mem_mb=table_memory,
-        runtime=minutes(30),
-    params:
-        palette=PALETTE,
-        dpi=CONFIG.figures.dpi,
-        code=fingerprint("report.plot_study"),
-    shell:
-        r"""
-        python -m mda.steps.report.plot_study \
-            --table {input.table:q} \
-            --study {wildcards.study:q} \
-            --palette {params.palette:q} \
-            --dpi {params.dpi} \
+            --dpi {params.dpi:q} \
             --out {output.png:q} {output.pdf:q} \
             >{log:q} 2>&1
         """

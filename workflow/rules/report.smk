@@ -1,53 +1,96 @@
 # The report.
-# In:  all tables and figures above; their captions.
-# Out: {scope}/findings.csv, each claim with its verdict, of the configured interventions (tables) and of
-#      the studies (evidence); report.html, what `snakemake` shows, and evidence.html, what
-#      `snakemake evidence` does: each one file to send.
+# In:  the findings, tables and figures above, and their captions; the influence of every token; the benchmarks and
+#      logs of all jobs.
+# Out: samples/index.html, a page to look at the samples, which needs no other file; report.html, what `snakemake`
+#      shows, and evidence.html, what `snakemake evidence` does: each one file to send; benchmarks/usage.csv, a line
+#      a rule: jobs, times, memory, GPU memory.
+
+from snakemake.io import get_flag_value
+
+# The page's own, and what it includes.
+BROWSER_TEMPLATES = [beside("workflow/report/samples.html.j2"), beside("workflow/report/page.html.j2")]
 
 
-rule findings:
-    """Judge every published finding by the tables."""
+rule sample_browser:
+    """Write the page to look at the samples of highest and lowest influence."""
     input:
-        tables=tables_to_judge,
-        scores="<results>/scores/scores.parquet",
+        tokens="<results>/samples/tokens.parquet",
+        targets="<results>/heads/targets.json",
     output:
-        findings=report(
-            "<results>/{scope}/findings.csv",
-            category="Findings",
-            caption="../report/findings.rst",
-            labels={"figure": "findings", "target": "all"},
+        page=report(
+            "<results>/samples/index.html",
+            category="Samples",
+            caption="../report/sample_browser.rst",
+            labels={"figure": "sample browser", "target": "all"},
         ),
     log:
-        "<logs>/findings/{scope}.log",
+        "<logs>/sample_browser.log",
     benchmark:
-        "<benchmarks>/findings/{scope}.jsonl"
+        "<benchmarks>/sample_browser.jsonl"
     localrule: True
     conda:
         "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
-        runtime=minutes(10),
+        runtime=minutes(30),
     params:
-        targets=as_json([target.name for target in CONFIG.targets]),
-        fraction=MAIN_FRACTION,
-        confidence=CONFIG.evidence.confidence,
-        start=CONFIG.run.window.origin,
-        shuffled=as_json(CONFIG.run.order_seed is not None),
-        code=fingerprint("evidence.findings"),
+        templates=BROWSER_TEMPLATES,
+        content=content_of(BROWSER_TEMPLATES),
+        experiment=as_json(CONFIG.experiment),
+        checkpoint=CONFIG.attribution.checkpoint,
+        strategy=CONFIG.attribution.fit.strategy,
+        code=fingerprint("report.sample_browser"),
     shell:
         r"""
-        python -m mda.steps.evidence.findings \
-            --tables {input.tables:q} \
-            --scores {input.scores:q} \
-            --targets {params.targets:q} \
-            --fraction {params.fraction} \
-            --confidence {params.confidence} \
-            --start {params.start} \
-            --scope {wildcards.scope:q} \
-            --shuffled {params.shuffled} \
-            --out {output.findings:q} \
+        python -m mda.steps.report.sample_browser \
+            --tokens {input.tokens:q} \
+            --targets {input.targets:q} \
+            --templates {params.templates:q} \
+            --experiment {params.experiment:q} \
+            --checkpoint {params.checkpoint:q} \
+            --strategy {params.strategy:q} \
+            --out {output.page:q} \
             >{log:q} 2>&1
         """
+
+
+def scope_of(page):
+    """The folder of a page's effects and findings."""
+    return "evidence" if page == "evidence" else "tables"
+
+
+def shown_on_page(wildcards):
+    """The figures and tables of a page, in its order."""
+    scope = scope_of(wildcards.page)
+    return [
+        *figures(),
+        f"<results>/{scope}/effects.csv",
+        "<results>/samples/index.html",
+        *study_figures(scope),
+        *study_tables(scope),
+    ]
+
+
+def marked_for_report(paths):
+    """What `report(...)` says in the rules about each of these files."""
+    found = []
+    for path in paths:
+        for maker in workflow.rules:
+            for output in maker.output:
+                mark, match = get_flag_value(output, "report"), output.match(path)
+                if mark is not None and match:
+                    named = match.groupdict()
+                    found.append(
+                        {
+                            "path": path,
+                            "rule": maker.name,
+                            "category": mark.category,
+                            "labels": {key: text.format(**named) for key, text in mark.labels.items()},
+                            "caption": os.path.relpath(mark.caption.get_path_or_uri(secret_free=True)),
+                            "wildcards": named,
+                        }
+                    )
+    return found
 
 
 # The page's own, what it includes, and the captions.
@@ -55,13 +98,14 @@ REPORT_TEMPLATES = [
     beside("workflow/report/report.html.j2"),
     beside("workflow/report/page.html.j2"),
     *sorted(map(str, Path(beside("workflow/report")).glob("*.rst"))),
+    *sorted(map(str, Path(beside("workflow/mda/studies")).glob("*/*.rst"))),
 ]
 
 
 rule report:
     """Write the page to send: findings with their verdicts, then every figure and table."""
     input:
-        findings=findings_of_page,
+        findings=lambda wildcards: f"<results>/{scope_of(wildcards.page)}/findings.csv",
         configuration="<results>/config.yaml",
         targets="<results>/heads/targets.json",
         shown=shown_on_page,
@@ -95,5 +139,34 @@ rule report:
             --items {params.shown:q} \
             --complete {params.complete} \
             --out {output.page:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule usage:
+    """Collect what all jobs used, at the end of a run."""
+    input:
+        "<results>/tables/effects.csv",
+        figures(),
+    output:
+        table="<results>/benchmarks/usage.csv",
+    log:
+        "<logs>/usage.log",
+    localrule: True
+    conda:
+        "../../envs/mda.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=minutes(10),
+    params:
+        benchmarks=lambda wildcards, output: str(Path(output.table).parent),
+        logs=f"{CONFIG.results}/logs",
+        code=fingerprint("report.usage"),
+    shell:
+        r"""
+        python -m mda.steps.report.usage \
+            --benchmarks {params.benchmarks:q} \
+            --logs {params.logs:q} \
+            --out {output.table:q} \
             >{log:q} 2>&1
         """

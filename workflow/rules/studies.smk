@@ -1,111 +1,188 @@
-# Studies: what `snakemake evidence` adds.
-# In:  scores and their variants, the runs that the studies compare, finished experiments on corpora
-#      made for it.
-# Out: evidence/{study}.csv, a table a study; evidence/exact.csv, the exact curvature of small models.
+# Studies: what `snakemake evidence` adds, a rule and a file in `studies/` each.
+# In:  scores and their variants, the runs that the studies compare, finished experiments on corpora made for it.
+# Out: evidence/{study}.csv, a table a study; figures/evidence/{study}.png for the report and .pdf for papers;
+#      {scope}/findings.csv, each claim with its verdict, of the configured interventions (tables) and of the
+#      studies (evidence).
+#
+# The arithmetic, figure, caption and findings of a study are in workflow/mda/studies/{study}.
+
+STUDIES = CONFIG.studies
+# The units of the study of specificity have an attribution of their own.
+OTHER_UNITS = variants.place(variants.OTHER_UNITS)
 
 
-wildcard_constraints:
-    study="|".join(STUDY_TABLES),
+def inserts():
+    """Whether samples are inserted anywhere: in this experiment, or in one that has its motifs."""
+    kinds = {cell.intervention for cell in design.study_cells(CONFIG)}
+    return bool({"augment", "duplicate"} & kinds or STUDIES.at_once or STUDIES.larger)
 
 
-rule study:
-    """Make the table of a study."""
+# Study -> whether it is configured, in the order of the report.
+CONFIGURED = {
+    "coupling": True,
+    "enrichment": True,
+    "tail": True,
+    "stream": True,
+    "augmentation": inserts(),
+    "dose": STUDIES.dose is not None,
+    "agreement": bool(variants.names(CONFIG)),
+    "controls": STUDIES.controls is not None,
+    "overlap": STUDIES.specificity is not None,
+    "crossed": STUDIES.specificity is not None,
+    "datamodel": STUDIES.datamodel is not None,
+    "placebo": STUDIES.datamodel is not None,
+    "recovery": STUDIES.validity is not None,
+    "null": STUDIES.validity is not None and STUDIES.validity.none is not None,
+    "replication": bool(STUDIES.replications),
+    "exact": STUDIES.curvature is not None and STUDIES.curvature.exact is not None,
+}
+# Of what `snakemake` makes anyway; the others ask for more.
+PLAIN_STUDIES = ["enrichment", "tail", "stream"]
+# Study -> what it reads of other experiments. Such files are no inputs: they count by content, see
+# mda.runtime.external_files.
+OTHER_RESULTS = {}
+
+
+def studies_of(scope):
+    """The studies of a folder of effects: all that are configured, or the plain ones."""
+    return [
+        study for study in CONFIGURED if CONFIGURED[study] and (scope == "evidence" or study in PLAIN_STUDIES)
+    ]
+
+
+def has(study, part):
+    """Whether a study has a `figure` or a `finding`."""
+    return (SOURCE / "workflow" / "mda" / "studies" / study / f"{part}.py").is_file()
+
+
+def study_table(study, caption="../../report/study_table.rst"):
+    """The table of a study, as the report shows it."""
+    return report(
+        f"<results>/evidence/{study}.csv",
+        category="Studies",
+        caption=caption,
+        labels={"figure": f"{study} (table)", "target": "all"},
+    )
+
+
+def not_run(*studies):
+    """What is missing of the other experiments that studies read: as an input it is named."""
+    return [path for study in studies for path in OTHER_RESULTS.get(study, []) if not Path(path).exists()]
+
+
+def variant_scores(names):
+    """Tables of scores of variants of the attribution."""
+    return [f"<results>/{variants.place(name)}scores/scores.parquet" for name in names]
+
+
+for study in studies_of("evidence"):
+
+    include: f"studies/{study}.smk"
+
+
+def study_tables(scope):
+    """The tables of the studies."""
+    return [f"<results>/evidence/{study}.csv" for study in studies_of(scope)]
+
+
+def study_figures(scope):
+    """The figures of the studies that have one."""
+    return [f"<results>/figures/evidence/{study}.png" for study in studies_of(scope) if has(study, "figure")]
+
+
+def tables_to_judge(wildcards):
+    """The tables that findings are judged by."""
+    judged = [study for study in studies_of(wildcards.scope) if has(study, "finding")]
+    return [f"<results>/{wildcards.scope}/effects.csv"] + [
+        f"<results>/evidence/{study}.csv" for study in judged
+    ]
+
+
+DRAWN = [study for study in studies_of("evidence") if has(study, "figure")]
+
+for study in DRAWN:
+
+    rule:
+        """Draw a study from its table."""
+        name:
+            f"plot_study_{study}"
+        input:
+            table=f"<results>/evidence/{study}.csv",
+        output:
+            png=report(
+                f"<results>/figures/evidence/{study}.png",
+                category="Studies",
+                caption=f"../mda/studies/{study}/caption.rst",
+                labels={"figure": study, "target": "all"},
+            ),
+            pdf=f"<results>/figures/evidence/{study}.pdf",
+        log:
+            f"<logs>/plot_study_{study}.log",
+        benchmark:
+            f"<benchmarks>/plot_study_{study}.jsonl"
+        localrule: True
+        conda:
+            "../../envs/mda.yaml"
+        resources:
+            mem_mb=table_memory,
+            runtime=minutes(30),
+        params:
+            study=study,
+            palette=PALETTE,
+            dpi=CONFIG.figures.dpi,
+            code=fingerprint("studies.figure"),
+        shell:
+            r"""
+            python -m mda.steps.studies.figure \
+                --table {input.table:q} \
+                --study {params.study:q} \
+                --palette {params.palette:q} \
+                --dpi {params.dpi:q} \
+                --out {output.png:q} {output.pdf:q} \
+                >{log:q} 2>&1
+            """
+
+
+rule findings:
+    """Judge every published finding by the tables."""
     input:
-        unpack(inputs_of_study),
+        tables=tables_to_judge,
+        scores="<results>/scores/scores.parquet",
     output:
-        table=report(
-            "<results>/evidence/{study}.csv",
-            category="Studies",
-            caption="../report/study_table.rst",
-            labels={"figure": "{study} (table)", "target": "all"},
+        findings=report(
+            "<results>/{scope}/findings.csv",
+            category="Findings",
+            caption="../report/findings.rst",
+            labels={"figure": "findings", "target": "all"},
         ),
     log:
-        "<logs>/study/{study}.log",
+        "<logs>/findings/{scope}.log",
     benchmark:
-        "<benchmarks>/study/{study}.jsonl"
+        "<benchmarks>/findings/{scope}.jsonl"
     localrule: True
     conda:
         "../../envs/mda.yaml"
     resources:
         mem_mb=table_memory,
-        runtime=minutes(60),
+        runtime=minutes(10),
     params:
-        arguments=arguments_of_study,
-        others=content_of_others,
-        code=lambda wildcards: fingerprints.fingerprint(f"evidence.study_{wildcards.study}"),
-    shell:
-        r"""
-        python -m mda.steps.evidence.study_{wildcards.study} \
-            {params.arguments} \
-            --out {output.table:q} \
-            >{log:q} 2>&1
-        """
-
-
-rule exact:
-    """Hold approximate curvatures against the exact one of the same blocks."""
-    input:
-        checkpoints="<results>/base/checkpoints",
-        tokenizer="<results>/tokens/tokenizer.json",
-        train="<results>/tokens/train.npy",
-        schedule="<results>/schedules/order.parquet",
-        targets="<results>/heads/targets.json",
-        scores=lambda wildcards: variant_scores([None, *variants.strategies(CONFIG)]),
-    output:
-        table=report(
-            "<results>/evidence/exact.csv",
-            category="Studies",
-            caption="../report/study_table.rst",
-            labels={"figure": "exact (table)", "target": "all"},
-        ),
-    log:
-        "<logs>/exact.log",
-    benchmark:
-        "<benchmarks>/exact.jsonl"
-    conda:
-        "../../envs/mda.yaml"
-    threads: 1
-    resources:
-        gpu=1,
-        mem_mb=torch_memory,
-        runtime=minutes(240),
-    params:
-        checkpoint=f"{CONFIG.results}/base/checkpoints/step-{CONFIG.attribution.checkpoint:06d}",
-        curvatures=as_json(
-            [CONFIG.attribution.fit.strategy]
-            + [name.removeprefix("strategy-") for name in variants.strategies(CONFIG)]
-        ),
-        targets=as_json(CONFIG.targets),
-        probes=as_json(CONFIG.probes_of(CONFIG.targets)),
-        fit=as_json(CONFIG.attribution.fit),
-        settings=as_json(None if STUDIES.curvature is None else STUDIES.curvature.exact),
-        numerics=as_json(CONFIG.numerics.of_attribution()),
-        damping=CONFIG.attribution.damping,
-        floor=as_json(CONFIG.attribution.floor),
-        steps=as_json(CONFIG.scored),
+        targets=as_json([target.name for target in CONFIG.targets]),
+        fraction=CONFIG.main_fraction,
         confidence=CONFIG.evidence.confidence,
-        probe_files=CONFIG.probe_files(),
-        code=fingerprint("evidence.exact", CONFIG.probe_files()),
+        start=CONFIG.run.window.origin,
+        shuffled=as_json(CONFIG.run.order_seed is not None),
+        code=fingerprint("studies.findings"),
     shell:
         r"""
-        python -m mda.steps.launch {resources.gpu} mda.steps.evidence.exact \
-            --checkpoint {params.checkpoint:q} \
-            --tokenizer {input.tokenizer:q} \
-            --train {input.train:q} \
-            --schedule {input.schedule:q} \
-            --targets {input.targets:q} \
+        python -m mda.steps.studies.findings \
+            --tables {input.tables:q} \
             --scores {input.scores:q} \
-            --curvatures {params.curvatures:q} \
-            --target-settings {params.targets:q} \
-            --probe-settings {params.probes:q} \
-            --probe-files {params.probe_files:q} \
-            --fit {params.fit:q} \
-            --settings {params.settings:q} \
-            --numerics {params.numerics:q} \
-            --damping {params.damping} \
-            --floor {params.floor} \
-            --steps {params.steps:q} \
-            --confidence {params.confidence} \
-            --out {output.table:q} \
+            --targets {params.targets:q} \
+            --fraction {params.fraction:q} \
+            --confidence {params.confidence:q} \
+            --start {params.start:q} \
+            --scope {wildcards.scope:q} \
+            --shuffled {params.shuffled} \
+            --out {output.findings:q} \
             >{log:q} 2>&1
         """

@@ -118,3 +118,13 @@ def test_proportions_cover():
     generator = np.random.default_rng(3)
     found = [statistics.proportion(int(generator.binomial(40, 0.1)), 40, 0.95) for _ in range(RUNS)]
     assert 0.93 < np.mean([share.low <= 0.1 <= share.high for share in found]) < 0.985
+
+
+def test_many_tests_at_once_are_those_of_one_after_the_other():
+    differences = np.vstack(
+        [np.random.default_rng(0).normal(1, 2, (20, 4)), np.full((1, 4), 3.0), np.zeros((1, 4))]
+    )
+    one_by_one = [statistics.paired_difference(row, np.zeros(4), 0.95).p_value for row in differences]
+    found = statistics.paired_p_values(differences)
+    assert np.isnan(found[20:]).all()
+    np.testing.assert_allclose(found[:20], one_by_one[:20])

@@ -15,9 +15,11 @@ from project import ROOT
 import summary
 from mda.config.corpus_sections import Corpus
 from mda.corpus import sources
-from mda.report import plots, study_plots
+from mda.figures import influence, style, top_samples
+from mda.figures import labels as labels_figure
 from mda.runtime import cli, errors, files
 from mda.runtime.errors import UserError
+from mda.studies import figures
 
 # Mathtext, a legend's underscore, markup, a formula, format strings, a terminal, lines, not ASCII.
 HOSTILE = "_=1+$\\frac{x$ {x} %s <b>&amp; `id` \x1b[31mrot\r\nTürkçe 中文 \u202e"
@@ -32,8 +34,8 @@ def scores(labels):
 
 
 def test_a_label_is_shown_on_one_line_and_not_too_long():
-    assert plots.shown(HOSTILE) == SHOWN
-    assert len(SHOWN) == plots.LABEL_LETTERS
+    assert style.shown(HOSTILE) == SHOWN
+    assert len(SHOWN) == style.LABEL_LETTERS
 
 
 def words_of(figure):
@@ -58,20 +60,20 @@ SHARES = pd.DataFrame({"label": [HOSTILE] * 2, "selection": ["all", "random"], "
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda: plots.influence_distribution(scores([HOSTILE, "b", "$x$"])),
-        lambda: plots.label_shares(SHARES, "unit"),
-        lambda: plots.top_samples([SAMPLE], "unit"),
-        lambda: study_plots.draw("enrichment", enrichment([HOSTILE]), PALETTE),
+        lambda: influence.draw(scores([HOSTILE, "b", "$x$"])),
+        lambda: labels_figure.draw(SHARES, "unit"),
+        lambda: top_samples.draw([SAMPLE], "unit"),
+        lambda: figures.draw("enrichment", enrichment([HOSTILE]), PALETTE),
     ],
 )
 def test_every_figure_with_users_words_shows_them_as_they_are(tmp_path, draw):
     figure = draw()
     assert any(SHOWN in words for words in words_of(figure))
-    plots.save(figure, [tmp_path / "figure.png", tmp_path / "figure.pdf"], 30)
+    style.save(figure, [tmp_path / "figure.png", tmp_path / "figure.pdf"], 30)
 
 
 def test_a_label_that_begins_with_an_underscore_is_in_the_legend():
-    figure = plots.influence_distribution(scores(["_hidden", "b", "_hidden"]))
+    figure = influence.draw(scores(["_hidden", "b", "_hidden"]))
     legend = figure.axes[0].get_legend()
     assert {text.get_text() for text in legend.get_texts()} == {"_hidden", "b"}
 
@@ -80,7 +82,7 @@ def test_figures_do_not_depend_on_the_users_style(tmp_path):
     """A matplotlibrc in the working folder, or in the home."""
     (tmp_path / "matplotlibrc").write_text("axes.facecolor: red\ntext.usetex: True\nfont.size: 30\n")
     code = (
-        "from mda.report import plots; r = plots.plt.rcParams;"
+        "from mda.figures import style; r = style.plt.rcParams;"
         "print(r['axes.facecolor'], r['text.usetex'], r['font.size'])"
     )
     done = subprocess.run(
@@ -107,7 +109,7 @@ def test_labels_and_names_come_back_from_tables_as_they_went(tmp_path, labels):
 
 def test_a_study_of_labels_that_look_like_nothing_is_drawn(tmp_path):
     enrichment(NOTHING).to_csv(tmp_path / "enrichment.csv", index=False)
-    figure = study_plots.draw("enrichment", files.read_csv(tmp_path / "enrichment.csv"), PALETTE)
+    figure = figures.draw("enrichment", files.read_csv(tmp_path / "enrichment.csv"), PALETTE)
     named = {label.get_text() for label in figure.axes[0].get_yticklabels()}
     assert named == set(NOTHING)
 

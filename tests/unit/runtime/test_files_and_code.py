@@ -60,14 +60,14 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path):
         "files.write_table(out, {'x': numpy.random.rand(9999)})",
         "files.write_text(out, 'x' * 9999)",
         "with files.whole(out) as part: save_file({'x': numpy.zeros(9999)}, part)",
-        "plots.save(plots.plt.figure(), [out.with_suffix('.png')], 200)",
+        "style.save(style.plt.figure(), [out.with_suffix('.png')], 200)",
     ],
 )
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path, write):
     program = f"""
 import numpy, pathlib
 from safetensors.numpy import save_file
-from mda.report import plots
+from mda.figures import style
 from mda.runtime import files
 from mda.runtime.errors import UserError
 out = pathlib.Path({str(tmp_path)!r}) / "out"
@@ -157,11 +157,6 @@ def test_a_step_has_one_name_in_all_rules():
 
 @pytest.mark.parametrize("step", STEPS)
 def test_every_step_has_a_rule_that_passes_its_fingerprint(step):
-    if "study_" in step:
-        # All have one rule, which knows them by name.
-        name, rules = step.removeprefix("evidence.study_"), "\n".join(SOURCES)
-        assert f'found["{name}"]' in rules or f'"{name}": (' in rules or f'"{name}"' in rules
-        return
     names = [name for name, named in NAMED if named == step]
     runs, passes = [f" mda.steps.{step} "], [f'code=fingerprint("{step}"']
     for name in names:
@@ -217,7 +212,7 @@ def test_an_edit_changes_the_steps_that_run_it_and_no_others(package):
     )
     after = all_fingerprints()
     assert {step for step in STEPS if before[step] != after[step]} == {
-        "attribution.scores", "evidence.exact", "attribution.token_influence",
+        "attribution.scores", "attribution.token_influence", "studies.exact",
     }  # fmt: skip
 
 
@@ -226,10 +221,11 @@ def test_an_edit_of_a_module_imported_by_an_imported_module_counts(package):
     edit(package / "interventions" / "repetition.py", "== 0", "== 1")
     after = all_fingerprints()
     changed = {step for step in STEPS if before[step] != after[step]}
-    # The tables of studies are of seconds; what is expensive does not change.
-    assert {step for step in changed if "study_" not in step} == {
-        "attribution.token_influence", "evidence.exact", "interventions.control_scores",
-        "interventions.motifs", "interventions.select", "interventions.synthesize", "report.plot_samples",
+    assert changed == {
+        "attribution.token_influence", "figures.top_samples", "interventions.control_scores",
+        "interventions.motifs", "interventions.select", "interventions.synthesize",
+        "studies.agreement", "studies.datamodel", "studies.enrichment", "studies.overlap", "studies.recovery",
+        "studies.tail",
     }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mda.config import sections
-from mda.evidence import effect_table
+from mda.evidence import csv_tables, effect_table
 from mda.runtime import cli, files
 
 
@@ -13,9 +13,8 @@ def estimate(curves: Path, settings: sections.Evidence, out: Path, out_outcomes:
     The columns are those of `mda.evidence.effect_table.effects` and `mda.evidence.effect_table.outcomes`.
     """
     table = effect_table.outcomes(files.read_table(curves).to_pandas(), settings.threshold)
-    files.write_text(out_outcomes, table.to_csv(index=False, float_format="%.6g"))
-    effects = effect_table.effects(table, settings.confidence)
-    files.write_text(out, effects.to_csv(index=False, float_format="%.6g"))
+    csv_tables.write(out_outcomes, table)
+    csv_tables.write(out, effect_table.effects(table, settings.confidence))
 
 
 if __name__ == "__main__":

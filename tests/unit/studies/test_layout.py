@@ -1,0 +1,83 @@
+"""Every study is whole: its folder, its step, its rule and its place among figures and findings."""
+
+import ast
+
+import jinja2
+import pytest
+import yaml
+from project import ROOT
+
+from mda.runtime import fingerprints
+from mda.studies import figures, findings
+
+WORKFLOW = ROOT / "workflow"
+FOLDERS = {path.parent.name: path.parent for path in (WORKFLOW / "mda" / "studies").glob("*/__init__.py")}
+
+
+def imported(path):
+    """The modules that a source imports, directly or not, those of the package followed."""
+    found, waiting = set(), [path]
+    while waiting:
+        for node in ast.walk(ast.parse(waiting.pop().read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            for name in set(names) - found:
+                found.add(name)
+                source = WORKFLOW.joinpath(*name.split(".")).with_suffix(".py")
+                if source.is_file():
+                    waiting.append(source)
+    return found
+
+
+@pytest.mark.parametrize("study", FOLDERS)
+def test_a_study_has_a_table_a_step_a_rule_and_a_caption(study):
+    assert (FOLDERS[study] / "table.py").is_file()
+    assert f"studies.{study}" in fingerprints.steps()
+    rule = (WORKFLOW / "rules" / "studies" / f"{study}.smk").read_text()
+    assert f"rule study_{study}:" in rule
+    # Where it is asked for, which is one place.
+    assert (WORKFLOW / "rules" / "studies.smk").read_text().count(f'    "{study}": ') == 1
+    caption = (FOLDERS[study] / "caption.rst").read_text()
+    assert f"``study_{study}``" in caption
+
+
+def test_rules_of_studies_are_those_of_folders():
+    assert {path.stem for path in (WORKFLOW / "rules" / "studies").glob("*.smk")} == set(FOLDERS)
+
+
+def test_every_figure_is_drawn():
+    assert set(figures.FIGURES) == {study for study in FOLDERS if (FOLDERS[study] / "figure.py").is_file()}
+
+
+def test_every_finding_is_judged_by_the_table_of_its_study():
+    judged = {one.table for one in (*findings.FINDINGS, *findings.VALIDITY)}
+    wanted = {study for study in FOLDERS if (FOLDERS[study] / "finding.py").is_file()}
+    assert judged == wanted | {"effects"}
+    rules = "\n".join(path.read_text() for path in (WORKFLOW / "rules").rglob("*.smk"))
+    assert all(f"rule {one.rule}:" in rules for one in (*findings.FINDINGS, *findings.VALIDITY))
+
+
+CAPTIONS = sorted((WORKFLOW / "mda" / "studies").glob("*/*.rst"))
+
+
+@pytest.mark.parametrize("path", CAPTIONS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_captions_can_be_filled_in(path):
+    """From the configuration alone."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    template = jinja2.Template(path.read_text(), undefined=jinja2.StrictUndefined)
+    assert "Intervals are 95 %" in template.render(snakemake={"config": config})
+
+
+@pytest.mark.parametrize("step", [*(f"studies.{study}" for study in FOLDERS), "studies.findings"])
+def test_tables_and_findings_do_not_depend_on_figures(step):
+    """So that a change of a figure makes no table again."""
+    assert "mda.evidence" in imported(fingerprints.step_file(step))
+    found = imported(fingerprints.step_file(step))
+    assert not {name for name in found if "matplotlib" in name or "figure" in name}
+
+
+def test_the_step_that_draws_depends_on_every_figure():
+    """What the test above looks for can be found."""
+    found = imported(fingerprints.step_file("studies.figure"))
+    assert {"matplotlib", *(f"mda.studies.{study}.figure" for study in figures.FIGURES)} <= found

@@ -1,0 +1,145 @@
+"""A published finding: the claim, how a table measures it, and the rule for the verdict.
+
+A verdict follows from a table by the rule in `verdict`, never by hand. The findings themselves are in
+`mda.evidence.intervention_findings` and in `finding.py` of each study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from mda.evidence import score_notes
+
+# Name of a table, its file without the ending, -> the table.
+Tables = Mapping[str, pd.DataFrame]
+Measure = Callable[[Tables, str, "Settings"], "Measured | None"]
+EFFECTS = "effects"
+REPRODUCED, NOT_REPRODUCED, NOT_TESTED = "reproduced", "not reproduced", "not tested here"
+YES, NO = "yes", "no"
+
+
+class Measured(NamedTuple):
+    """What one target's tables say of a finding.
+
+    Attributes:
+        value, low, high: the measure with its interval.
+        holds: whether the interval lies on the side that the finding claims; None if it cannot be said.
+        seeds: runs, or samples, behind it.
+        detectable: the smallest effect that would have been found four times out of five.
+        unit: of the value.
+        note: what else the reader needs.
+    """
+
+    value: float
+    low: float
+    high: float
+    holds: bool | None
+    seeds: int
+    unit: str
+    detectable: float = np.nan
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the measures need of the configuration.
+
+    Attributes:
+        start: the step at which branches begin.
+        scope: folder of the effects: `tables` (the configured interventions) or `evidence` (the studies).
+        shuffled: whether the base run reads the samples in random order.
+    """
+
+    fraction: float
+    confidence: float
+    start: int
+    scope: str
+    shuffled: bool
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A finding and how it is measured.
+
+    Attributes:
+        name: what it is called in `findings.csv`.
+        claim: one sentence.
+        published: what arXiv 2601.21996 gives, or '' for a question that it leaves open.
+        table: the table that the measure reads: `effects`, or the name of a study.
+        measure: (tables, target, settings) -> what was found, or None where the table has nothing of it.
+    """
+
+    name: str
+    claim: str
+    published: str
+    table: str
+    measure: Measure
+
+    @property
+    def rule(self) -> str:
+        """The rule that makes the table."""
+        return EFFECTS if self.table == EFFECTS else f"study_{self.table}"
+
+    def file(self, scope: str) -> str:
+        """The file of the table, in the folder of results."""
+        return f"{scope if self.table == EFFECTS else 'evidence'}/{self.table}.csv"
+
+
+def verdict(finding: Finding, found: Measured | None, formed: bool) -> str:
+    """The verdict on a finding for one target.
+
+    Reproduced (of open questions: yes) is what the interval, corrected for the number of tests where a
+    table has several, puts on the side of the claim. A unit that does not form in the base runs, or has
+    before, tests nothing.
+    """
+    if found is None or found.holds is None or not formed:
+        return NOT_TESTED
+    if finding.published:
+        return REPRODUCED if found.holds else NOT_REPRODUCED
+    return YES if found.holds else NO
+
+
+def judge(
+    asked: Sequence[tuple[str, Finding, bool]],
+    tables: Tables,
+    settings: Settings,
+    notes: Mapping[str, Sequence[str]],
+) -> pd.DataFrame:
+    """A line a target and finding: what is claimed, what was published, what was found, and the verdict.
+
+    Args:
+        asked: target, finding, and whether the target's unit forms (see `verdict`).
+        notes: target -> what its scores say of themselves (`mda.evidence.score_notes`). If they rank
+            nothing, nothing is tested.
+    """
+    lines = []
+    for target, finding, formed in asked:
+        found = finding.measure(tables, target, settings)
+        told = notes.get(target, [])
+        shown = found or Measured(np.nan, np.nan, np.nan, None, 0, "")
+        known = finding.table in tables
+        why = shown.note if formed else "the unit does not form in the window"
+        lines.append(
+            {
+                "target": target,
+                "finding": finding.name,
+                "claim": finding.claim,
+                "published": finding.published,
+                "verdict": verdict(finding, found, formed and not score_notes.rank_nothing(told)),
+                "value": shown.value,
+                "low": shown.low,
+                "high": shown.high,
+                "unit": shown.unit,
+                "runs": shown.seeds,
+                "detectable": shown.detectable,
+                "note": "; ".join(filter(None, [why, *told])),
+                "file": finding.file(settings.scope) if known else "",
+                "rule": finding.rule if known else "",
+            }
+        )
+    return pd.DataFrame(lines)

@@ -1,0 +1,137 @@
+"""Findings that the table of effects answers: what removing, duplicating and imitating samples does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from mda.evidence import planned_tests, statistics
+from mda.evidence.finding import EFFECTS, Finding, Measure, Measured, Settings, Tables
+from mda.evidence.table_lines import all_the_same, cell, first, measured
+
+
+def forms(tables: Tables, target: str, start: int) -> bool:
+    """Whether the unit forms in most base runs, and has not formed before them."""
+    base = cell(tables, target, "formation_step", "base", "none", 0.0)
+    return base is not None and bool(base["formed"] >= 0.5 and base["mean"] > start)
+
+
+def effect(name: str) -> Measure:
+    """A planned test: the intervention moves its outcome against the same at random, as is claimed."""
+
+    def measure(tables: Tables, target: str, settings: Settings) -> Measured | None:
+        lines = {}
+        own = f"influence-{target}"
+        for other, test in planned_tests.TESTS.items():
+            line = first(tables, target, test.outcome, test.kinds, own, settings.fraction)
+            if line is not None and not np.isnan(line["to_random"]):
+                lines[other] = line
+        if name not in lines:
+            return None
+        found = planned_measure(name, lines, "seeds", settings)
+        if planned_tests.TESTS[name].outcome != "score_area":
+            return found
+        last = first(tables, target, "score_final", planned_tests.TESTS[name].kinds, own, settings.fraction)
+        return found._replace(note=found.note + at_the_end(last))
+
+    return measure
+
+
+def at_the_end(line: pd.Series | None) -> str:
+    """What is left of an effect, by the line of the metric at the end."""
+    if line is None or np.isnan(line["to_random_low"]):
+        return ""
+    ends = [line[f"to_random{end}"] for end in ("", "_low", "_high")]
+    return "; at the end of the window {:+.3f} [{:+.3f}, {:+.3f}]".format(*ends)
+
+
+def planned_measure(name: str, lines: Mapping[str, pd.Series], number: str, settings: Settings) -> Measured:
+    """A planned test among those of its table, each with its p-value; the column `number` has its size."""
+    line, test = lines[name], planned_tests.TESTS[name]
+    tests = {
+        key: np.nan if all_the_same(other, "to_random") else other["to_random_p"]
+        for key, other in lines.items()
+    }
+    corrected = planned_tests.corrected(tests)
+    if name not in corrected:
+        return measured(line, "to_random", None, line[number], test.unit)
+    alpha = 1 - settings.confidence
+    holds = bool(test.sign * line["to_random"] > 0 and corrected[name] < alpha)
+    # What the strictest of the corrected tests can see.
+    shifts = [
+        statistics.detectable_shift(int(line[number]), 1 - level) for level in (alpha / len(corrected), alpha)
+    ]
+    detectable = line["to_random_detectable"] * shifts[0] / shifts[1]
+    note = f"p {tests[name]:.2g}, of {len(corrected)} planned tests {corrected[name]:.2g}"
+    return measured(line, "to_random", holds, line[number], test.unit, detectable, note)
+
+
+def as_the_base(kinds: Sequence[str], selection: str) -> Measure:
+    """Equivalence: the unit forms when the base's does, to within half of the least effect of its removal.
+
+    Where removal is not known to have an effect there is nothing to be equivalent to, and an interval that
+    has both sides of the margin tells nothing.
+
+    Args:
+        kinds: of the intervention; of several that there are it is the one that moves the unit most.
+        selection: with `{target}` in the place of the target.
+    """
+
+    def measure(tables: Tables, target: str, settings: Settings) -> Measured | None:
+        removal = planned_tests.TESTS["removal"]
+        place = (tables, target, removal.outcome)
+        cells = [cell(*place, kind, selection.format(target=target), settings.fraction) for kind in kinds]
+        found = [one for one in cells if one is not None and not np.isnan(one["to_base_low"])]
+        line = max(found, key=lambda one: abs(one["to_base"]), default=None)
+        own = first(*place, removal.kinds, f"influence-{target}", settings.fraction)
+        if line is None or own is None:
+            return None
+        margin = own["to_base_low"] / 2
+        effective = effect("removal")(tables, target, settings)
+        if effective is None or not effective.holds or margin <= 0:
+            holds, note = None, "asks for an effect of removal to hold it against"
+        else:
+            holds, note = _within(line, "to_base", margin)
+            note = f"{KINDS[line['intervention']]}to within {margin:.3g} steps, {note}"
+        return measured(line, "to_base", holds, line["seeds"], "steps", line["to_base_detectable"], note)
+
+    return measure
+
+
+# How a removal at random was done: where both were, it matters.
+KINDS = {"replace": "others in their places; ", "mask": "masked; ", "swap": ""}
+
+
+def _within(line: pd.Series, name: str, margin: float) -> tuple[bool | None, str]:
+    """Whether an interval is within a margin of zero (yes), has all but it (no), or has both (not told)."""
+    low, high = line[f"{name}_low"], line[f"{name}_high"]
+    note = "half of the least effect of removal"
+    if -margin < low and high < margin:
+        return True, note
+    if low > 0 or high < 0:
+        return False, note
+    return None, f"{note}; too few runs to tell"
+
+
+REMOVAL = Finding(
+    "removal", "Removing the top samples by influence delays the unit, against removal at random",
+    "delays or suppresses the head, at 10 % of the window or less", EFFECTS, effect("removal"),
+)  # fmt: skip
+DUPLICATION = Finding(
+    "duplication", "Duplicating them hastens it, against duplication at random", "accelerates", EFFECTS,
+    effect("duplication"),
+)  # fmt: skip
+RANDOM_REMOVAL = Finding(
+    "random", "Removing samples at random does neither", "no effect", EFFECTS,
+    as_the_base(("replace", "mask"), "random"),
+)  # fmt: skip
+SWAP = Finding(
+    "swap", "Top samples of other steps in place of the window's keep the unit's formation",
+    "the effect is kept", EFFECTS, as_the_base(("swap",), "influence-{target}"),
+)  # fmt: skip
+AUGMENTATION = Finding(
+    "augmentation", "New samples with their structure raise the unit's metric, against random structure",
+    "0.432 to 0.485 (14M), all inserted at one step", EFFECTS, effect("augmentation"),
+)  # fmt: skip

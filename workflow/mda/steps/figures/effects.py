@@ -1,0 +1,17 @@
+"""Draw the effect of every cell with its interval."""
+
+from pathlib import Path
+
+from mda.figures import effects as figure
+from mda.figures import style
+from mda.runtime import cli, files
+
+
+def draw(effects: Path, target: str, palette: style.Palette, dpi: int, out: list[Path]) -> None:
+    """Write the figure to every path of `out`."""
+    outcomes = ["formation_step", "score_area", "icl_area"]
+    style.save(figure.draw(files.read_csv(effects), target, outcomes, palette), out, dpi)
+
+
+if __name__ == "__main__":
+    cli.run(draw)

@@ -1,0 +1,16 @@
+"""Draw the metrics of every head at every checkpoint."""
+
+from pathlib import Path
+
+from mda.figures import heads as figure
+from mda.figures import style
+from mda.runtime import cli, files
+
+
+def draw(scores: Path, dpi: int, out: list[Path]) -> None:
+    """Write the figure to every path of `out`."""
+    style.save(figure.draw(files.read_table(scores).to_pandas()), out, dpi)
+
+
+if __name__ == "__main__":
+    cli.run(draw)

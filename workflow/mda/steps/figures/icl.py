@@ -1,0 +1,16 @@
+"""Draw the ICL score against the target's metric."""
+
+from pathlib import Path
+
+from mda.figures import icl as figure
+from mda.figures import style
+from mda.runtime import cli, files
+
+
+def draw(curves: Path, target: str, metric: str, palette: style.Palette, dpi: int, out: list[Path]) -> None:
+    """Write the figure to every path of `out`."""
+    style.save(figure.draw(files.read_table(curves).to_pandas(), target, metric, palette), out, dpi)
+
+
+if __name__ == "__main__":
+    cli.run(draw)

@@ -1,0 +1,43 @@
+"""What does removing the samples of one unit do to all heads?"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from mda.evidence import csv_tables
+from mda.models import units
+from mda.models.units import Head
+from mda.planning.cell import Cell
+from mda.runtime import cli, files
+from mda.studies.crossed import table
+
+
+def make(
+    targets: list[Path],
+    head_scores: list[Path],
+    cells: list[Cell],
+    ranks: Path,
+    rank_at: int,
+    threshold: float,
+    confidence: float,
+    out: Path,
+) -> None:
+    """Write `out`: `table.effects`; `head_scores` and `cells` name the runs in the same order.
+
+    `ranks` has the scores of the base run's heads, read at step `rank_at`.
+    """
+    runs = [
+        table.areas(cell, files.read_table(path).to_pandas())
+        for cell, path in zip(cells, head_scores, strict=True)
+    ]
+    final = {
+        str(Head(row["layer"], row["head"])): row["prefix_matching"]
+        for row in files.read_table(ranks).to_pylist()
+        if row["step"] == rank_at
+    }
+    every = pd.concat(runs, ignore_index=True)
+    csv_tables.write(out, table.effects(every, units.written(targets), final, threshold, confidence))
+
+
+if __name__ == "__main__":
+    cli.run(make)

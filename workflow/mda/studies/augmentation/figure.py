@@ -1,0 +1,37 @@
+"""The figure of the study."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from mda.figures import panels, style
+
+
+def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
+    """The effect of new samples and of duplicates, by selection and experiment."""
+    table = table[table["intervention"] != "base"]
+    outcomes = ("formation_step", "score_area")
+    groups = list(dict.fromkeys(zip(table["experiment"], table["target"], strict=True)))
+    if not groups:
+        return panels.nothing()
+    rows = len(table[table["outcome"] == outcomes[0]]) / max(len(groups), 1)
+    figure, axes = panels.grid(len(groups), 2, 0.6 + 0.2 * rows, sharey="row")
+    for row, (experiment, target) in zip(axes, groups, strict=True):
+        for axis, outcome in zip(row, outcomes, strict=True):
+            mine = table[
+                (table["experiment"] == experiment)
+                & (table["target"] == target)
+                & (table["outcome"] == outcome)
+            ]
+            words = {"augment": "new samples", "duplicate": "duplicates"}
+            names = [
+                f"{words[kind]}, {style.label_of(selection, target)}"
+                for kind, selection in zip(mine["intervention"], mine["selection"], strict=True)
+            ]
+            panels.forest(
+                axis, mine, "to_base", names, [palette[style.method_of(name)] for name in mine["selection"]]
+            )
+            axis.set_title(f"{experiment}, {target}: {style.OUTCOME_NAMES[outcome]}")
+            axis.set_xlabel("difference to base")
+    return figure

@@ -1,0 +1,40 @@
+"""Findings: new samples work when all are inserted at one step, and in a larger model."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mda.evidence.finding import Finding, Measure, Measured, Settings, Tables
+from mda.evidence.intervention_findings import at_the_end, forms
+from mda.evidence.table_lines import cell, measured, p_values
+
+
+def transfer(role: str) -> Measure:
+    """What new samples do in another experiment that has this one's motifs, by its role."""
+
+    def measure(tables: Tables, target: str, settings: Settings) -> Measured | None:
+        table = tables.get("augmentation")
+        if table is None:
+            return None
+        effects = {"effects": table[(table["role"] == role) & (table["target"] == target)]}
+        own = f"influence-{target}"
+        line = cell(effects, target, "score_area", "augment", own, settings.fraction)
+        if line is None or np.isnan(line["to_random_q"]) or not forms(effects, target, settings.start):
+            return None
+        holds = bool(line["to_random"] > 0 and line["to_random_q"] < 1 - settings.confidence)
+        note = f"in {line['experiment']}; {p_values(line, 'to_random')}"
+        note += at_the_end(cell(effects, target, "score_final", "augment", own, settings.fraction))
+        detectable = line["to_random_detectable"]
+        return measured(line, "to_random", holds, line["seeds"], "mean metric", detectable, note)
+
+    return measure
+
+
+AT_ONCE = Finding(
+    "at-once", "They do so when all are inserted at one step", "0.432 to 0.485 (14M)", "augmentation",
+    transfer("at-once"),
+)  # fmt: skip
+LARGER = Finding(
+    "transfer", "They do so in a larger model as well",
+    "0.472 to 0.523 (31M), 0.304 to 0.352 (70M), 0.508 to 0.558 (160M)", "augmentation", transfer("larger"),
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""Is influence better than each cheaper way to select samples?"""

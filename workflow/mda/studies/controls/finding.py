@@ -1,0 +1,58 @@
+"""Findings: influence selects better than each control."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from mda.evidence.finding import Finding, Measure, Measured, Settings, Tables
+from mda.evidence.table_lines import all_the_same, measured, p_values
+
+
+def beyond(control: str) -> Measure:
+    """What selecting by influence does beyond a control."""
+
+    def measure(tables: Tables, target: str, settings: Settings) -> Measured | None:
+        table = tables.get("controls")
+        if table is None:
+            return None
+        names = (control, f"{control}-{target}")
+        mine = table[
+            (table["target"] == target)
+            & (table["outcome"] == "formation_step")
+            & table["control"].isin(names)
+        ]
+        if mine.empty or np.isnan(mine.iloc[0]["beyond_low"]) or all_the_same(mine.iloc[0], "beyond"):
+            return None
+        line = mine.iloc[0]
+        told = line["beyond_q"] < 1 - settings.confidence
+        holds: bool | None = bool(line["stronger"] and told)
+        detectable, note = line["beyond_detectable"], p_values(line, "beyond")
+        if not told and detectable > _whole(table, target):
+            holds, note = None, f"{note}; too few runs to tell less than the whole effect"
+        return measured(line, "beyond", holds, line["seeds"], "steps beyond", detectable, note)
+
+    return measure
+
+
+def _whole(controls: pd.DataFrame, target: str) -> float:
+    """What selecting by influence does beyond selecting at random, in steps; infinite if not known."""
+    mine = controls[(controls["target"] == target) & (controls["outcome"] == "formation_step")]
+    mine = mine[mine["control"] == "random"]
+    return abs(mine.iloc[0]["beyond"]) if len(mine) else np.inf
+
+
+FINDINGS = tuple(
+    Finding(
+        f"beyond-{control.replace('_', '-')}", f"Influence selects better than {words}", "", "controls",
+        beyond(control),
+    )
+    for control, words in (
+        ("repetition", "a repetition score"),
+        ("loss", "the loss"),
+        ("gradient_norm", "the norm of the unit's gradient"),
+        ("bm25", "BM25 similarity to the probe"),
+        ("matched", "random samples of the same labels"),
+        ("identity", "influence without curvature"),
+    )
+)  # fmt: skip

@@ -1,0 +1,52 @@
+"""Selecting by influence against every other way to select."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from mda.evidence import statistics
+from mda.evidence.effect_table import OUTCOMES, compare
+
+
+def against_controls(table: pd.DataFrame, kind: str, fraction: float, confidence: float) -> pd.DataFrame:
+    """What selecting by influence does beyond every other selection for the same target.
+
+    Args:
+        table: from `mda.evidence.effect_table.outcomes`.
+
+    Returns:
+        A line a target, outcome and control: the difference influence - control, paired by seed, as the
+        columns `beyond`... of `compare`, `beyond_q`, and `stronger`: whether the interval excludes zero in
+        the direction in which the intervention pushes the unit.
+    """
+    lines = []
+    cell = table[(table["intervention"] == kind) & np.isclose(table["fraction"], fraction)]
+    for target, mine in cell.groupby("target", sort=False):
+        own = mine[mine["selection"] == f"influence-{target}"]
+        for selection, runs in mine.groupby("selection", sort=True):
+            method, _, of = str(selection).partition("-")
+            # Samples of other units are no controls.
+            if method == "influence" or of not in ("", target):
+                continue
+            for outcome, better in OUTCOMES.items():
+                line = compare(own, runs, outcome, "beyond", confidence)
+                # Removing weakens the unit, adding strengthens it.
+                sign = (1 if better == "higher" else -1) * (-1 if kind in ("mask", "replace") else 1)
+                edge = line["beyond_low"] if sign > 0 else -line["beyond_high"]
+                lines.append(
+                    {
+                        "target": target,
+                        "intervention": kind,
+                        "fraction": fraction,
+                        "control": selection,
+                        "outcome": outcome,
+                        "seeds": len(runs),
+                        **line,
+                        "stronger": bool(edge > 0),
+                    }
+                )
+    found = pd.DataFrame(lines)
+    groups = found.groupby(["target", "outcome"])["beyond_p"]
+    found.insert(found.columns.get_loc("beyond_p") + 1, "beyond_q", groups.transform(statistics.adjusted))
+    return found

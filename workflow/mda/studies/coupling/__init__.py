@@ -1,0 +1,1 @@
+"""Do the unit and in-context learning move together?"""

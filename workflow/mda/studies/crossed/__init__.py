@@ -1,0 +1,1 @@
+"""What does removing the samples of one unit do to all heads?"""

@@ -1,0 +1,1 @@
+"""Are runs on random subsets predicted by influence, and by the controls?"""

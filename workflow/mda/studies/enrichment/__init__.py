@@ -1,0 +1,1 @@
+"""What are the samples at both ends of the influence?"""

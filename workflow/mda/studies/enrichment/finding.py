@@ -1,0 +1,24 @@
+"""Finding: top samples are repetitive."""
+
+from __future__ import annotations
+
+from mda.evidence.finding import Finding, Measured, Settings, Tables
+from mda.evidence.table_lines import line_of, measured
+
+
+def repetitive(tables: Tables, target: str, settings: Settings) -> Measured | None:
+    """Whether proponents have more repeated bigrams than samples at random."""
+    line = line_of(tables, "enrichment", target=target, side="proponents", name="repeated bigrams")
+    if line is None:
+        return None
+    holds: bool | None = bool(line["auroc_low"] > 0.5 and line["q"] < 1 - settings.confidence)
+    note = ""
+    if line["auroc_low"] == line["auroc_high"] == 0.5:
+        holds, note = None, "all samples have as many"
+    return measured(line, "auroc", holds, 0, "AUROC of repeated bigrams", note=note)
+
+
+FINDING = Finding(
+    "repetition", "Top samples are repetitive", "LaTeX, markup, code, records, tables, repeated strings",
+    "enrichment", repetitive,
+)  # fmt: skip

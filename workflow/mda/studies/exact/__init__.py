@@ -1,0 +1,1 @@
+"""How close is influence by approximate curvatures to influence by the exact one?"""

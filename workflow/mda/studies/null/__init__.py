@@ -1,0 +1,1 @@
+"""On a corpus without catalysts, how often is an effect seen?"""

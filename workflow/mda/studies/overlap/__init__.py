@@ -1,0 +1,1 @@
+"""Do different units have the same top samples?"""

@@ -1,0 +1,1 @@
+"""How often do runs that were treated at random seem to differ?"""

@@ -1,0 +1,1 @@
+"""Are the catalysts found in corpora that were made with known ones?"""

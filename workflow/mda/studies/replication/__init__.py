@@ -1,0 +1,1 @@
+"""Do the main effects hold in models from other initial weights?"""

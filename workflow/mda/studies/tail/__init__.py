@@ -1,0 +1,1 @@
+"""How much of the influence do the top samples have?"""

@@ -1,0 +1,61 @@
+# Influence of every token.
+# In:  the scores, and what they were computed from.
+# Out: samples/tokens.parquet, the samples of highest and lowest influence on each target, token by token; for the
+#      sample browser.
+
+
+rule token_influence:
+    """Compute the influence of every token of the samples of highest and lowest influence."""
+    input:
+        checkpoints="<results>/base/checkpoints",
+        tokenizer="<results>/tokens/tokenizer.json",
+        train="<results>/tokens/train.npy",
+        targets="<results>/heads/targets.json",
+        factors=factors_in(""),
+        scores="<results>/scores/scores.parquet",
+    output:
+        tokens="<results>/samples/tokens.parquet",
+    log:
+        "<logs>/token_influence.log",
+    benchmark:
+        "<benchmarks>/token_influence.jsonl"
+    conda:
+        "../../../envs/mda.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=torch_memory,
+        runtime=minutes(60),
+    params:
+        checkpoint=f"{CONFIG.results}/base/checkpoints/step-{CONFIG.attribution.checkpoint:06d}",
+        fit=as_json(CONFIG.attribution.fit),
+        numerics=as_json(CONFIG.numerics.of_attribution()),
+        damping=CONFIG.attribution.damping,
+        floor=as_json(CONFIG.attribution.floor),
+        samples=CONFIG.figures.browser_samples,
+        targets=as_json(CONFIG.targets),
+        probes=as_json(CONFIG.probes_of(CONFIG.targets)),
+        probe_files=CONFIG.probe_files(),
+        shortest=CONFIG.experiments.augmentation.shortest_motif,
+        code=fingerprint("attribution.token_influence", CONFIG.probe_files()),
+    shell:
+        r"""
+        python -m mda.steps.launch {resources.gpu} mda.steps.attribution.token_influence \
+            --checkpoint {params.checkpoint:q} \
+            --tokenizer {input.tokenizer:q} \
+            --train {input.train:q} \
+            --targets {input.targets:q} \
+            --factors {input.factors:q} \
+            --scores {input.scores:q} \
+            --fit {params.fit:q} \
+            --numerics {params.numerics:q} \
+            --damping {params.damping} \
+            --floor {params.floor} \
+            --samples {params.samples} \
+            --target-settings {params.targets:q} \
+            --probe-settings {params.probes:q} \
+            --probe-files {params.probe_files:q} \
+            --shortest {params.shortest} \
+            --out {output.tokens:q} \
+            >{log:q} 2>&1
+        """

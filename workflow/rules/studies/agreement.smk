@@ -1,0 +1,36 @@
+# In: the scores of the configured attribution and of its variants.
+
+
+rule study_agreement:
+    """Does another curvature, damping, sample of the fit or checkpoint give the same influence?"""
+    input:
+        configured="<results>/scores/scores.parquet",
+        variants=variant_scores(variants.names(CONFIG)),
+    output:
+        table=study_table("agreement"),
+    log:
+        "<logs>/study_agreement.log",
+    benchmark:
+        "<benchmarks>/study_agreement.jsonl"
+    localrule: True
+    conda:
+        "../../../envs/mda.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=minutes(60),
+    params:
+        names=as_json(variants.names(CONFIG)),
+        fraction=CONFIG.main_fraction,
+        confidence=CONFIG.evidence.confidence,
+        code=fingerprint("studies.agreement"),
+    shell:
+        r"""
+        python -m mda.steps.studies.agreement \
+            --configured {input.configured:q} \
+            --variants {input.variants:q} \
+            --names {params.names:q} \
+            --fraction {params.fraction:q} \
+            --confidence {params.confidence:q} \
+            --out {output.table:q} \
+            >{log:q} 2>&1
+        """

@@ -1,0 +1,64 @@
+# In: the curves of the runs on random subsets, what each left out, and the scores of every method.
+
+# What the runs left out, subset by subset.
+SUBSETS = list(
+    dict.fromkeys(
+        f"{cell.selection}/top-{design.percent(cell.fraction)}" for cell in design.subset_cells(CONFIG)
+    )
+)
+
+
+def scored_methods():
+    """Methods that give every sample a score, each with its target: influence by all curvatures, and controls."""
+    methods = ["influence", "loss", *variants.other_curvatures(CONFIG)]
+    if STUDIES.controls is not None:
+        methods += [method for method in STUDIES.controls.selections if method in selection.CONTROLS]
+    return [
+        (method, design.Selection.parse(name).target)
+        for method in methods
+        for name in selections_of(CONFIG, method)
+    ]
+
+
+SCORED = scored_methods()
+
+
+rule study_datamodel:
+    """Are runs on random subsets predicted by influence, and by the controls?"""
+    input:
+        curves="<results>/evidence/subsets/curves.parquet",
+        subsets=expand("<results>/selections/{subset}.parquet", subset=SUBSETS),
+        schedule="<results>/schedules/order.parquet",
+        scores=[scores_of(*method) for method in SCORED],
+    output:
+        table=study_table("datamodel"),
+    log:
+        "<logs>/study_datamodel.log",
+    benchmark:
+        "<benchmarks>/study_datamodel.jsonl"
+    localrule: True
+    conda:
+        "../../../envs/mda.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=minutes(60),
+    params:
+        methods=as_json(SCORED),
+        threshold=CONFIG.evidence.threshold,
+        window=as_json(CONFIG.run.window),
+        confidence=CONFIG.evidence.confidence,
+        code=fingerprint("studies.datamodel"),
+    shell:
+        r"""
+        python -m mda.steps.studies.datamodel \
+            --curves {input.curves:q} \
+            --subsets {input.subsets:q} \
+            --schedule {input.schedule:q} \
+            --scores {input.scores:q} \
+            --window {params.window:q} \
+            --methods {params.methods:q} \
+            --threshold {params.threshold:q} \
+            --confidence {params.confidence:q} \
+            --out {output.table:q} \
+            >{log:q} 2>&1
+        """

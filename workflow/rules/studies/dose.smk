@@ -1,0 +1,32 @@
+# In: the effects of removing and duplicating several shares of the samples.
+
+
+rule study_dose:
+    """How does the effect grow with the share of samples, and which is the smallest share that has one?"""
+    input:
+        effects="<results>/evidence/effects.csv",
+    output:
+        table=study_table("dose"),
+    log:
+        "<logs>/study_dose.log",
+    benchmark:
+        "<benchmarks>/study_dose.jsonl"
+    localrule: True
+    conda:
+        "../../../envs/mda.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=minutes(60),
+    params:
+        curves=as_json({curve.kind: curve.selections for curve in STUDIES.dose.curves}),
+        confidence=CONFIG.evidence.confidence,
+        code=fingerprint("studies.dose"),
+    shell:
+        r"""
+        python -m mda.steps.studies.dose \
+            --effects {input.effects:q} \
+            --curves {params.curves:q} \
+            --confidence {params.confidence:q} \
+            --out {output.table:q} \
+            >{log:q} 2>&1
+        """

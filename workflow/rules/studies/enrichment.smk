@@ -1,0 +1,40 @@
+# In: the scores, and the tokens and text of the samples.
+
+
+rule study_enrichment:
+    """What are the samples at both ends of the influence?"""
+    input:
+        scores="<results>/scores/scores.parquet",
+        train="<results>/tokens/train.npy",
+        tokenizer="<results>/tokens/tokenizer.json",
+    output:
+        table=study_table("enrichment"),
+    log:
+        "<logs>/study_enrichment.log",
+    benchmark:
+        "<benchmarks>/study_enrichment.jsonl"
+    localrule: True
+    conda:
+        "../../../envs/mda.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=minutes(60),
+    params:
+        window=as_json(CONFIG.run.window),
+        seed=CONFIG.selection.seed,
+        fraction=CONFIG.main_fraction,
+        confidence=CONFIG.evidence.confidence,
+        code=fingerprint("studies.enrichment"),
+    shell:
+        r"""
+        python -m mda.steps.studies.enrichment \
+            --scores {input.scores:q} \
+            --train {input.train:q} \
+            --tokenizer {input.tokenizer:q} \
+            --window {params.window:q} \
+            --fraction {params.fraction:q} \
+            --seed {params.seed:q} \
+            --confidence {params.confidence:q} \
+            --out {output.table:q} \
+            >{log:q} 2>&1
+        """

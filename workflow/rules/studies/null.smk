@@ -1,0 +1,35 @@
+# In: a finished experiment on such a corpus: its effects.
+
+NULL_EFFECTS = f"results/{STUDIES.validity.none}/tables/effects.csv"
+OTHER_RESULTS["null"] = [NULL_EFFECTS]
+
+
+rule study_null:
+    """On a corpus without catalysts, how often is an effect seen?"""
+    input:
+        missing=not_run("null"),
+    output:
+        table=study_table("null"),
+    log:
+        "<logs>/study_null.log",
+    benchmark:
+        "<benchmarks>/study_null.jsonl"
+    localrule: True
+    conda:
+        "../../../envs/mda.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=minutes(60),
+    params:
+        effects=NULL_EFFECTS,
+        content=content_of(OTHER_RESULTS["null"]),
+        confidence=CONFIG.evidence.confidence,
+        code=fingerprint("studies.null"),
+    shell:
+        r"""
+        python -m mda.steps.studies.null \
+            --effects {params.effects:q} \
+            --confidence {params.confidence:q} \
+            --out {output.table:q} \
+            >{log:q} 2>&1
+        """

@@ -1,0 +1,38 @@
+# In: the scores of the configured targets and of the study's own.
+
+
+rule study_overlap:
+    """Do different units have the same top samples?"""
+    input:
+        scores=["<results>/scores/scores.parquet", f"<results>/{OTHER_UNITS}scores/scores.parquet"],
+        targets=["<results>/heads/targets.json", f"<results>/{OTHER_UNITS}heads/targets.json"],
+    output:
+        table=study_table("overlap"),
+    log:
+        "<logs>/study_overlap.log",
+    benchmark:
+        "<benchmarks>/study_overlap.jsonl"
+    localrule: True
+    conda:
+        "../../../envs/mda.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=minutes(60),
+    params:
+        metrics=as_json({target.name: target.metric for target in CONFIG.all_targets}),
+        window=as_json(CONFIG.run.window),
+        fraction=CONFIG.main_fraction,
+        confidence=CONFIG.evidence.confidence,
+        code=fingerprint("studies.overlap"),
+    shell:
+        r"""
+        python -m mda.steps.studies.overlap \
+            --scores {input.scores:q} \
+            --targets {input.targets:q} \
+            --metrics {params.metrics:q} \
+            --window {params.window:q} \
+            --fraction {params.fraction:q} \
+            --confidence {params.confidence:q} \
+            --out {output.table:q} \
+            >{log:q} 2>&1
+        """

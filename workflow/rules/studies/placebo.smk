@@ -1,0 +1,37 @@
+# In: the curves of the runs on random subsets.
+
+
+rule study_placebo:
+    """How often do runs that were treated at random seem to differ?"""
+    input:
+        curves="<results>/evidence/subsets/curves.parquet",
+    output:
+        table=study_table("placebo"),
+    log:
+        "<logs>/study_placebo.log",
+    benchmark:
+        "<benchmarks>/study_placebo.jsonl"
+    localrule: True
+    conda:
+        "../../../envs/mda.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=minutes(60),
+    params:
+        # As many as an intervention has.
+        pairs=len(STUDIES.seeds or CONFIG.experiments.seeds),
+        threshold=CONFIG.evidence.threshold,
+        seed=CONFIG.selection.seed,
+        confidence=CONFIG.evidence.confidence,
+        code=fingerprint("studies.placebo"),
+    shell:
+        r"""
+        python -m mda.steps.studies.placebo \
+            --curves {input.curves:q} \
+            --pairs {params.pairs:q} \
+            --threshold {params.threshold:q} \
+            --seed {params.seed:q} \
+            --confidence {params.confidence:q} \
+            --out {output.table:q} \
+            >{log:q} 2>&1
+        """

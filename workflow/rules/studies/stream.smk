@@ -1,0 +1,38 @@
+# In: the scores, and the unit's metric in the base run.
+
+
+rule study_stream:
+    """Where in the training stream is the influence, and when does the unit form?"""
+    input:
+        scores="<results>/scores/scores.parquet",
+        targets="<results>/heads/targets.json",
+        steps="<results>/base/steps.parquet",
+        head_scores="<results>/base/heads.parquet",
+    output:
+        table=study_table("stream"),
+    log:
+        "<logs>/study_stream.log",
+    benchmark:
+        "<benchmarks>/study_stream.jsonl"
+    localrule: True
+    conda:
+        "../../../envs/mda.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=minutes(60),
+    params:
+        metrics=as_json({target.name: target.metric for target in CONFIG.targets}),
+        confidence=CONFIG.evidence.confidence,
+        code=fingerprint("studies.stream"),
+    shell:
+        r"""
+        python -m mda.steps.studies.stream \
+            --scores {input.scores:q} \
+            --targets {input.targets:q} \
+            --steps {input.steps:q} \
+            --head-scores {input.head_scores:q} \
+            --metrics {params.metrics:q} \
+            --confidence {params.confidence:q} \
+            --out {output.table:q} \
+            >{log:q} 2>&1
+        """

@@ -1,0 +1,34 @@
+# In: the scores.
+
+
+rule study_tail:
+    """How much of the influence do the top samples have?"""
+    input:
+        scores="<results>/scores/scores.parquet",
+    output:
+        table=study_table("tail", caption="../../mda/studies/tail/caption.rst"),
+    log:
+        "<logs>/study_tail.log",
+    benchmark:
+        "<benchmarks>/study_tail.jsonl"
+    localrule: True
+    conda:
+        "../../../envs/mda.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=minutes(60),
+    params:
+        seed=CONFIG.selection.seed,
+        fraction=CONFIG.main_fraction,
+        confidence=CONFIG.evidence.confidence,
+        code=fingerprint("studies.tail"),
+    shell:
+        r"""
+        python -m mda.steps.studies.tail \
+            --scores {input.scores:q} \
+            --fraction {params.fraction:q} \
+            --seed {params.seed:q} \
+            --confidence {params.confidence:q} \
+            --out {output.table:q} \
+            >{log:q} 2>&1
+        """
