@@ -10,6 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, GPTNeoXConfig, PreTrainedModel
 
 from mda import files, influence, parallel, probes, schedule, sections, sequences, training
+from mda import model as models
 from mda.tokens import TokenStore
 from mda.units import Head
 
@@ -99,7 +100,7 @@ class Setting:
             max_position_embeddings=self.context,
             rotary_pct=0.25,
         )
-        return AutoModelForCausalLM.from_config(settings, attn_implementation="sdpa").to(parallel.device())
+        return models.placed(AutoModelForCausalLM.from_config(settings, attn_implementation="sdpa"))
 
     def store(self, folder: Path) -> TokenStore:
         """Rows of random tokens, half of them repeating their first half."""

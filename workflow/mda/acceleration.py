@@ -1,0 +1,168 @@
+"""What makes training fast on a GPU, and when each part of it pays.
+
+Numbers change by rounding, so a run decides once, by its whole schedule: a killed run that goes on, or a
+branch, takes the same way as the run that it is compared with. On a CPU nothing of this is done.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedModel
+
+from mda import architectures, model, output_layer, sections
+from mda.errors import UserError
+
+log = logging.getLogger(__name__)
+
+# Compiling takes half a minute. It pays for trainings of more floating-point operations than this, which are
+# minutes at what a GPU does without.
+COMPILE_FROM = 3e16
+# Of an update of fewer operations, a GPU waits for Python to start its kernels.
+GRAPH_UP_TO = 4e12
+BACKEND = "inductor"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The way that a training takes.
+
+    Attributes:
+        fused: losses through `output_layer.summed` and AdamW in one kernel, in place of losses by autograd
+            on all logits.
+        compiled: layers and losses compiled by `torch.compile`, for one shape.
+        graph: forward and backward pass of an update replayed as one CUDA graph.
+    """
+
+    fused: bool = False
+    compiled: bool = False
+    graph: bool = False
+
+    @property
+    def same_shape(self) -> bool:
+        """Whether every part of a batch must have as many rows."""
+        return self.compiled or self.graph
+
+
+PLANS = {
+    "plain": Plan(),
+    "fused": Plan(fused=True),
+    "compiled": Plan(fused=True, compiled=True),
+    "graph": Plan(fused=True, graph=True),
+}
+
+
+def plan(
+    asked: sections.Acceleration, network: PreTrainedModel, tokens: int, tokens_an_update: int, at_once: bool
+) -> Plan:
+    """The way that a training of `network` takes.
+
+    Args:
+        tokens: of the whole training.
+        tokens_an_update: of the largest update, in this process.
+        at_once: whether all of them pass through the model together.
+
+    Raises:
+        UserError: when it is asked for what the device cannot do.
+    """
+    place = next(network.parameters()).device.type
+    if asked == "graph" and place != "cuda":
+        raise UserError("numerics.acceleration is graph, which needs a GPU; set it to auto")
+    if asked != "auto":
+        return PLANS[asked]
+    if place != "cuda":
+        return Plan()
+    # Two operations a weight forward, four backward.
+    a_token = 6 * sum(parameter.numel() for parameter in network.parameters())
+    chosen = Plan(
+        fused=True,
+        compiled=a_token * tokens >= COMPILE_FROM,
+        # Making a mask, as other attention does, cannot be replayed.
+        graph=at_once
+        and a_token * tokens_an_update <= GRAPH_UP_TO
+        and network.config._attn_implementation == model.CAUSAL,
+    )
+    log.info("numerics.acceleration: auto is %s", chosen)
+    return chosen
+
+
+def fused(asked: sections.Acceleration, network: PreTrainedModel) -> bool:
+    """Whether a training never holds all logits; see `Plan.fused`."""
+    return asked not in ("auto", "plain") or on_gpu(asked, network)
+
+
+def on_gpu(asked: sections.Acceleration, network: PreTrainedModel) -> bool:
+    """Whether a training may use what only a GPU has: AdamW in one kernel, losses read some steps later."""
+    return asked != "plain" and next(network.parameters()).device.type == "cuda"
+
+
+def sharing_weights(network: PreTrainedModel) -> PreTrainedModel:
+    """Another model with the very same parameters, to evaluate with.
+
+    Hooks, modes and implementations of attention set on it do not touch the code compiled for training.
+    """
+    shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
+    return copy.deepcopy(network, shared)
+
+
+def compile_layers(network: PreTrainedModel) -> None:
+    """Compile the layers, which share one code: the model as a whole would take so many times as long."""
+    for layer in network.get_submodule(architectures.of(network).layers).children():
+        layer.compile(backend=BACKEND, dynamic=False)
+
+
+def undo_compile(network: PreTrainedModel) -> None:
+    """Run the layers as they are written again."""
+    for layer in network.get_submodule(architectures.of(network).layers).children():
+        layer._compiled_call_impl = None
+
+
+def of_logits(compiled: bool) -> output_layer.OfLogits:
+    """`output_layer.of_logits`, compiled if asked."""
+    if not compiled:
+        return output_layer.of_logits
+    return torch.compile(output_layer.of_logits, backend=BACKEND, dynamic=False)
+
+
+# What an update does with its tokens, labels and the weight of a token's loss: it leaves the gradient in the
+# parameters and returns the loss.
+Work = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+class Graph:
+    """A forward and backward pass as one CUDA graph, for inputs of one shape.
+
+    Python starts one graph in place of some hundred kernels.
+    """
+
+    def __init__(self, network: PreTrainedModel, work: Work, *given: torch.Tensor) -> None:
+        """Record `work`, by the steps that `torch.cuda.CUDAGraph` asks for."""
+        self.network = network
+        self.given = [tensor.clone() for tensor in given]
+        self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        # What libraries set up on their first calls must not be recorded.
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(3):
+                work(*self.given)
+                network.zero_grad(set_to_none=True)
+        torch.cuda.current_stream().wait_stream(aside)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            self.loss = work(*self.given)
+        self.gradients = [parameter.grad for parameter in self.parameters]
+        network.zero_grad(set_to_none=True)
+
+    def __call__(self, *given: torch.Tensor) -> torch.Tensor:
+        """Do the work on other inputs; the gradients in the parameters are replaced."""
+        for mine, its in zip(self.given, given, strict=True):
+            mine.copy_(its)
+        self.graph.replay()
+        for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
+            parameter.grad = gradient
+        return self.loss.clone()
