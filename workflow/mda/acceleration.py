@@ -69,7 +69,7 @@ def plan(
     Raises:
         UserError: when it is asked for what the device cannot do.
     """
-    place = next(network.parameters()).device.type
+    place = _place(network)
     if asked == "graph" and place != "cuda":
         raise UserError("numerics.acceleration is graph, which needs a GPU; set it to auto")
     if asked != "auto":
@@ -97,7 +97,11 @@ def fused(asked: sections.Acceleration, network: PreTrainedModel) -> bool:
 
 def on_gpu(asked: sections.Acceleration, network: PreTrainedModel) -> bool:
     """Whether a training may use what only a GPU has: AdamW in one kernel, losses read some steps later."""
-    return asked != "plain" and next(network.parameters()).device.type == "cuda"
+    return asked != "plain" and _place(network) == "cuda"
+
+
+def _place(network: PreTrainedModel) -> str:
+    return next(network.parameters()).device.type
 
 
 def sharing_weights(network: PreTrainedModel) -> PreTrainedModel:

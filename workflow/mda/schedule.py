@@ -56,7 +56,9 @@ class Schedule:
         """Rows of the largest update; 0 of a stream without any."""
         if len(self.row) == 0:
             return 0
-        begins = np.flatnonzero((np.diff(self.step, prepend=-1) != 0) | (np.diff(self.update, prepend=-1) != 0))
+        begins = np.flatnonzero(
+            (np.diff(self.step, prepend=-1) != 0) | (np.diff(self.update, prepend=-1) != 0)
+        )
         return int(np.diff(begins, append=len(self.row)).max())
 
     def outside(self, start: int, stop: int) -> Schedule:

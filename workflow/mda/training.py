@@ -226,6 +226,7 @@ class Trainer:
         self.evaluate = evaluate
         self.cadence = cadence
         self.records: list[Record] = []
+        self._graph: acceleration.Graph | None = None
 
     def batches(self, step: int) -> Iterator[torch.Tensor]:
         """Tokens of the rows of a step that give a gradient, shape (rows, context + 1) an update.
@@ -295,7 +296,7 @@ class Trainer:
                 # Only what was just compiled or recorded for the first time.
                 if not first or not plan.same_shape:
                     raise
-                reason = (str(error).splitlines() or [type(error).__name__])[0]
+                reason = " ".join(str(error).split())[:300] or type(error).__name__
                 log.warning("numerics.acceleration: %s fails here (%s): going on without", plan, reason)
                 model.zero_grad(set_to_none=True)
                 self.plan = plan = self._prepare(model, acceleration.PLANS["fused"])
@@ -317,7 +318,7 @@ class Trainer:
         return self.plan, self.rows_at_once
 
     def _prepare(self, model: PreTrainedModel, plan: acceleration.Plan) -> acceleration.Plan:
-        self._graph: acceleration.Graph | None = None
+        self._graph = None
         self._of_logits = acceleration.of_logits(plan.compiled)
         (acceleration.compile_layers if plan.compiled else acceleration.undo_compile)(model)
         return plan
