@@ -244,7 +244,7 @@ def score(shape: str, folder: Path) -> None:
             factors = tracker.fit(rows, "identity", setting.rows)
             began = time.perf_counter()
             known = tracker.directions(factors, "identity", 0.1)
-            once = time.perf_counter() - began
+            prepared = time.perf_counter() - began
             work = partial(tracker.along, known, rows, setting.rows)
             work()
             took = repeated(work, 5)
@@ -253,12 +253,27 @@ def score(shape: str, folder: Path) -> None:
             layers = len(heads) // size.heads or 1
             # The products of scores of further layers.
             operations = scale.operations(size, setting.context, lowest) + 8 * (layers - 1) * size.width**2
-            say(f"{shape}, {name} ({len(heads)})", *rate(setting, took, operations), held(), f"{once:.1f}")
+            say(f"{shape}, {name} ({len(heads)})", *rate(setting, took, operations), held(), f"{prepared:.1f}")
     with guarded("turns"):
         found = in_turns(works, 5)
         for name in works:
             say(f"{shape}, time of {name} / one head, in turns", found[name].over(found["one head"]).text())
     works.clear()
+    with guarded("layers without targets, compiled"):
+        heads = sets["one head"]
+        tracker = influence.Tracker(
+            setting.model(), heads, 0, [shapes.query("one", heads)], setting.precision
+        )
+        known = tracker.directions(tracker.fit(rows, "identity", setting.rows), "identity", 0.1)
+        acceleration.compile_layers(tracker.model, {head.layer for head in heads})
+        work = partial(tracker.along, known, rows, setting.rows)
+        first = once(work)
+        took = repeated(work, 5)
+        operations = scale.operations(size, setting.context, heads[0].layer)
+        say(
+            f"{shape}, one head, layers without targets compiled in {first:.1f} s",
+            *rate(setting, took, operations),
+        )
     with guarded("ranks"):
         ranks(setting, folder)
 

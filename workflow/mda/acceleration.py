@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import torch
@@ -113,10 +113,15 @@ def sharing_weights(network: PreTrainedModel) -> PreTrainedModel:
     return copy.deepcopy(network, shared)
 
 
-def compile_layers(network: PreTrainedModel) -> None:
-    """Compile the layers, which share one code: the model as a whole would take so many times as long."""
-    for layer in network.get_submodule(architectures.of(network).layers).children():
-        layer.compile(backend=BACKEND, dynamic=False)
+def compile_layers(network: PreTrainedModel, but: Collection[int] = ()) -> None:
+    """Compile the layers, which share one code: the model as a whole would take so many times as long.
+
+    Args:
+        but: those that are left as they are, such as layers with hooks.
+    """
+    for number, layer in enumerate(network.get_submodule(architectures.of(network).layers).children()):
+        if number not in but:
+            layer.compile(backend=BACKEND, dynamic=False)
 
 
 def undo_compile(network: PreTrainedModel) -> None:
