@@ -177,28 +177,26 @@ def test_other_errors_are_not_taken_for_a_compilers(tmp_path):
         own.gradient(model, BATCH.double())
 
 
-class TestAuto:
-    """What is chosen follows from the whole run."""
+class TestPlan:
+    """What is done without being asked for runs everywhere."""
 
     def test_on_a_cpu_nothing_changes(self):
-        assert acceleration.plan("auto", tiny_model(), 10**15, 10, True) == acceleration.Plan()
+        assert acceleration.plan("auto", tiny_model(), True) == acceleration.PLANS["plain"]
 
-    def test_on_a_gpu_long_runs_are_compiled_and_small_updates_recorded(self, monkeypatch):
+    def test_on_a_gpu_nothing_is_compiled_unless_asked(self, monkeypatch):
         monkeypatch.setattr(acceleration, "_place", lambda network: "cuda")
-        model = tiny_model()
-        weights = sum(parameter.numel() for parameter in model.parameters())
-        many, few = math.ceil(acceleration.COMPILE_FROM / 6 / weights), 1000
-        plan = acceleration.plan
-        assert plan("auto", model, few, few, True) == acceleration.Plan(fused=True)
-        assert plan("auto", model, many, few, True) == acceleration.Plan(fused=True, compiled=True)
-        model.set_attn_implementation("causal_sdpa")
-        assert plan("auto", model, few, few, True) == acceleration.Plan(fused=True, graph=True)
-        assert not plan("auto", model, few, few, False).graph
-        assert not plan("auto", model, many, many, True).graph
+        for way in ("plain", "fused", "compiled", "graph"):
+            assert acceleration.plan(way, tiny_model(), True) == acceleration.PLANS[way]
+        assert acceleration.plan("auto", tiny_model(), True) == acceleration.PLANS["fused"]
+
+    def test_a_graph_of_an_update_in_parts_is_told(self, monkeypatch, caplog):
+        monkeypatch.setattr(acceleration, "_place", lambda network: "cuda")
+        assert acceleration.plan("graph", tiny_model(), False) == acceleration.PLANS["fused"]
+        assert "going on as with fused" in caplog.text
 
     def test_a_graph_without_a_gpu_is_one_sentence(self):
         with pytest.raises(UserError, match="graph, which needs a GPU; set it to auto"):
-            acceleration.plan("graph", tiny_model(), 1, 1, True)
+            acceleration.plan("graph", tiny_model(), True)
 
 
 def test_a_model_that_shares_weights_shares_nothing_else(caplog):

@@ -96,6 +96,26 @@ def test_the_sum_in_bf16_is_that_of_autograd_in_bf16():
         assert (found[1][name] - gradient).norm() < 2e-2 * gradient.norm(), name
 
 
+WAYS = [output_layer.of_logits, output_layer.of_logits_to_compile]
+
+
+@pytest.mark.parametrize("work", WAYS)
+@pytest.mark.parametrize(("kind", "tolerance"), [(torch.float32, 2e-6), (torch.bfloat16, 4e-3)])
+def test_losses_of_logits_and_their_gradients_are_those_of_float64(work, kind, tolerance):
+    """Of likely labels, and of some whose share is below the smallest float32."""
+    logits = (4 * torch.randn(60, 30, generator=torch.Generator().manual_seed(0))).to(kind)
+    logits[:4, 3] = 200.0
+    labels = torch.arange(60) % 30
+    labels[::7] = output_layer.IGNORED
+    wanted = logits.double().requires_grad_()
+    expected = functional.cross_entropy(wanted, labels, reduction="sum")
+    expected.backward()
+    loss, gradient = work(logits.clone(), labels)
+    assert loss.item() == pytest.approx(expected.item(), rel=tolerance)
+    assert gradient.dtype == kind
+    torch.testing.assert_close(gradient.double(), wanted.grad, rtol=2 * tolerance, atol=tolerance)
+
+
 @pytest.mark.parametrize(("tokens", "vocabulary"), [(4096, 50_000), (4096, 10), (35, 2**19), (1, 2**23)])
 def test_parts_are_all_tokens_in_order_and_hold_no_more_logits_than_said(tokens, vocabulary):
     parts = output_layer._parts(tokens, vocabulary, "cpu")

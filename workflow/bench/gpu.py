@@ -253,11 +253,13 @@ def score(shape: str, folder: Path) -> None:
             layers = len(heads) // size.heads or 1
             # The products of scores of further layers.
             operations = scale.operations(size, setting.context, lowest) + 8 * (layers - 1) * size.width**2
-            say(f"{shape}, {name} ({len(heads)})", *rate(setting, took, operations), held(), f"{prepared:.1f}")
+            say(
+                f"{shape}, {name} ({len(heads)})", *rate(setting, took, operations), held(), f"{prepared:.1f}"
+            )
     with guarded("turns"):
-        found = in_turns(works, 5)
+        turns = in_turns(works, 5)
         for name in works:
-            say(f"{shape}, time of {name} / one head, in turns", found[name].over(found["one head"]).text())
+            say(f"{shape}, time of {name} / one head, in turns", turns[name].over(turns["one head"]).text())
     works.clear()
     with guarded("layers without targets, compiled"):
         heads = sets["one head"]

@@ -1,7 +1,8 @@
-"""What makes training fast on a GPU, and when each part of it pays.
+"""What makes training fast on a GPU. On a CPU nothing of this is done unless it is asked for.
 
-Numbers change by rounding, so a run decides once, by its whole schedule: a killed run that goes on, or a
-branch, takes the same way as the run that it is compared with. On a CPU nothing of this is done.
+The ways differ by rounding, so all trainings of an experiment take the same one, which
+`numerics.acceleration` names. Compiled layers and CUDA graphs should save more, but have not been measured on
+a GPU yet: they are used only if asked for.
 """
 
 from __future__ import annotations
@@ -14,16 +15,12 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel
 
-from mda import architectures, model, output_layer, sections
+from mda import architectures, output_layer, sections
 from mda.errors import UserError
 
 log = logging.getLogger(__name__)
 
-# Compiling takes half a minute. It pays for trainings of more floating-point operations than this, which are
-# minutes at what a GPU does without.
-COMPILE_FROM = 3e16
-# Of an update of fewer operations, a GPU waits for Python to start its kernels.
-GRAPH_UP_TO = 4e12
+# Of `torch.compile`.
 BACKEND = "inductor"
 
 
@@ -56,38 +53,23 @@ PLANS = {
 }
 
 
-def plan(
-    asked: sections.Acceleration, network: PreTrainedModel, tokens: int, tokens_an_update: int, at_once: bool
-) -> Plan:
+def plan(asked: sections.Acceleration, network: PreTrainedModel, at_once: bool) -> Plan:
     """The way that a training of `network` takes.
 
     Args:
-        tokens: of the whole training.
-        tokens_an_update: of the largest update, in this process.
-        at_once: whether all of them pass through the model together.
+        at_once: whether all rows of its largest update pass through the model together.
 
     Raises:
         UserError: when it is asked for what the device cannot do.
     """
-    place = _place(network)
-    if asked == "graph" and place != "cuda":
+    if asked == "auto":
+        return Plan(fused=fused(asked, network))
+    if asked == "graph" and _place(network) != "cuda":
         raise UserError("numerics.acceleration is graph, which needs a GPU; set it to auto")
-    if asked != "auto":
-        return PLANS[asked]
-    if place != "cuda":
-        return Plan()
-    # Two operations a weight forward, four backward.
-    a_token = 6 * sum(parameter.numel() for parameter in network.parameters())
-    chosen = Plan(
-        fused=True,
-        compiled=a_token * tokens >= COMPILE_FROM,
-        # Making a mask, as other attention does, cannot be replayed.
-        graph=at_once
-        and a_token * tokens_an_update <= GRAPH_UP_TO
-        and network.config._attn_implementation == model.CAUSAL,
-    )
-    log.info("numerics.acceleration: auto is %s", chosen)
-    return chosen
+    if asked == "graph" and not at_once:
+        log.warning("numerics.acceleration: graph is for updates that fit at once; going on as with fused")
+        return PLANS["fused"]
+    return PLANS[asked]
 
 
 def fused(asked: sections.Acceleration, network: PreTrainedModel) -> bool:
@@ -131,10 +113,10 @@ def undo_compile(network: PreTrainedModel) -> None:
 
 
 def of_logits(compiled: bool) -> output_layer.OfLogits:
-    """`output_layer.of_logits`, compiled if asked."""
+    """Losses of logits, compiled if asked."""
     if not compiled:
         return output_layer.of_logits
-    return torch.compile(output_layer.of_logits, backend=BACKEND, dynamic=False)
+    return torch.compile(output_layer.of_logits_to_compile, backend=BACKEND, dynamic=False)
 
 
 # What an update does with its tokens, labels and the weight of a token's loss: it leaves the gradient in the

@@ -96,8 +96,8 @@ class Tracker:
 
     Attributes:
         blocks: unit -> kind -> block.
-        precision: of the model's passes; bf16 is autocast, whose gradients and activations are
-            turned to float32 before anything is summed, inverted or multiplied.
+        precision: of the model's passes; bf16 is autocast. Scores are products of its gradients and
+            activations in the same precision. All sums are in float32, and so is what factors are made of.
     """
 
     def __init__(

@@ -288,7 +288,8 @@ class Trainer:
                         "one row does not fit the GPU; set numerics.attention to sdpa or lower tokens.context"
                     ) from None
                 model.zero_grad(set_to_none=True)
-                self._graph = None
+                if plan.graph:
+                    self.plan = plan = self._prepare(model, acceleration.PLANS["fused"])
                 torch.cuda.empty_cache()
                 self.rows_at_once = at_once = at_once // 2
                 log.info("out of GPU memory: going on with %d rows at once", at_once)
@@ -312,8 +313,7 @@ class Trainer:
             self.rows_at_once = memory.rows_at_once(model, context, logits)
         if self.plan is None:
             self.largest = -(-self.stream.largest_update() // parallel.size())
-            tokens, at_once = len(self.stream.row) * context, self.largest <= self.rows_at_once
-            found = acceleration.plan(asked, model, tokens, self.largest * context, at_once)
+            found = acceleration.plan(asked, model, self.largest <= self.rows_at_once)
             self.plan = self._prepare(model, found)
         return self.plan, self.rows_at_once
 
@@ -373,7 +373,7 @@ class Trainer:
             loss.backward()
             return loss.detach()
 
-        if not self.plan.graph or size < self.largest:
+        if not self.plan.graph:
             return work(*given)
         if self._graph is None or self._graph.network is not model:
             self._graph = acceleration.Graph(model, work, *given)
