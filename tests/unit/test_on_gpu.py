@@ -112,7 +112,7 @@ def test_python_does_not_wait_for_the_gpu_in_an_update(tmp_path, way):
     own.update(model, optimizer, 5)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        found = own._update(model, optimizer, 6)
+        found = own.begin(model, optimizer, 6)
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert math.isfinite(found.value())

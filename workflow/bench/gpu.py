@@ -129,7 +129,7 @@ def ours(setting: Setting, store: TokenStore, way: sections.Acceleration) -> Cal
     model, own = setting.model().train(), trainer(setting, store)
     own.numerics = own.numerics.model_copy(update={"acceleration": way})
     optimizer = training.make_optimizer(model, own.settings, way)
-    return lambda: own._update(model, optimizer, 0)
+    return lambda: own.begin(model, optimizer, 0)
 
 
 def tuned(setting: Setting, store: TokenStore) -> Callable[[], object]:

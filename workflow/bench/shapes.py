@@ -122,5 +122,10 @@ def trainer(setting: Setting, store: TokenStore) -> training.Trainer:
     """The workflow's own, of one step that reads all rows."""
     stream = schedule.base(setting.rows, 1, setting.rows, None)
     cadence = training.Cadence(1, 0, float("inf"), Path())
-    numerics = sections.Numerics(attention="sdpa", training=setting.precision, attribution=setting.precision)
+    numerics = sections.Numerics(
+        attention="sdpa",
+        training=setting.precision,
+        attribution=setting.precision,
+        acceleration="auto",
+    )
     return training.Trainer(stream, store, None, OPTIMIZER, numerics, lambda model: {}, cadence)

@@ -165,7 +165,7 @@ class Numerics(Section):
     attention: Literal["eager", "sdpa"]
     training: Precision
     attribution: Precision
-    acceleration: Acceleration = "auto"
+    acceleration: Acceleration
 
     def of_training(self) -> Numerics:
         """The same without what changes no training."""

@@ -252,10 +252,10 @@ class Trainer:
         Raises:
             UserError: when the loss is not finite.
         """
-        return self._update(model, optimizer, step).value()
+        return self.begin(model, optimizer, step).value()
 
-    def _update(self, model: PreTrainedModel, optimizer: torch.optim.AdamW, step: int) -> StepLoss:
-        """The same, without waiting for the device."""
+    def begin(self, model: PreTrainedModel, optimizer: torch.optim.AdamW, step: int) -> StepLoss:
+        """The same, but it does not wait for the device: the loss is read when it is asked for."""
         found = StepLoss(step)
         for batch in self.batches(step):
             if len(batch) == 0:
@@ -435,7 +435,7 @@ class Trainer:
                 log.info("told to end (SIGTERM) at step %d, whose state is safe", step)
                 interruption.hand_back(progressed=step > first)
                 raise UserError(f"told to end at step {step}; run again to go on from there")
-            unread.append(self._update(model, optimizer, step))
+            unread.append(self.begin(model, optimizer, step))
         return model
 
     def _measure(self, model: PreTrainedModel, step: int, loss: float) -> Record:
