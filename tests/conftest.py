@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: FOLDERS.index(item.path.relative_to(Path(__file__).parent).parts[0]))
 
 
-NUMERICS = sections.Numerics(attention="eager", training="fp32", attribution="fp32")
+NUMERICS = sections.Numerics(attention="eager", training="fp32", attribution="fp32", acceleration="auto")
 OPTIMIZER = sections.Optimizer(
     learning_rate=0.01,
     schedule="constant",

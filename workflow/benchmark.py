@@ -21,15 +21,13 @@ import psutil
 import torch
 from scipy.stats import spearmanr
 
-from bench import passes, peaks, retraining, scale, startup
+from bench import gpu, passes, peaks, retraining, scale, startup
 from bench.shapes import PRECISIONS, SHAPES, Setting
 from mda.runtime import files
 from mda.runtime.errors import UserError
 from merged import configuration
 
 ROOT = Path(__file__).parent.parent
-# What an accelerator's dense bf16 products reach at most, in TFLOP/s (NVIDIA's data sheets).
-PEAKS = {"H100": 989, "H200": 989, "A100": 312}
 # Operations a second of scoring all heads of a layer on an H200 in bf16, by shape (benchmarks.md).
 H200 = {"14m": 109e12, "160m": 286e12}
 
@@ -141,10 +139,18 @@ def on_paper(given: Given) -> str:
     return scale.on_paper(gpus) + "\n" + scale.on_paper(here)
 
 
+def on_a_gpu(given: Given) -> str:
+    """Training, scoring and memory of one GPU, each part in its own time; 7 minutes at most."""
+    if not torch.cuda.is_available():
+        return "Not measured: this machine has no GPU.\n"
+    given.folder.mkdir(parents=True, exist_ok=True)
+    return "\n".join(gpu.part(name, given.folder) for name in gpu.LIMITS)
+
+
 def _peak() -> float | None:
     if not torch.cuda.is_available():
         return None
-    return next((peak for name, peak in PEAKS.items() if name in torch.cuda.get_device_name()), None)
+    return next((peak for name, peak in gpu.PEAKS.items() if name in torch.cuda.get_device_name()), None)
 
 
 SECTIONS: dict[str, tuple[str, Callable[[Given], str]]] = {
@@ -156,6 +162,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Given], str]]] = {
     "training": ("Retraining against a bare loop", training),
     "precisions": ("fp32 and bf16", precisions),
     "scale": ("On paper", on_paper),
+    "gpu": ("On a GPU", on_a_gpu),
 }
 
 

@@ -156,7 +156,9 @@ def _shard(place: Path, number: int) -> None:
         fit=sections.Fit(strategy="identity", samples=1, samples_per_part=1, seed=0, batch_size=128),
         damping=0.1,
         floor=None,
-        numerics=sections.Numerics(attention="eager", training="fp32", attribution="fp32"),
+        numerics=sections.Numerics(
+            attention="eager", training="fp32", attribution="fp32", acceleration="auto"
+        ),
         steps=(0, number // SHARD),
         samples=SHARD,
         target_settings=[target],

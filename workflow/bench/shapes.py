@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, GPTNeoXConfig, PreTrainedModel
 from mda.attribution import influence, probes
 from mda.config import sections
 from mda.corpus.tokens import TokenStore
+from mda.models import model as models
 from mda.models import sequences
 from mda.models.units import Head
 from mda.runtime import files, parallel
@@ -103,7 +104,7 @@ class Setting:
             max_position_embeddings=self.context,
             rotary_pct=0.25,
         )
-        return AutoModelForCausalLM.from_config(settings, attn_implementation="sdpa").to(parallel.device())
+        return models.placed(AutoModelForCausalLM.from_config(settings, attn_implementation="sdpa"))
 
     def store(self, folder: Path) -> TokenStore:
         """Rows of random tokens, half of them repeating their first half."""
@@ -125,5 +126,10 @@ def trainer(setting: Setting, store: TokenStore) -> training.Trainer:
     """The workflow's own, of one step that reads all rows."""
     stream = schedule.base(setting.rows, 1, setting.rows, None)
     cadence = training.Cadence(1, 0, float("inf"), Path())
-    numerics = sections.Numerics(attention="sdpa", training=setting.precision, attribution=setting.precision)
+    numerics = sections.Numerics(
+        attention="sdpa",
+        training=setting.precision,
+        attribution=setting.precision,
+        acceleration="auto",
+    )
     return training.Trainer(stream, store, None, OPTIMIZER, numerics, lambda model: {}, cadence)

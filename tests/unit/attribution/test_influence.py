@@ -7,9 +7,10 @@ import pytest
 import torch
 from conftest import tiny_model
 from independent import sampled_labels
+from scipy.stats import spearmanr
 from torch.nn import functional
 
-from mda.attribution import curvature, influence, probes
+from mda.attribution import curvature, influence, passes, probes
 from mda.config import sections
 from mda.models import architectures
 from mda.models.units import Head
@@ -347,3 +348,45 @@ def test_factors_survive_flattening(store):
     again = curvature.unflatten(curvature.flatten(factors))
     assert again.keys() == factors.keys()
     assert all(torch.equal(again[name][key], factors[name][key]) for name in factors for key in factors[name])
+
+
+@pytest.mark.parametrize("by_position", [False, True])
+def test_products_in_bf16_keep_the_scores_and_their_ranks(store, by_position):
+    """Of the same passes in float32, whose gradients and activations bf16 would round too."""
+    heads = [Head(layer, head) for layer in range(2) for head in range(2)]
+    queries = [influence.Query(str(head), [head], probes.induction, TOKENS) for head in heads]
+    tracker = influence.Tracker(tiny_model(), heads, 5, queries)
+    rows = influence.Rows(store, np.arange(len(store)))
+    known = tracker.directions(tracker.fit(rows, "ekfac", 4), "ekfac", 0.1)
+    found = {}
+    for kind in (torch.float32, torch.bfloat16):
+        columns = {(each.query, each.kind): number for number, each in enumerate(known)}
+        groups = [influence._Group(group, columns, kind) for group in influence._sharing_a_side(known)]
+        scores = []
+
+        def work(seen, losses, groups=groups, scores=scores):
+            parts = [(group.columns, group.scores(seen, by_position)) for group in groups]
+            whole = torch.zeros((*parts[0][1].shape[:-1], len(known)))
+            for column, values in parts:
+                assert values.dtype == torch.float32
+                whole[..., column] = values
+            scores.append(whole)
+            return losses
+
+        list(passes.over(tracker.model, [each.block for each in known], rows, 13, work, "scored"))
+        (found[kind],) = scores
+    exact, rough = (found[kind].flatten(0, -2) for kind in (torch.float32, torch.bfloat16))
+    assert not torch.equal(exact, rough)
+    for mine, its in zip(rough.T, exact.T, strict=True):
+        assert (mine - its).norm() < 1e-2 * its.norm()
+        assert spearmanr(mine, its).statistic > 0.99
+
+
+def test_neighbours_are_read_as_one():
+    part = architectures.Part
+    parts = [part("a", rows=slice(0, 4)), part("a", rows=slice(4, 6)), part("a", rows=slice(7, 8))]
+    parts += [part("b", rows=slice(8, 9)), part("c", columns=slice(0, 2)), part("c", columns=slice(2, 3))]
+    expected = [part("a", rows=slice(0, 6)), part("a", rows=slice(7, 8)), part("b", rows=slice(8, 9))]
+    assert influence._joined(parts) == [*expected, part("c", columns=slice(0, 3))]
+    whole = part("a")
+    assert influence._joined([whole, whole]) == [whole, whole]

@@ -1,6 +1,7 @@
 """On a GPU: the numbers of the CPU, and batches that do not fit. Skipped where there is none."""
 
 import logging
+import math
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ from unit.training.test_training import SETTINGS, trainer
 
 from bench.shapes import Setting
 from mda.attribution import influence, probes
+from mda.models import model as models
 from mda.models import output_layer
 from mda.models.units import Head
 from mda.runtime import parallel
-from mda.training import training
+from mda.training import acceleration, training
 
 pytestmark = [
     pytest.mark.gpu,
@@ -78,6 +80,59 @@ def test_training_is_that_of_the_cpu(tmp_path):
         optimizer = training.make_optimizer(model, SETTINGS)
         losses[place] = [own.update(model, optimizer, step) for step in (5, 6, 7)]
     assert losses[GPU] == pytest.approx(losses[CPU], rel=1e-4)
+
+
+def accelerated(folder, way, precision, kind="gpt_neox"):
+    """Losses of some updates, by the last of which compiled code and graphs are used again, and gradients."""
+    torch.compiler.reset()
+    model = models.placed(tiny(kind, attention="sdpa")).train()
+    own = trainer(folder)
+    own.numerics = own.numerics.model_copy(update={"acceleration": way, "training": precision})
+    optimizer = training.make_optimizer(model, SETTINGS, way)
+    found = [own.update(model, optimizer, step) for step in (5, 6, 7)]
+    (batch,) = own.batches(8)
+    # Fewer rows than an update has.
+    own.gradient(model, batch[:5])
+    assert own.plan == acceleration.PLANS[way]
+    return found, {name: parameter.grad.cpu() for name, parameter in model.named_parameters()}
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-3), ("bf16", 5e-2)])
+@pytest.mark.parametrize("way", ["fused", "compiled", "graph"])
+def test_every_way_to_train_gives_the_numbers_of_the_plain_one(tmp_path, way, precision, tolerance):
+    expected, plain = accelerated(tmp_path, "plain", precision)
+    losses, found = accelerated(tmp_path, way, precision)
+    assert losses == pytest.approx(expected, rel=tolerance / 5)
+    for name, gradient in plain.items():
+        assert (found[name] - gradient).norm() <= tolerance * gradient.norm(), name
+
+
+@pytest.mark.parametrize("way", ["fused", "graph"])
+def test_python_does_not_wait_for_the_gpu_in_an_update(tmp_path, way):
+    model, own = models.placed(tiny("gpt_neox", attention="sdpa")).train(), trainer(tmp_path)
+    own.numerics = own.numerics.model_copy(update={"acceleration": way})
+    optimizer = training.make_optimizer(model, SETTINGS, way)
+    own.update(model, optimizer, 5)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        found = own.begin(model, optimizer, 6)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert math.isfinite(found.value())
+
+
+@pytest.mark.parametrize("way", ["fused", "graph"])
+def test_a_resumed_run_is_near_an_unbroken_one(tmp_path, way, monkeypatch):
+    def run(folder, stop, save_seconds=math.inf):
+        own = trainer(folder, save_seconds=save_seconds)
+        own.numerics = own.numerics.model_copy(update={"acceleration": way, "attention": "sdpa"})
+        model = models.placed(tiny("gpt_neox", attention="sdpa"))
+        own.follow(model, training.make_optimizer(model, SETTINGS, way), 0, stop)
+        return [record["train_loss"] for record in own.records[1:]]
+
+    expected = run(tmp_path / "unbroken", 10)
+    run(tmp_path / "broken", 6, save_seconds=0)
+    assert run(tmp_path / "broken", 10) == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.fixture

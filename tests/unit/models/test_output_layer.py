@@ -62,6 +62,70 @@ def test_drawn_labels_are_those_of_an_independent_draw_in_float64(logits, monkey
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5 * float(theirs.abs().max()))
 
 
+def in_all_weights(model, loss):
+    loss.backward()
+    found = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+    model.zero_grad()
+    return loss.detach(), found
+
+
+@pytest.mark.parametrize("logits", AT_A_TIME)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_sum_can_be_differentiated_in_all_weights(kind, logits, monkeypatch):
+    """Those of the output layer too, tied or not; tokens that do not count leave no trace."""
+    monkeypatch.setitem(output_layer.LOGITS, "cpu", logits)
+    model, labels = tiny(kind), FOLLOWING.clone()
+    labels[1, 3:] = labels[4] = output_layer.IGNORED
+    flat = model(READ).logits.flatten(0, 1)
+    expected = in_all_weights(model, functional.cross_entropy(flat, labels.flatten(), reduction="sum"))
+    found = in_all_weights(model, output_layer.summed(model, READ, labels))
+    torch.testing.assert_close(found[0], expected[0], rtol=1e-5, atol=0)
+    for name, gradient in expected[1].items():
+        scale = float(gradient.abs().max())
+        torch.testing.assert_close(found[1][name], gradient, rtol=1e-5, atol=1e-5 * scale, msg=name)
+
+
+def test_the_sum_in_bf16_is_that_of_autograd_in_bf16():
+    model = tiny("gpt_neox")
+    with models.precision(torch.device("cpu"), "bf16"):
+        flat = model(READ).logits.float().flatten(0, 1)
+        expected = in_all_weights(model, functional.cross_entropy(flat, FOLLOWING.flatten(), reduction="sum"))
+        found = in_all_weights(model, output_layer.summed(model, READ, FOLLOWING))
+    torch.testing.assert_close(found[0], expected[0], rtol=1e-3, atol=0)
+    for name, gradient in expected[1].items():
+        assert (found[1][name] - gradient).norm() < 2e-2 * gradient.norm(), name
+
+
+WAYS = [output_layer.of_logits, output_layer.of_logits_to_compile]
+
+
+@pytest.mark.parametrize("work", WAYS)
+@pytest.mark.parametrize(("kind", "tolerance"), [(torch.float32, 2e-6), (torch.bfloat16, 4e-3)])
+def test_losses_of_logits_and_their_gradients_are_those_of_float64(work, kind, tolerance):
+    """Of likely labels, and of some whose share is below the smallest float32."""
+    logits = (4 * torch.randn(60, 30, generator=torch.Generator().manual_seed(0))).to(kind)
+    logits[:4, 3] = 200.0
+    labels = torch.arange(60) % 30
+    labels[::7] = output_layer.IGNORED
+    wanted = logits.double().requires_grad_()
+    expected = functional.cross_entropy(wanted, labels, reduction="sum")
+    expected.backward()
+    loss, gradient = work(logits.clone(), labels)
+    assert loss.item() == pytest.approx(expected.item(), rel=tolerance)
+    assert gradient.dtype == kind
+    torch.testing.assert_close(gradient.double(), wanted.grad, rtol=2 * tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(("tokens", "vocabulary"), [(4096, 50_000), (4096, 10), (35, 2**19), (1, 2**23)])
+def test_parts_are_all_tokens_in_order_and_hold_no_more_logits_than_said(tokens, vocabulary):
+    parts = output_layer._parts(tokens, vocabulary, "cpu")
+    assert [index for part in parts for index in range(tokens)[part]] == list(range(tokens))
+    sizes = [part.stop - part.start for part in parts]
+    assert max(sizes) * vocabulary <= max(output_layer.LOGITS["cpu"], vocabulary)
+    if tokens == 4096:
+        assert len(set(sizes)) == 1
+
+
 def test_bf16_losses_are_those_of_autograd_in_bf16():
     model = tiny("gpt_neox")
     model.set_output_embeddings(detached(model))

@@ -10,9 +10,10 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 import benchmark
-from bench import passes, peaks, retraining, scale, shapes, timing
+from bench import gpu, passes, peaks, retraining, scale, shapes, timing
 from bench.passes import Scored
 from bench.shapes import SHAPES, Setting
+from mda.training import acceleration
 
 
 @pytest.fixture
@@ -124,3 +125,31 @@ def test_an_unknown_section_is_one_sentence(capsys):
     with pytest.raises(SystemExit):
         benchmark.main(["nonsense"])
     assert "no section 'nonsense'; choose from throughput" in capsys.readouterr().err
+
+
+def test_a_part_on_a_gpu_that_takes_too_long_leaves_what_it_printed(tmp_path, monkeypatch, capsys):
+    slow = tmp_path / "python"
+    slow.write_text("#!/bin/sh\necho '| measured |'\nexec sleep 60\n")
+    slow.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(slow))
+    monkeypatch.setitem(gpu.LIMITS, "small", 1)
+    text = gpu.part("small", tmp_path)
+    assert text.startswith("| measured |\nNot all of small was measured: status -9, 1 s at most.")
+    assert "| measured |" in capsys.readouterr().out
+
+
+def test_what_fails_on_a_gpu_is_told(capsys):
+    with gpu.guarded("a loop"):
+        raise RuntimeError("out of memory\nmore")
+    assert capsys.readouterr().out == "| a loop: not measured: RuntimeError: out of memory |\n"
+
+
+@pytest.mark.parametrize(("part", "lines"), [("small", 3), ("train-14m", 8)])
+def test_parts_on_a_gpu_run_without_one_too(part, lines, tmp_path, capsys, monkeypatch):
+    """The same code on shapes that mean nothing; what is compiled is run by PyTorch."""
+    monkeypatch.setattr(acceleration, "BACKEND", "aot_eager")
+    monkeypatch.setitem(SHAPES, "tiny", shapes.Shape(2, 32, 2))
+    assert gpu.main([part, str(tmp_path), "--tiny"]) == 0
+    printed = capsys.readouterr().out
+    assert "not measured" not in printed
+    assert len(printed.splitlines()) == lines

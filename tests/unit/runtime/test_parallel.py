@@ -87,7 +87,9 @@ def command(inputs: Path, out: Path, processes: int, save_seconds: float = 1e9, 
         "branch-at": 4,
         "evaluate-every": 2,
         "optimizer": json.dumps({**OPTIMIZER, **optimizer}),
-        "numerics": json.dumps({"attention": "eager", "training": "fp32", "attribution": "fp32"}),
+        "numerics": json.dumps(
+            {"attention": "eager", "training": "fp32", "attribution": "fp32", "acceleration": "auto"}
+        ),
         "metrics-settings": json.dumps(
             {
                 "seed": 0,

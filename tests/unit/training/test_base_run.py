@@ -76,14 +76,14 @@ class Killed(Exception):
 
 def kill_at(step, monkeypatch):
     """Stop the training, as a kill would, just before the update of a step."""
-    update = training.Trainer.update
+    begin = training.Trainer.begin
 
     def killing(self, model, optimizer, now):
         if now == step:
             raise Killed
-        return update(self, model, optimizer, now)
+        return begin(self, model, optimizer, now)
 
-    monkeypatch.setattr(training.Trainer, "update", killing)
+    monkeypatch.setattr(training.Trainer, "begin", killing)
 
 
 @pytest.mark.parametrize("step", [1, 5, 9])

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ from mda.attribution.passes import Rows
 from mda.attribution.watching import Block, Seen
 from mda.config import sections
 from mda.models import model as models
+from mda.models.architectures import ALL, Part
 from mda.models.units import Unit
 from mda.runtime.errors import UserError
 
@@ -96,8 +97,8 @@ class Tracker:
 
     Attributes:
         blocks: unit -> kind -> block.
-        precision: of the model's passes; bf16 is autocast, whose gradients and activations are
-            turned to float32 before anything is summed, inverted or multiplied.
+        precision: of the model's passes; bf16 is autocast. Scores are products of its gradients and
+            activations in the same precision. All sums are in float32, and so is what factors are made of.
     """
 
     def __init__(
@@ -169,24 +170,27 @@ class Tracker:
         self, directions: Sequence[Direction], rows: Rows, batch_size: int, by_position: bool = False
     ) -> tuple[np.ndarray, list[dict[str, np.ndarray]]]:
         """One pass over the rows: their losses, and each query's parts as `score` has them."""
-        groups = [_Group(group) for group in _sharing_a_side(directions)]
+        columns: dict[tuple[int, str], int] = {}
+        for direction in directions:
+            columns.setdefault((direction.query, direction.kind), len(columns))
+        kind = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        groups = [_Group(group, columns, kind) for group in _sharing_a_side(directions)]
 
-        def work(seen: Seen, losses: torch.Tensor) -> tuple[torch.Tensor, list[dict[str, torch.Tensor]]]:
-            found: list[dict[str, torch.Tensor]] = [{} for _ in self.queries]
-            for direction, positions in (pair for group in groups for pair in group.scores(seen)):
-                part = positions if by_position else positions.sum(dim=1)
-                mine = found[direction.query]
-                mine[direction.kind] = mine[direction.kind] + part if direction.kind in mine else part
-            return losses.cpu(), [{kind: part.cpu() for kind, part in mine.items()} for mine in found]
+        def work(seen: Seen, losses: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            tokens = (rows.store.tokens.shape[1] - 1,) if by_position else ()
+            found = losses.new_zeros((len(losses), *tokens, len(columns)))
+            for group in groups:
+                found.index_add_(-1, group.columns, group.scores(seen, by_position).to(found.dtype))
+            # At once: Python waits for the device at every copy.
+            return losses.cpu(), found.cpu()
 
         blocks = list({direction.block.name: direction.block for direction in directions}.values())
         batches = list(passes.over(self.model, blocks, rows, batch_size, work, "scored", self.precision))
-        losses = torch.cat([batch[0] for batch in batches]).float().numpy()
-        parts = [
-            {kind: torch.cat([found[number][kind] for _, found in batches]).float().numpy() for kind in kinds}
-            for number, kinds in enumerate(batches[0][1])
-        ]
-        return losses, parts
+        losses, scores = (torch.cat(parts).float().numpy() for parts in zip(*batches, strict=True))
+        found: list[dict[str, np.ndarray]] = [{} for _ in self.queries]
+        for (query, name), column in columns.items():
+            found[query][name] = np.ascontiguousarray(scores[..., column])
+        return losses, found
 
     def directions(
         self, factors: Factors, strategy: str, damping: float, floor: float | None = None
@@ -258,22 +262,74 @@ def _sharing_a_side(directions: Sequence[Direction]) -> Iterator[list[Direction]
 
 
 class _Group:
-    """Directions that share a side, as one matrix."""
+    """Directions that share a side, as one matrix.
 
-    def __init__(self, directions: Sequence[Direction]) -> None:
-        self.directions = directions
-        self.by_output = directions[0].block.reads_a_part
+    Attributes:
+        columns: of the scores, those that the directions add to, shape (columns,).
+    """
+
+    def __init__(
+        self, directions: Sequence[Direction], columns: Mapping[tuple[int, str], int], kind: torch.dtype
+    ) -> None:
+        """Join them.
+
+        Args:
+            columns: of the scores, by query and kind.
+            kind: the type of the products' factors, if that of the directions is float32; what is summed
+                over tokens and weights is summed in float32 or better.
+        """
+        first, weights = directions[0].block, directions[0].weights
+        self.by_output = first.reads_a_part
+        self.kind = kind if weights.dtype == torch.float32 else weights.dtype
+        self.exact = torch.promote_types(self.kind, torch.float32)
+        read = [direction.block.reads for direction in directions]
+        written = [part for direction in directions for part in direction.block.writes]
+        self.shared = list(first.writes) if self.by_output else [first.reads]
+        self.own = _joined(read if self.by_output else written)
         # (what they share, all of what each has of its own)
         parts = [each.weights if self.by_output else each.weights.T for each in directions]
-        self.joint = torch.cat(parts, dim=1)
-        self.sizes = [part.shape[1] for part in parts]
+        self.joint = torch.cat(parts, dim=1).to(self.kind)
+        mine = sorted({columns[each.query, each.kind] for each in directions})
+        self.columns = torch.tensor(mine, device=weights.device)
+        # (all of what each has of its own, columns): which products each column is the sum of.
+        self.belongs = torch.zeros((self.joint.shape[1], len(mine)), dtype=self.exact, device=weights.device)
+        begin = 0
+        for each, part in zip(directions, parts, strict=True):
+            self.belongs[begin : begin + part.shape[1], mine.index(columns[each.query, each.kind])] = 1
+            begin += part.shape[1]
 
-    def scores(self, seen: Seen) -> Iterator[tuple[Direction, torch.Tensor]]:
-        """Each direction's score by sample and position, shape (batch, tokens)."""
-        first = self.directions[0].block
-        shared = seen.written(first) if self.by_output else seen.read(first)
-        for direction, product in zip(
-            self.directions, (shared @ self.joint).split(self.sizes, dim=-1), strict=True
-        ):
-            own = seen.read(direction.block) if self.by_output else seen.written(direction.block)
-            yield direction, -(product * own).sum(dim=-1)
+    def scores(self, seen: Seen, by_position: bool) -> torch.Tensor:
+        """What the directions add to each column, by sample, and by position if asked.
+
+        Returns:
+            Shape (batch, tokens, columns) or (batch, columns), float32 or better.
+        """
+        products = (self._side(seen, self.shared, self.by_output) @ self.joint).mul_(
+            self._side(seen, self.own, not self.by_output)
+        )
+        sums = products.to(self.exact) if by_position else products.sum(dim=1, dtype=self.exact)
+        return -(sums @ self.belongs)
+
+    def _side(self, seen: Seen, parts: Sequence[Part], outputs: bool) -> torch.Tensor:
+        found = [seen.part(part, outputs).to(self.kind) for part in parts]
+        return found[0] if len(found) == 1 else torch.cat(found, dim=-1)
+
+
+def _joined(parts: Sequence[Part]) -> list[Part]:
+    """The same features in the same order, with neighbours in one: all of an output need not be copied."""
+    found = [parts[0]]
+    for part in parts[1:]:
+        rows = _follows(found[-1].rows, part.rows)
+        columns = _follows(found[-1].columns, part.columns)
+        if found[-1].module == part.module and rows is not None and part.columns == ALL:
+            found[-1] = Part(part.module, rows=rows)
+        elif found[-1].module == part.module and columns is not None and part.rows == ALL:
+            found[-1] = Part(part.module, columns=columns)
+        else:
+            found.append(part)
+    return found
+
+
+def _follows(before: slice, after: slice) -> slice | None:
+    """Both as one, if one begins where the other ends."""
+    return slice(before.start, after.stop) if before.stop is not None and before.stop == after.start else None

@@ -100,6 +100,17 @@ class Seen:
         self.inputs.clear()
         self.gradients.clear()
 
+    def part(self, part: Part, output: bool) -> torch.Tensor:
+        """Features of what a projection read, or the gradients of some that it wrote, as they were seen.
+
+        Shape (batch, tokens, features).
+        """
+        if not output:
+            return self.inputs[part.module][0][..., part.columns]
+        found = self.gradients[part.module][0]
+        assert found is not None
+        return found[..., part.rows]
+
     def read(self, block: Block, call: int = 0) -> torch.Tensor:
         """What a block read, shape (batch, tokens, inputs), float32 or better."""
         return _at_least_float32(self.inputs[block.reads.module][call][..., block.reads.columns])

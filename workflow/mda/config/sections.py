@@ -31,6 +31,7 @@ from mda.config.section import (
 Architecture = Literal["gpt_neox", "gpt2", "llama", "mistral", "olmo2", "qwen2", "qwen3"]
 Strategy = Literal["identity", "diagonal", "kfac", "ekfac"]
 Precision = Literal["fp32", "bf16"]
+Acceleration = Literal["auto", "plain", "fused", "compiled", "graph"]
 Metric = Literal["prefix_matching", "previous_token", "copying", "activation"]
 SelectionMethod = Literal[
     "influence", "identity", "diagonal", "kfac",
@@ -163,6 +164,7 @@ class Numerics(Section):
     attention: Literal["eager", "sdpa"]
     training: Precision
     attribution: Precision
+    acceleration: Acceleration
 
     def of_training(self) -> Numerics:
         """The same without what changes no training."""
@@ -170,7 +172,7 @@ class Numerics(Section):
 
     def of_attribution(self) -> Numerics:
         """The same without what changes no factors and scores."""
-        return self.model_copy(update={"training": "fp32"})
+        return self.model_copy(update={"training": "fp32", "acceleration": "auto"})
 
 
 class ICL(Section):

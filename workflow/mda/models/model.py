@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AttentionInterface, AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.utils import logging as transformers_logging
 
 from mda.config import sections
@@ -23,6 +24,11 @@ from mda.runtime.errors import UserError
 transformers_logging.disable_progress_bar()
 
 log = logging.getLogger(__name__)
+
+# PyTorch's attention without a mask. Before it makes a mask that it then drops, transformers asks the GPU
+# whether rows hold several texts, for which Python would wait in every pass; here a row is one text.
+CAUSAL = "causal_sdpa"
+AttentionInterface.register(CAUSAL, sdpa_attention_forward)
 
 
 def precision(place: torch.device, name: sections.Precision) -> AbstractContextManager:
@@ -77,7 +83,17 @@ def create(
             f"model: reads at most {model.config.max_position_embeddings} tokens, but tokens.context "
             f"is {context}; lower it"
         )
-    return model.float().to(parallel.device())
+    return placed(model)
+
+
+def placed(model: PreTrainedModel) -> PreTrainedModel:
+    """The model in float32 on this process's device, where sdpa needs no mask."""
+    model = model.float().to(parallel.device())
+    window = getattr(model.config, "sliding_window", None)
+    unlimited = window is None or window >= model.config.max_position_embeddings
+    if parallel.device().type == "cuda" and model.config._attn_implementation == "sdpa" and unlimited:
+        model.set_attn_implementation(CAUSAL)
+    return model
 
 
 def configuration(settings: sections.Model, vocabulary: int, context: int) -> Any:
@@ -184,7 +200,7 @@ def load(folder: Path, attention: str = "eager") -> PreTrainedModel:
             f"{folder}: is no checkpoint (it has no config.json); delete the folder "
             f"{folder.parent.parent.name}/{folder.parent.name} and run again"
         )
-    return _load(folder, attention).float().to(parallel.device())
+    return placed(_load(folder, attention))
 
 
 def _load(folder: Path, attention: str, to_train: bool = False) -> PreTrainedModel:

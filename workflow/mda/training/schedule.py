@@ -53,6 +53,15 @@ class Schedule:
         begin, end = np.searchsorted(self.step, [start, stop])
         return self._map(lambda column: column[begin:end])
 
+    def largest_update(self) -> int:
+        """Rows of the largest update; 0 of a stream without any."""
+        if len(self.row) == 0:
+            return 0
+        begins = np.flatnonzero(
+            (np.diff(self.step, prepend=-1) != 0) | (np.diff(self.update, prepend=-1) != 0)
+        )
+        return int(np.diff(begins, append=len(self.row)).max())
+
     def outside(self, start: int, stop: int) -> Schedule:
         """All other steps."""
         kept = (self.step < start) | (self.step >= stop)

@@ -13,9 +13,9 @@ import logging
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +27,17 @@ from transformers import PreTrainedModel
 
 from mda.config import sections
 from mda.corpus.tokens import TokenStore
-from mda.models import memory
+from mda.models import memory, output_layer
 from mda.models import model as models
 from mda.runtime import files, interruption, parallel, saves
 from mda.runtime.errors import UserError
-from mda.training import schedule
+from mda.training import acceleration, schedule
 
 log = logging.getLogger(__name__)
 
 Record = dict[str, Any]
+# Steps between looks at the losses on a GPU, for which Python waits until it has done all that it was told.
+LOOK_EVERY = 16
 
 
 def learning_rate(settings: sections.Optimizer, step: int) -> float:
@@ -66,15 +68,23 @@ def _neox_share(settings: sections.Optimizer, step: int) -> float:
     return max((1 + math.cos(math.pi * after / settings.decay_steps)) / 2, settings.minimum_ratio)
 
 
-def make_optimizer(model: PreTrainedModel, settings: sections.Optimizer) -> torch.optim.AdamW:
-    """AdamW; biases and norms are not decayed, as in GPT-NeoX."""
+def make_optimizer(
+    model: PreTrainedModel, settings: sections.Optimizer, asked: sections.Acceleration = "auto"
+) -> torch.optim.AdamW:
+    """AdamW; biases and norms are not decayed, as in GPT-NeoX. On a GPU one kernel updates all parameters."""
     decayed = [parameter for parameter in model.parameters() if parameter.ndim >= 2]
     others = [parameter for parameter in model.parameters() if parameter.ndim < 2]
     groups = [
         {"params": decayed, "weight_decay": settings.weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=settings.betas, eps=settings.epsilon)
+    return torch.optim.AdamW(
+        groups,
+        lr=settings.learning_rate,
+        betas=settings.betas,
+        eps=settings.epsilon,
+        fused=acceleration.on_gpu(asked, model) or None,
+    )
 
 
 def save_state(folder: Path, model: PreTrainedModel, optimizer: torch.optim.AdamW) -> None:
@@ -100,7 +110,7 @@ def load_state(
         UserError: when the state is missing or damaged.
     """
     model = models.load(folder, numerics.attention)
-    optimizer = make_optimizer(model, settings)
+    optimizer = make_optimizer(model, settings, numerics.acceleration)
     try:
         moments = load_file(folder / "optimizer.safetensors")
     except Exception as error:  # safetensors raises its own kinds
@@ -110,8 +120,9 @@ def load_state(
             key.rsplit(":", 1)[1]: value for key, value in moments.items() if key.rsplit(":", 1)[0] == name
         }
         for key, value in state.items():
-            # AdamW keeps its step counter on the CPU.
-            state[key] = value if key == "step" else value.to(parameter.device)
+            # AdamW keeps its step counter on the CPU, unless one kernel does all.
+            kept = key == "step" and not optimizer.defaults["fused"]
+            state[key] = value if kept else value.to(parameter.device)
         optimizer.state[parameter] = state
     return model, optimizer
 
@@ -139,6 +150,35 @@ class Cadence:
         return self.resume / key
 
 
+@dataclass
+class StepLoss:
+    """The losses of a step's updates, left on the device until they are asked for.
+
+    Attributes:
+        parts: an update's mean loss, of no shape, and the number of its rows.
+    """
+
+    step: int
+    parts: list[tuple[torch.Tensor, int]] = field(default_factory=list)
+
+    def value(self) -> float:
+        """Mean loss of the step's tokens in nats; nan of a step without updates.
+
+        Raises:
+            UserError: when a loss is not finite.
+        """
+        total, rows = 0.0, 0
+        for loss, count in self.parts:
+            value = float(loss)
+            if not math.isfinite(value):
+                raise UserError(
+                    f"training diverged: the loss of step {self.step} is {value}; lower "
+                    "run.optimizer.learning_rate or raise its warmup_steps"
+                )
+            total, rows = total + value * count, rows + count
+        return total / rows if rows else math.nan
+
+
 class Trainer:
     """Follows a schedule from one step to another, alone or with other processes.
 
@@ -148,9 +188,11 @@ class Trainer:
             process evaluates and saves.
         rows_at_once: rows that pass through the model together; a batch of more accumulates
             gradients. None is as many as fit.
+        plan: what makes it fast on this device; None until it is decided, at the first update.
     """
 
     rows_at_once: int | None = None
+    plan: acceleration.Plan | None = None
 
     def __init__(
         self,
@@ -177,6 +219,7 @@ class Trainer:
         self.evaluate = evaluate
         self.cadence = cadence
         self.records: list[Record] = []
+        self._graph: acceleration.Graph | None = None
 
     def batches(self, step: int) -> Iterator[torch.Tensor]:
         """Tokens of the rows of a step that give a gradient, shape (rows, context + 1) an update.
@@ -198,8 +241,15 @@ class Trainer:
         """The optimizer updates of one step; returns the mean loss of their tokens in nats.
 
         An update whose rows are all masked has no gradient and is left out.
+
+        Raises:
+            UserError: when the loss is not finite.
         """
-        total, rows = 0.0, 0
+        return self.begin(model, optimizer, step).value()
+
+    def begin(self, model: PreTrainedModel, optimizer: torch.optim.AdamW, step: int) -> StepLoss:
+        """The same, but it does not wait for the device: the loss is read when it is asked for."""
+        found = StepLoss(step)
         for batch in self.batches(step):
             if len(batch) == 0:
                 continue
@@ -209,14 +259,8 @@ class Trainer:
                 group["lr"] = learning_rate(self.settings, step)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-            value = float(loss)
-            if not math.isfinite(value):
-                raise UserError(
-                    f"training diverged: the loss of step {step} is {value}; lower "
-                    "run.optimizer.learning_rate or raise its warmup_steps"
-                )
-            total, rows = total + value * len(batch), rows + len(batch)
-        return total / rows if rows else math.nan
+            found.parts.append((loss, len(batch)))
+        return found
 
     def gradient(self, model: PreTrainedModel, batch: torch.Tensor) -> torch.Tensor:
         """Leave the gradient of the batch's mean loss in the model; returns this loss.
@@ -224,28 +268,67 @@ class Trainer:
         Accumulated over parts of the batch that fit the device, and over the processes.
         """
         mine = parallel.share(batch)
-        if self.rows_at_once is None:
-            self.rows_at_once = memory.rows_at_once(model, batch.shape[1] - 1)
+        first = self.plan is None
+        plan, at_once = self._decided(model, batch.shape[1] - 1)
+        began = time.monotonic()
         while True:
             try:
-                loss = self._accumulate(model, mine, self.rows_at_once, len(batch))
+                loss = self._accumulate(model, mine, at_once, len(batch))
                 break
             except torch.cuda.OutOfMemoryError:
-                if self.rows_at_once == 1:
+                if at_once == 1:
                     raise UserError(
                         "one row does not fit the GPU; set numerics.attention to sdpa or lower tokens.context"
                     ) from None
                 model.zero_grad(set_to_none=True)
+                if plan.graph:
+                    self.plan = plan = self._prepare(model, acceleration.PLANS["fused"])
                 torch.cuda.empty_cache()
-                self.rows_at_once //= 2
-                log.info("out of GPU memory: going on with %d rows at once", self.rows_at_once)
+                self.rows_at_once = at_once = at_once // 2
+                log.info("out of GPU memory: going on with %d rows at once", at_once)
+            except RuntimeError as error:
+                # Only what was just compiled or recorded for the first time.
+                if not first or not plan.same_shape:
+                    raise
+                reason = " ".join(str(error).split())[:300] or type(error).__name__
+                log.warning("numerics.acceleration: %s fails here (%s): going on without", plan, reason)
+                model.zero_grad(set_to_none=True)
+                self.plan = plan = self._prepare(model, acceleration.PLANS["fused"])
+        if first and plan.same_shape:
+            log.info("compiling and recording the first update took %.0f s", time.monotonic() - began)
         return parallel.sum_gradients(list(model.parameters()), loss)
+
+    def _decided(self, model: PreTrainedModel, context: int) -> tuple[acceleration.Plan, int]:
+        """The plan, and the rows at once."""
+        asked = self.numerics.acceleration
+        if self.rows_at_once is None:
+            logits = not acceleration.fused(asked, model)
+            self.rows_at_once = memory.rows_at_once(model, context, logits)
+        if self.plan is None:
+            self.largest = -(-self.stream.largest_update() // parallel.size())
+            found = acceleration.plan(asked, model, self.largest <= self.rows_at_once)
+            self.plan = self._prepare(model, found)
+        return self.plan, self.rows_at_once
+
+    def _prepare(self, model: PreTrainedModel, plan: acceleration.Plan) -> acceleration.Plan:
+        self._graph = None
+        self._of_logits = acceleration.of_logits(plan.compiled)
+        (acceleration.compile_layers if plan.compiled else acceleration.undo_compile)(model)
+        return plan
 
     def _accumulate(
         self, model: PreTrainedModel, mine: torch.Tensor, at_once: int, rows: int
     ) -> torch.Tensor:
         place = next(model.parameters()).device
         total = torch.zeros((), device=place)
+        assert self.plan is not None
+        if self.plan.fused:
+            weight = torch.full((), 1 / (rows * (mine.shape[1] - 1)), device=place)
+            size = min(at_once, self.largest)
+            for part in mine.split(size):
+                if len(part) > 0:
+                    total += self._fused(model, part, size, weight)
+            return total
         for part in mine.split(at_once):
             if len(part) == 0:
                 continue
@@ -260,6 +343,35 @@ class Trainer:
             total += loss.detach()
         return total
 
+    def _fused(
+        self, model: PreTrainedModel, part: torch.Tensor, size: int, weight: torch.Tensor
+    ) -> torch.Tensor:
+        """A part's loss, times the weight of a token, and its gradient."""
+        assert self.plan is not None
+        if weight.device.type == "cuda":
+            # Python goes on while it is copied.
+            tokens = part.pin_memory().to(weight.device, non_blocking=True)
+        else:
+            tokens = part
+        labels = tokens[:, 1:]
+        if self.plan.same_shape and len(part) < size:
+            missing = (0, 0, 0, size - len(part))
+            labels = functional.pad(labels, missing, value=output_layer.IGNORED)
+            tokens = functional.pad(tokens, missing)
+        given = (tokens[:, :-1], labels, weight)
+
+        def work(read: torch.Tensor, following: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+            with models.precision(weight.device, self.numerics.training):
+                loss = output_layer.summed(model, read, following, self._of_logits) * weight
+            loss.backward()
+            return loss.detach()
+
+        if not self.plan.graph:
+            return work(*given)
+        if self._graph is None or self._graph.network is not model:
+            self._graph = acceleration.Graph(model, work, *given)
+        return self._graph(*given)
+
     def follow(
         self,
         model: PreTrainedModel,
@@ -267,14 +379,17 @@ class Trainer:
         start: int,
         stop: int,
         checkpoint: Callable[[PreTrainedModel, torch.optim.AdamW, int], None] | None = None,
+        kept: Collection[int] = (),
     ) -> PreTrainedModel:
         """Train from `start` to `stop`, evaluating on the way, from the last save if there is one.
 
+        On a GPU a loss that is not finite is told some steps later, but before anything is measured or saved.
+
         Args:
-            checkpoint: called at every step, before its update, and after the last.
+            checkpoint: called at the steps `kept`, before their update, and after the last.
 
         Raises:
-            UserError: when the process was told to end; the state is saved.
+            UserError: when the process was told to end; the state is saved. When the training diverged.
         """
         state = parallel.same(latest(self.cadence.folder))
         if state is not None:
@@ -288,17 +403,23 @@ class Trainer:
         model.train()
         began = saved = time.monotonic()
         first, main = start, parallel.rank() == 0
+        waits = acceleration.on_gpu(self.numerics.acceleration, model)
+        measured = acceleration.sharing_weights(model) if waits else model
+        unread: list[StepLoss] = []
         for step in range(start, stop + 1):
             due = (step - self.cadence.origin) % self.cadence.evaluate_every == 0 or step in (0, stop)
+            if due or step in kept or not waits or step % LOOK_EVERY == 0:
+                loss = _read(unread, loss)
             if main and due and (not self.records or self.records[-1]["step"] < step):
-                self.records.append(self._measure(model, step, loss))
+                self.records.append(self._measure(measured, step, loss))
                 _report(self.records[-1], first, stop, began)
-            if main and checkpoint is not None:
+            if main and checkpoint is not None and step in kept:
                 checkpoint(model, optimizer, step)
             if step == stop:
                 break
             told = parallel.any_of(interruption.asked())
             if main and step > first and (told or time.monotonic() - saved >= self.cadence.save_seconds):
+                loss = _read(unread, loss)
                 self._save(model, optimizer, step, loss)
                 saved = time.monotonic()
             if told:
@@ -307,7 +428,7 @@ class Trainer:
                 log.info("told to end (SIGTERM) at step %d, whose state is safe", step)
                 interruption.hand_back(progressed=step > first)
                 raise UserError(f"told to end at step {step}; run again to go on from there")
-            loss = self.update(model, optimizer, step)
+            unread.append(self.begin(model, optimizer, step))
         return model
 
     def _measure(self, model: PreTrainedModel, step: int, loss: float) -> Record:
@@ -346,6 +467,14 @@ def latest(resume: Path) -> Path | None:
     """The newest whole state in a resume folder; states are renamed into place when whole."""
     states = sorted(resume.glob("step-*"))
     return states[-1] if states else None
+
+
+def _read(unread: list[StepLoss], loss: float) -> float:
+    """The last of the losses not read yet, or else `loss`; refuses any that is not finite."""
+    for each in unread:
+        loss = each.value()
+    unread.clear()
+    return loss
 
 
 def _report(record: Record, first: int, stop: int, began: float) -> None:

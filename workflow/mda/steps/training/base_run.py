@@ -74,7 +74,8 @@ def train(
         network = models.create(
             model, start[0] if start else None, encoding.size(reader), store.context, numerics.attention
         )
-        trainer.follow(network, training.make_optimizer(network, optimizer), 0, steps, keep)
+        moments = training.make_optimizer(network, optimizer, numerics.acceleration)
+        trainer.follow(network, moments, 0, steps, keep, {*checkpoints, branch_at})
         if parallel.rank() > 0:
             return
         with saves.finishing(cadence.folder, outputs) as (to_checkpoints, to_state, to_steps, to_heads):
