@@ -22,7 +22,6 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake_interface_executor_plugins.settings import ExecMode
 
-import judgement
 from mda.config import settings
 from mda.corpus import sources
 from mda.hub import pins
@@ -32,6 +31,7 @@ from mda.runtime import environment, external_files, fingerprints, restart
 from mda.config.experiment import check as check_configuration
 from mda.config.experiment import selections_of
 from mda.runtime.errors import UserError
+from mda.snakemake import judgement
 
 
 def given_settings():

@@ -10,9 +10,9 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 import benchmark
-from bench import passes, peaks, retraining, scale, shapes, timing
-from bench.passes import Scored
-from bench.shapes import SHAPES, Setting
+from mda.bench import passes, peaks, retraining, scale, shapes, timing
+from mda.bench.passes import Scored
+from mda.bench.shapes import SHAPES, Setting
 
 
 @pytest.fixture
