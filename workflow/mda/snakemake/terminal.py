@@ -283,7 +283,7 @@ class Bars(View):
         super().__init__(stream)
         self.progress = Progress(
             TextColumn("{task.description}", table_column=Column(no_wrap=True)),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=24, style="dim", complete_style="cyan", finished_style="green"),
             TextColumn("{task.completed:.0f}/{task.total:.0f}", justify="right"),
             # Text of users, which is not markup.
             TextColumn(
