@@ -2,7 +2,7 @@
 
 The folders are stages. Each imports only from itself and from those before it in this list:
 runtime, config, hub, corpus, planning, models, training, attribution, interventions, evidence, report.
-Beyond the stages, each from those before: `mda.steps` holds one function a rule, in folders of the same names;
+Beyond the stages: `mda.steps` holds one function a rule, in folders of the same names;
 `mda.snakemake` extends Snakemake, of which no other module knows; `mda.bench` measures time and memory;
 `mda.commands` holds the verbs of the command `mda`.
 """

@@ -13,7 +13,7 @@ import pytest
 import torch
 from conftest import NUMERICS, Store
 
-import summary
+from mda.commands import summary
 from mda.evidence import effect_table, findings, measured, planned, score_notes, statistics
 from mda.evidence.studies import agreement, crossed, datamodel, enrichment, placebo, recovery
 from mda.interventions import selection

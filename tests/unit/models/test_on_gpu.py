@@ -9,8 +9,8 @@ from conftest import tiny_model
 from independent import HEADS, KINDS, REPEATED, STORE, tiny
 from unit.training.test_training import SETTINGS, trainer
 
-from mda.bench.shapes import Setting
 from mda.attribution import influence, probes
+from mda.bench.shapes import Setting
 from mda.models import output_layer
 from mda.models.units import Head
 from mda.runtime import parallel

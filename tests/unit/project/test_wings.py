@@ -50,7 +50,8 @@ def test_no_other_wing_knows_of_snakemake():
     knowing = [
         str(source)
         for source in SOURCES
-        if source.parts[0] != "snakemake" and re.search(r"^ *(from|import) snakemake", (PACKAGE / source).read_text(), re.M)
+        if source.parts[0] != "snakemake"
+        and re.search(r"^ *(from|import) snakemake", (PACKAGE / source).read_text(), re.M)
     ]
     assert not knowing
 

@@ -17,7 +17,7 @@ import torch
 from scipy.stats import spearmanr
 
 from mda.bench import passes, peaks, retraining, scale, startup
-from mda.bench.shapes import PRECISIONS, SHAPES, Setting
+from mda.bench.shapes import PRECISIONS, Setting
 from mda.config.merged import configuration
 
 ROOT = Path(__file__).parents[3]

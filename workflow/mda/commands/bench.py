@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -38,7 +37,9 @@ SECTIONS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the verb takes."""
     listed = "; ".join(f"{name}: {what}" for name, what in SECTIONS.items())
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"which to measure, all without. {listed}")
+    parser.add_argument(
+        "sections", nargs="*", metavar="SECTION", help=f"which to measure, all without. {listed}"
+    )
     parser.add_argument(
         "--shapes",
         nargs="+",

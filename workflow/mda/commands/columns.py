@@ -34,17 +34,19 @@ def main(given: argparse.Namespace) -> int:
     table = columns.of(given.file)
     if table is None:
         raise UserError(
-            f"{given.file}: is no result table of this workflow; name one under results/, as tables/effects.csv"
+            f"{given.file}: is no result table of this workflow; name one, such as results/tables/effects.csv"
         )
     lines = [table.column(name) or columns.Column(name, "?", "not described") for name in names]
     print(f"{printable(str(given.file))}: {table.holds}\n")
-    widths = [max(map(len, part)) for part in zip(("column", "unit"), *(line[:2] for line in lines), strict=True)]
+    widths = [
+        max(map(len, part)) for part in zip(("column", "unit"), *(line[:2] for line in lines), strict=True)
+    ]
     for name, unit, meaning in (("column", "unit", "meaning"), *lines):
         print(printable(f"{name:{widths[0]}}  {unit:{widths[1]}}  {meaning}"))
     strange = [line.name for line in lines if line.unit == "?"]
     if strange:
         raise UserError(
-            f"{given.file}: the column '{strange[0]}' is not described; another version of mda may have made it"
+            f"{given.file}: the column '{strange[0]}' is not described; another version of mda made it"
         )
     return 0
 

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tokens-per-second",
         type=float,
         metavar="RATE",
-        help="tokens that one GPU trains on in a second, as `mda bench throughput` measures it; gives the GPU-hours",
+        help="tokens that one GPU trains on in a second (`mda bench throughput`); gives the GPU-hours",
     )
 
 

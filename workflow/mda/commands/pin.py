@@ -95,4 +95,3 @@ def described(old: Pin | None, pin: Pin) -> str:
         f"{len(pin.files)} files, {size:,.1f} MB"
         + (f"; no longer pinned: {', '.join(dropped)}" if dropped else "")
     )
-

@@ -90,7 +90,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def load(name: str) -> Verb:
     """The module of a verb."""
-    return importlib.import_module(f"mda.commands.{name}")  # type: ignore[return-value]
+    return importlib.import_module(f"mda.commands.{name}")
 
 
 def overview(arguments: Sequence[str]) -> int:
@@ -128,5 +128,6 @@ def parse(name: str, verb: Verb, arguments: Sequence[str]) -> argparse.Namespace
     verb.add_arguments(parser)
     if not getattr(verb, "PASSES_ON", False):
         return parser.parse_args(arguments)
-    given, given.others = parser.parse_known_args(arguments)
+    given, others = parser.parse_known_args(arguments)
+    given.others = others
     return given

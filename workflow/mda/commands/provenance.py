@@ -98,10 +98,12 @@ def tree(node: Node, depth: int, everything: bool, before: str = "") -> list[str
 
 def described(node: Node) -> str:
     """A node in a line."""
-    step = f"by {node.record['step']}" if node.record else "made by no step of this workflow"
-    if node.state in (MISSING, lineage.ABSENT):
-        step = ""
-    told = ", ".join(filter(None, [node.state, step, "see above" if node.again and node.record["inputs"] else ""]))
+    parts = [node.state]
+    if node.state not in (MISSING, lineage.ABSENT):
+        parts.append(f"by {node.record['step']}" if node.record else "made by no step of this workflow")
+    if node.again and node.record and node.record["inputs"]:
+        parts.append("see above")
+    told = ", ".join(parts)
     return f"{node.role}: {node.path} ({told})"
 
 

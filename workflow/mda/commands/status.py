@@ -112,4 +112,3 @@ def queue() -> None:
     print(f"SLURM: {len(mine)} jobs of this folder")
     for number, state, used, limit, comment, _ in mine[:20]:
         print(f"  {number:12}{state:12}{used:>12} of {limit:12}{comment.removeprefix('rule_')}")
-

@@ -85,7 +85,9 @@ def print_target(results: Path, name: str, units: list[str], effects: pd.DataFra
 
 def newest(paths: list[Path]) -> Path | None:
     """The youngest of the files that exist."""
-    return max((path for path in paths if path.is_file()), key=lambda path: path.stat().st_mtime, default=None)
+    return max(
+        (path for path in paths if path.is_file()), key=lambda path: path.stat().st_mtime, default=None
+    )
 
 
 def print_verdicts(found: pd.DataFrame, evidence: bool) -> None:
@@ -176,4 +178,3 @@ def interval(line: dict, name: str) -> str:
     if pd.isna(line[f"{name}_low"]):
         return f"{line[name]:+.1f} ({'one seed' if line['seeds'] == 1 else 'in every seed'})"
     return f"{line[name]:+.1f} [{line[f'{name}_low']:+.1f}, {line[f'{name}_high']:+.1f}]"
-

@@ -47,7 +47,9 @@ def trace(path: Path) -> Node:
         UserError: when the file is missing, cannot be read, or does not say what made it.
     """
     if not path.exists():
-        raise UserError(f"{path}: there is no such file or folder; name a result, such as results/report.html")
+        raise UserError(
+            f"{path}: there is no such file or folder; name a result, such as results/report.html"
+        )
     record = record_of(path)
     if record is None:
         raise UserError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,11 @@ LAST_LINES = 12
 def shown(message: str | None) -> str | None:
     """A message without an event as a user sees it, or None for one that is routine."""
     text = printable((message or "").strip())
-    return None if not text or text.startswith(ROUTINE) else text
+    if not text or text.startswith(ROUTINE):
+        return None
+    # What the rules raise, between where they do: that is of no use to a user.
+    sentence = re.match(r'WorkflowError in file ".*", line \d+:\n(.+?)(\n *File ".*)?$', text, re.DOTALL)
+    return f"error: {sentence[1]}" if sentence else text
 
 
 def job_name(rule: str, wildcards: Mapping[str, Any]) -> str:

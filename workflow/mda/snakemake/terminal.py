@@ -106,7 +106,7 @@ class Handler(LogHandlerBase):
 
     def begin(self, expected: Expectation) -> None:
         """The plan is made."""
-        with self.lock:  # type: ignore[union-attr]
+        with self.lock:
             self.view.begin(expected)
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -128,15 +128,20 @@ class Snakemakes:
     """Snakemake's own messages, as they would be without the plugin, but for the resources."""
 
     def __init__(self, asked: Any, stream: Any) -> None:
+        self.debugs = asked.debug_dag
         words = DefaultFormatter(asked.quiet, asked.show_failed_logs)
-        wanted = DefaultFilter(asked.quiet, asked.debug_dag, asked.verbose, asked.dryrun, asked.printshellcmds)
-        self.handler = ColorizingTextHandler(asked.nocolor, stream, words, wanted)  # type: ignore[arg-type]
+        wanted = DefaultFilter(
+            asked.quiet, asked.debug_dag, asked.verbose, asked.dryrun, asked.printshellcmds
+        )
+        self.handler = ColorizingTextHandler(asked.nocolor, stream, words, wanted)
 
     def begin(self, expected: Expectation) -> None:
         """Nothing to prepare."""
 
     def take(self, record: logging.LogRecord) -> None:
-        """Show a message."""
+        """Show a message, but for what helps to find faults in Snakemake; the log has it."""
+        if record.levelno < logging.INFO and not self.debugs:
+            return
         resources = getattr(record, "resources", None)
         if resources is not None and hasattr(resources, "items"):
             # Snakemake would print objects: `mem_mb=Resource("mem_mb", 1000)`.
@@ -239,7 +244,9 @@ class View:
         if done.total() == planned.total():
             self.say(f"{done.total()} jobs done in {took}", "green")
         else:
-            self.say(f"{done.total()} of {planned.total()} jobs done in {took}; {len(self.failed)} failed", "red")
+            self.say(
+                f"{done.total()} of {planned.total()} jobs done in {took}; {len(self.failed)} failed", "red"
+            )
         self.expected = None
 
 
