@@ -92,9 +92,11 @@ class Expectation:
 
     @property
     def guessed(self) -> bool:
-        """Whether the time of some remaining job rests on its declared limit alone."""
-        known = {*self.before, *self.took}
-        return any(job.counted and job.number not in self.done and job.rule not in known for job in self.jobs)
+        """Whether the time that is left rests for a good part on declared limits alone."""
+        known, factors = {*self.before, *self.took}, self._factors()
+        rest = [job for job in self.jobs if job.counted and job.number not in self.done]
+        seconds = [(self._seconds(job, factors), job.rule in known) for job in rest]
+        return sum(one for one, sure in seconds if not sure) > 0.25 * sum(one for one, _ in seconds)
 
     def _stage(self, rest: list[tuple[float, Job]]) -> float:
         loads = [
