@@ -82,7 +82,7 @@ def test_what_has_changed_and_what_is_missing_is_said(made, capsys):
 def test_the_depth_is_the_users(made, capsys):
     text = told(capsys, "results/tables/t.csv", "--depth", "1")
     assert "own.jsonl" not in text
-    assert "see above" in text
+    assert "see above" not in text
 
 
 def test_from_another_folder_and_after_a_move(made, capsys, monkeypatch, tmp_path):

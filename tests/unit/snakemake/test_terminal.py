@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
+from snakemake import resources
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from mda.snakemake import messages, terminal
@@ -226,3 +227,28 @@ def test_a_fault_of_the_view_does_not_end_the_run(capsys):
     handler = terminal.Handler(asked(), None)
     handler.handle(record(LogEvent.JOB_INFO))
     assert "KeyError" in capsys.readouterr().err
+
+
+def test_a_plan_has_the_times_and_needs_of_its_jobs(tmp_path):
+    """Of Snakemake's tables of resources, that of the run holds objects and that of a job numbers."""
+
+    def rule(name, place, command):
+        return SimpleNamespace(name=name, snakefile=f"/a/rules/{place}.smk", shellcmd=command)
+
+    def job(rule, wildcards, **resources):
+        return SimpleNamespace(rule=rule, wildcards_dict=wildcards, resources=resources)
+
+    goal, train = rule("all", "Snakefile", None), rule("base_run", "base_run", "python")
+    one, two = job(goal, {}), job(train, {"seed": "3"}, runtime=10, _cores=2, mem_mb=1000, tmpdir="/tmp")
+    given = {"_cores": resources.Resource("_cores", 4), "_nodes": resources.Resource("_nodes", None)}
+    workflow = SimpleNamespace(
+        rules=[train, goal],
+        global_resources=given,
+        dag=SimpleNamespace(needrun_jobs=lambda: [one, two], jobid=[one, two].index),
+    )
+    found = terminal.plan(workflow, tmp_path / "results" / "benchmarks")
+    assert found.width == {"_cores": 4}
+    assert found.jobs == [
+        Job(1, "base_run", "base run", "base_run seed 3", 600, {"_cores": 2}),
+        Job(0, "all", "Snakefile", "all", 0, {"_cores": 0}, counted=False),
+    ]

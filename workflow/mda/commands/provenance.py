@@ -84,7 +84,7 @@ def tree(node: Node, depth: int, everything: bool, before: str = "") -> list[str
             for number, child in enumerate(mine)
             if everything or number < MOST or child.state != UNCHANGED or len(mine) == MOST + 1
         ]
-        entries += [(child, described(child)) for child in kept]
+        entries += [(child, described(child, expanded=depth > 1)) for child in kept]
         if len(kept) < len(mine):
             entries.append((None, f"{mine[0].role}: {len(mine) - len(kept)} more like these, all unchanged"))
     lines = []
@@ -96,12 +96,12 @@ def tree(node: Node, depth: int, everything: bool, before: str = "") -> list[str
     return lines
 
 
-def described(node: Node) -> str:
-    """A node in a line."""
+def described(node: Node, expanded: bool) -> str:
+    """A node in a line; `expanded` says whether its inputs are listed, below it or at an earlier place."""
     parts = [node.state]
     if node.state not in (MISSING, lineage.ABSENT):
         parts.append(f"by {node.record['step']}" if node.record else "made by no step of this workflow")
-    if node.again and node.record and node.record["inputs"]:
+    if expanded and node.again and node.record and node.record["inputs"]:
         parts.append("see above")
     told = ", ".join(parts)
     return f"{node.role}: {node.path} ({told})"

@@ -53,6 +53,8 @@ def job_name(rule: str, wildcards: Mapping[str, Any]) -> str:
     """A job in words: 'retrain replace/random/top-10 seed 1'."""
     parts = [rule]
     for name, value in wildcards.items():
+        if not str(value):
+            continue
         parts.append(f"{name} {value}" if str(value).replace(".", "").isdigit() else str(value))
     return printable(" ".join(parts))
 

@@ -54,9 +54,10 @@ def plan(workflow: Any, benchmarks: Path) -> Expectation:
     """The jobs that Snakemake is going to run, with what is known of their times."""
     order = {rule.name: number for number, rule in enumerate(workflow.rules)}
     planned = sorted(workflow.dag.needrun_jobs(), key=lambda job: (order[job.rule.name], str(job)))
+    given = {name: _plain(value) for name, value in workflow.global_resources.items()}
     width = {
         name: float(value)
-        for name, value in workflow.global_resources.items()
+        for name, value in given.items()
         if isinstance(value, int) and 0 < value < sys.maxsize
     }
     jobs = [_job(workflow, job, width) for job in planned]
@@ -64,9 +65,14 @@ def plan(workflow: Any, benchmarks: Path) -> Expectation:
     return Expectation(jobs, expected_time.of_earlier_runs(rules, benchmarks), width)
 
 
+def _plain(resource: Any) -> Any:
+    """A resource of Snakemake as a number or text; some of its tables hold it so, others as an object."""
+    return getattr(resource, "value", resource)
+
+
 def _job(workflow: Any, job: Any, width: dict[str, float]) -> Job:
     def amount(name: str) -> float:
-        value = job.resources.get(name, 0)
+        value = _plain(job.resources.get(name, 0))
         return float(value) if isinstance(value, int | float) else 0.0
 
     return Job(
@@ -145,7 +151,7 @@ class Snakemakes:
         resources = getattr(record, "resources", None)
         if resources is not None and hasattr(resources, "items"):
             # Snakemake would print objects: `mem_mb=Resource("mem_mb", 1000)`.
-            record.resources = {name: getattr(value, "value", value) for name, value in resources.items()}
+            record.resources = {name: _plain(value) for name, value in resources.items()}
         self.handler.handle(record)
 
     def close(self) -> None:
@@ -242,12 +248,16 @@ class View:
         done, planned = self.counts()
         took = expected_time.words(time.monotonic() - self.since)
         if done.total() == planned.total():
-            self.say(f"{done.total()} jobs done in {took}", "green")
+            self.say(f"{_jobs(done.total())} done in {took}", "green")
         else:
             self.say(
                 f"{done.total()} of {planned.total()} jobs done in {took}; {len(self.failed)} failed", "red"
             )
         self.expected = None
+
+
+def _jobs(count: int) -> str:
+    return f"{count} job" if count == 1 else f"{count} jobs"
 
 
 class Lines(View):
@@ -261,7 +271,7 @@ class Lines(View):
         super().begin(expected)
         _, planned = self.counts()
         stages = ", ".join(f"{stage} {count}" for stage, count in planned.items())
-        self.say(f"{time.strftime('%H:%M:%S')} {planned.total()} jobs: {stages}; {self.time_left()}")
+        self.say(f"{time.strftime('%H:%M:%S')} {_jobs(planned.total())}: {stages}; {self.time_left()}")
 
     def ended(self, number: int) -> None:
         """Say what is done, and how much is left."""
