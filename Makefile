@@ -3,8 +3,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-RUN := $(BIN)/python workflow/run.py
+MDA := $(BIN)/mda
+RUN := $(MDA) run
 SOURCES := workflow tests
+# A failure inside of a pipe counts. Snakemake needs bash, too.
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
 # snakefmt starts shfmt by its name.
 export PATH := $(abspath $(BIN)):$(PATH)
 
@@ -17,12 +21,12 @@ PYTEST = $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope
 help: ## list these verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-install: $(VENV)/installed ## make the environment .venv, and nothing else
+install: $(MDA) ## make the environment .venv, and nothing else
 
-demo: $(VENV)/installed ## the embedded default: from text to results/report.html (minutes)
+demo: $(MDA) ## the embedded default: from text to results/report.html (minutes)
 	@$(RUN)
 
-evidence: $(VENV)/installed ## every published finding on the embedded default, with a verdict (an hour)
+evidence: $(MDA) ## every published finding on the embedded default, with a verdict (an hour)
 	@for corpus in experiments/catalysts/*.yaml; do $(RUN) --no-summary scored --configfile $$corpus || exit; done
 	@$(RUN) --no-summary --configfile experiments/no-catalysts.yaml
 	@$(RUN) --no-summary
@@ -30,22 +34,22 @@ evidence: $(VENV)/installed ## every published finding on the embedded default, 
 	@for model in experiments/replications/*.yaml; do $(RUN) --no-summary compared --configfile $$model || exit; done
 	@$(RUN) evidence --configfile experiments/evidence.yaml
 
-stdlib: $(VENV)/installed ## the same on the standard library of this Python (half an hour)
+stdlib: $(MDA) ## the same on the standard library of this Python (half an hour)
 	@$(RUN) --configfile experiments/python-stdlib.yaml
 
-status: $(VENV)/installed ## what the last run has done, is doing and has left
-	@$(BIN)/python workflow/status.py
+status: $(MDA) ## what the last run has done, is doing and has left
+	@$(MDA) status
 
-pin: $(VENV)/installed ## note commits and hashes of hub files: make pin EXPERIMENT=experiments/x.yaml
-	@$(BIN)/python workflow/pin.py $(EXPERIMENT) $(if $(UPDATE),--update)
+pin: $(MDA) ## note commits and hashes of hub files: make pin EXPERIMENT=experiments/x.yaml
+	@$(MDA) pin $(EXPERIMENT) $(if $(UPDATE),--update)
 
-cost: $(VENV)/installed ## what an experiment takes: make cost EXPERIMENT=experiments/x.yaml
-	@$(BIN)/python workflow/cost.py $(EXPERIMENT) $(if $(RATE),--tokens-per-second $(RATE))
+cost: $(MDA) ## what an experiment takes: make cost EXPERIMENT=experiments/x.yaml
+	@$(MDA) cost $(EXPERIMENT) $(if $(RATE),--tokens-per-second $(RATE))
 
-bench: $(VENV)/installed ## where time and memory go on this machine (20 minutes; make demo first)
-	@$(BIN)/python workflow/benchmark.py $(SECTIONS)
+bench: $(MDA) ## where time and memory go on this machine (20 minutes; make demo first)
+	@$(MDA) bench $(SECTIONS)
 
-test: $(VENV)/installed-dev check ## formats, types, and all tests but the rare ones (12 to 20 minutes)
+test: $(VENV)/installed-dev $(MDA) check ## formats, types, and all tests but the rare ones (12 to 20 minutes)
 	$(PYTEST) -m "not rare"
 
 test-all: $(VENV)/installed-dev check ## the rare ones too: a node that dies, a controller that is away
@@ -66,15 +70,25 @@ format: $(VENV)/installed-dev ## rewrite the sources in the project's format
 clean: ## remove all results, those of every experiment; the environment stays
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -r {} +
 
+INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off
+
 $(VENV)/installed: envs/requirements.txt envs/requirements-no-deps.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 ..."; exit 1; }
-	@echo "installing the pinned environment into $(VENV): a few minutes, once"
+	@echo "1 of 3: making the environment $(VENV), once"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --progress-bar off --quiet --requirement envs/requirements.txt
-	@$(BIN)/python -m pip install --quiet --no-deps --requirement envs/requirements-no-deps.txt
+	@echo "2 of 3: installing `grep -c == envs/requirements.txt` pinned packages of envs/requirements.txt, a few minutes"
+	@$(INSTALL) --requirement envs/requirements.txt | \
+		awk -v total=`grep -c == envs/requirements.txt` -v terminal=`test -t 1 && echo 1` -f envs/installing.awk
+	@echo "3 of 3: installing `grep == envs/requirements-no-deps.txt`"
+	@$(INSTALL) --quiet --no-deps --requirement envs/requirements-no-deps.txt
+	@echo "installed; the command is $(MDA)"
 	@touch $@
 
+$(MDA): $(VENV)/installed envs/mda.sh
+	@install -m 755 envs/mda.sh $@
+
 $(VENV)/installed-dev: $(VENV)/installed envs/requirements-dev.txt
-	@$(BIN)/python -m pip install --progress-bar off --quiet --requirement envs/requirements-dev.txt
+	@echo "installing what the tests need (envs/requirements-dev.txt)"
+	@$(INSTALL) --quiet --requirement envs/requirements-dev.txt
 	@touch $@

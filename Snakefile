@@ -10,7 +10,7 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-# What workflow/judgement.py mends is of this version.
+# What workflow/mda/snakemake/judgement.py mends is of this version.
 min_version("9.27")
 
 # The folder of this file: not that of the main one, where another workflow uses this one as a module.
@@ -47,6 +47,10 @@ report: "workflow/report/workflow.rst"
 
 
 onstart:
+    # Here, for the jobs of a cluster read this file too, and show nothing.
+    from mda.snakemake import terminal
+
+    terminal.begin(workflow, Path(CONFIG.results) / "benchmarks")
     run_start.look_for_jobs_once(workflow)
     run_start.settle_earlier_run(workflow, SLURM_RUNS, BEGAN)
 

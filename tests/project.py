@@ -74,7 +74,7 @@ class Project:
     def make_all(self) -> subprocess.CompletedProcess[str]:
         """What `make demo` runs, on the tiny configuration."""
         return subprocess.run(
-            [self.python, "workflow/run.py", "--configfile", "tiny.yaml"],
+            [self.python, "workflow/mda", "run", "--configfile", "tiny.yaml"],
             cwd=self.folder,
             env=self.environment(),
             text=True,

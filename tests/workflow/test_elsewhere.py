@@ -76,9 +76,8 @@ def test_results_go_to_the_working_folder_and_all_else_comes_from_the_workflow(p
 
 
 def test_the_runner_works_from_elsewhere(project, here):
-    done = run(
-        project, here, project.folder / "workflow" / "run.py", "--dry-run", "--configfile", "tiny.yaml"
-    )
+    program = project.folder / "workflow" / "mda"
+    done = run(project, here, program, "run", "--dry-run", "--configfile", "tiny.yaml")
     assert done.returncode == 0, done.stdout
     assert "retrain" in done.stdout
 

@@ -4,16 +4,18 @@ import base64
 import json
 import re
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import tables
 from project import ROOT
 from tokenizers import Tokenizer
 
 from mda.interventions import repetition
-from mda.runtime import files
+from mda.runtime import files, lineage
 
 pytestmark = pytest.mark.slow
 
@@ -37,11 +39,64 @@ def test_every_rule_has_run(finished):
 
 def test_the_output_shows_progress_numbers_and_the_report(finished):
     output = (finished.folder / "output.txt").read_text()
-    assert "steps (" in output
-    assert "(100%) done" in output
+    assert "\x1b" not in output
+    assert re.search(
+        r"^\d\d:\d\d:\d\d 75 jobs: .*corpus 2, tokens 2, .*; time left is known after", output, re.MULTILINE
+    )
+    assert re.search(r"^\d\d:\d\d:\d\d 75 of 75 jobs: .* done; about 0 s left$", output, re.MULTILINE)
+    assert re.search(r"^75 jobs done in \d+ ", output, re.MULTILINE)
+    assert "Resource(" not in output
     assert "labels of the top samples by influence" in output
     assert "report:  results/report.html" in output
     assert "remove, replaced: random 10 %" in output
+    # The end: every verdict of a planned test, where to look, and what to do.
+    end = output[output.index("findings on induction-1 (the planned tests first)") :]
+    assert "not tested here Removing the top samples by influence delays the unit" in end
+    assert "samples: results/samples/index.html" in end
+    assert end.splitlines()[-1].startswith("next: open results/report.html in a browser")
+
+
+def test_snakemakes_own_messages_are_all_in_its_log(finished):
+    [log] = (finished.folder / ".snakemake" / "log").glob("*.snakemake.log")
+    text = log.read_text()
+    assert text.count("\nFinished jobid:") == 76
+    assert "(100%) done" in text
+    assert "reason: " in text
+
+
+def test_every_result_can_be_traced_back_to_the_corpus(finished, monkeypatch):
+    monkeypatch.chdir(finished.folder)
+    results = finished.folder / "results"
+    names = [
+        path for path in results.rglob("*") if path.is_file() and not path.name.endswith(".made_by.json")
+    ]
+    aside = {"logs", "benchmarks", "resume"}
+    told, silent = set(), []
+    for path in names:
+        inside = path.relative_to(results)
+        if aside & set(inside.parts) or {"checkpoints", "state"} & set(inside.parts):
+            continue
+        record = lineage.record_of(path)
+        told.add(path.suffix)
+        if record is None:
+            silent.append(str(inside))
+    assert silent == []
+    assert told == {".yaml", ".parquet", ".npy", ".json", ".safetensors", ".csv", ".png", ".pdf", ".html"}
+    for path in (results / "base" / "state", results / "base" / "checkpoints" / "step-000004"):
+        assert lineage.record_of(path)["step"] == "training.base_run"
+    nodes = list(lineage.trace(results / "report.html").all())
+    assert {node.state for node in nodes} == {"", lineage.UNCHANGED}
+    assert Path("results/corpus/documents.parquet") in {node.path for node in nodes}
+    foreign = {node.path.name for node in nodes if node.record is None}
+    templates = {path.name for path in (ROOT / "workflow" / "report").glob("*.*")}
+    assert foreign == {"own_probe.py"} | templates - {"samples.html.j2"}
+
+
+def test_every_column_of_every_table_has_a_meaning_and_a_unit(finished):
+    absent = tables.described(finished.results)
+    # These have runs of their own in test_published.py and test_evidence.py.
+    assert "tokens/batches.parquet" in absent
+    assert all(name.startswith(("evidence/", "tokens/batches", "scores/controls")) for name in absent), absent
 
 
 def test_the_report_has_every_figure_with_its_caption(finished):

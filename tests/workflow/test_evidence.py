@@ -5,6 +5,7 @@ import shutil
 
 import pandas as pd
 import pytest
+import tables
 
 pytestmark = pytest.mark.slow
 
@@ -28,6 +29,13 @@ def evidence(finished, tmp_path_factory):
 def test_every_rule_of_the_studies_has_run(evidence):
     logs = {path.stem for path in (evidence.results / "logs").iterdir()}
     assert {"control_scores", "gradient_norm", *(f"study_{study}" for study in STUDIES)} <= logs
+
+
+def test_every_column_of_every_study_has_a_meaning_and_a_unit(evidence):
+    # These need corpora of known answers, and published batches.
+    assert tables.described(evidence.results) == {
+        "evidence/recovery.csv", "evidence/null.csv", "tokens/batches.parquet"
+    }  # fmt: skip
 
 
 def table(project, name):

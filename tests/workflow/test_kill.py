@@ -26,7 +26,7 @@ COMPARED = ("tables/effects.csv", "tables/outcomes.csv", "heads/ranking.csv", "t
 
 
 def start(project: Project) -> subprocess.Popen:
-    command = [project.python, "workflow/run.py", "--configfile", "tiny.yaml"]
+    command = [project.python, "workflow/mda", "run", "--configfile", "tiny.yaml"]
     output = (project.folder / "killed.txt").open("a")
     return subprocess.Popen(
         command,

@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import tables
 import torch
 import yaml
 from loopback import Hub
@@ -235,6 +236,10 @@ def test_all_branches_begin_alike_and_differ_later(done):
         runs["augment/random/top-10/seed-0"].loc[4, "held_out_loss"]
         != (runs["base/seed-0"].loc[4, "held_out_loss"])
     )
+
+
+def test_the_columns_of_published_tables_are_described(done):
+    assert "tokens/batches.parquet" not in tables.described(done.results)
 
 
 def test_figures_show_the_published_checkpoints(done):

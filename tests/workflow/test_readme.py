@@ -20,7 +20,7 @@ def test_another_corpus(warm_python, tmp_path):
     project = Project.make(tmp_path / "project", warm_python)
     overlay = readme.block("Another corpus")
     recipe = readme.recipe("Another corpus").replace("\n", " ")
-    [command] = re.findall(r"run `.venv/bin/python ([^`]+)`", recipe)
+    [command] = re.findall(r"run `.venv/bin/mda run ([^`]+)`", recipe)
     place = command.split()[-1]
     (project.folder / place).parent.mkdir()
     (project.folder / place).write_text(overlay)
@@ -28,9 +28,9 @@ def test_another_corpus(warm_python, tmp_path):
     texts = [" ".join(generator.choice(WORDS, 60)) + f" {number}." for number in range(300)]
     lines = "".join(json.dumps({"text": text}) + "\n" for text in texts)
     (project.folder / yaml.safe_load(overlay)["corpus"]["table"]["path"]).write_text(lines)
-    whole = ran(project, "-m", "snakemake", "--profile", "profiles/local", "--dry-run", *command.split()[1:])
+    whole = ran(project, "-m", "snakemake", "--profile", "profiles/local", "--dry-run", *command.split())
     assert re.search(r"^report +1$", whole, re.MULTILINE)
-    done = ran(project, *command.split(), "--no-summary", "--until", "tokens")
+    done = ran(project, "workflow/mda", "run", *command.split(), "--no-summary", "--until", "tokens")
     assert not re.search("^configuration:", whole + done, re.MULTILINE)
     results = project.results / "mine"
     assert np.load(results / "tokens" / "train.npy").shape[1] == 65

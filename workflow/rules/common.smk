@@ -20,7 +20,6 @@ sys.path.insert(0, str(SOURCE / "workflow"))
 
 from snakemake.exceptions import WorkflowError
 
-import judgement
 from mda.config.experiment import selections_of
 from mda.corpus import sources
 from mda.hub import pins
@@ -28,7 +27,7 @@ from mda.interventions import selection
 from mda.planning import design, plan, variants
 from mda.runtime import environment, external_files, fingerprints, restart
 from mda.runtime.errors import UserError
-from mda.snakemake import given, run_start
+from mda.snakemake import given, judgement, run_start
 from mda.snakemake.rule_step import ON_GPU, TRAINING, Step
 
 CONFIG = given.configuration(workflow, config, SOURCE)

@@ -94,7 +94,7 @@ class Pinning:
         self.overlay.write_text(yaml.safe_dump(OVERLAY))
 
     def __call__(self, *options: str) -> subprocess.CompletedProcess[str]:
-        return self.client.python("workflow/pin.py", self.overlay, "--table", self.table, *options)
+        return self.client.python("workflow/mda", "pin", self.overlay, "--table", self.table, *options)
 
 
 def test_make_pin_from_configuration_to_table(server, client, tmp_path):

@@ -10,8 +10,8 @@ from conftest import tiny_model
 from independent import HEADS, KINDS, REPEATED, STORE, tiny
 from unit.training.test_training import SETTINGS, trainer
 
-from bench.shapes import Setting
 from mda.attribution import influence, probes
+from mda.bench.shapes import Setting
 from mda.models import model as models
 from mda.models import output_layer
 from mda.models.units import Head

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from project import ROOT
 
-import summary
+from mda.commands import summary
 from mda.config.corpus_sections import Corpus
 from mda.corpus import sources
 from mda.figures import influence, style, top_samples

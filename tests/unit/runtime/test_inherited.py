@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from project import ROOT
 
-import run as runner
+from mda.commands import run as runner
 from mda.runtime import environment, files, locks, machine
 from mda.runtime.errors import UserError
 

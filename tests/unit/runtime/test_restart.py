@@ -14,8 +14,8 @@ from conftest import tiny_model
 from project import ROOT
 
 from mda.attribution import factor_files
+from mda.figures import style
 from mda.models import model as models
-from mda.report import plots
 from mda.runtime import cli, files, fingerprints, restart
 from mda.runtime.errors import UserError
 from mda.steps.training import order
@@ -82,7 +82,7 @@ def test_every_format_that_says_what_made_it_is_read(tmp_path, record, kind):
     elif kind == "json":
         files.write_json(path, {"x": 1})
     elif kind == "png":
-        plots.save(plots.plt.figure(), [path], 50)
+        style.save(style.plt.figure(), [path], 50)
     else:
         factor_files.write(path, {"x": np.ones(1, np.float32)})
     assert json.loads(files.made_by_of(path)) == {"step": "one"}

@@ -13,7 +13,7 @@ import pytest
 import torch
 from conftest import NUMERICS, Store
 
-import summary
+from mda.commands import summary
 from mda.evidence import effect_table, finding, score_notes, statistics
 from mda.figures import effects as effects_figure
 from mda.figures import emergence, icl, influence, style

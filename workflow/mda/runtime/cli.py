@@ -139,14 +139,17 @@ def _value(key: str, text: Any, hint: Any) -> Any:
 
 def _record(step: Callable[..., None], name: str, values: dict[str, Any]) -> dict[str, Any]:
     inputs: dict[str, Any] = {}
+    places: dict[str, Any] = {}
     parameters: dict[str, Any] = {}
     for key, value in values.items():
         if provenance.is_output(key) or key in provenance.NOT_SCIENCE:
             continue
         if isinstance(value, Path):
             inputs[key] = files.describe(value) if value.exists() else None
+            places[key] = str(value)
         elif isinstance(value, list) and value and isinstance(value[0], Path):
             inputs[key] = [files.describe(path) for path in value]
+            places[key] = [str(path) for path in value]
         else:
             parameters[key] = json.loads(TypeAdapter(Any).dump_json(value))
     return {
@@ -155,5 +158,6 @@ def _record(step: Callable[..., None], name: str, values: dict[str, Any]) -> dic
         "code": fingerprints.fingerprint(name),
         "parameters": parameters,
         "inputs": inputs,
+        "places": places,
         "packages": {package: importlib.metadata.version(package) for package in RECORDED},
     }

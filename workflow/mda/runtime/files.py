@@ -208,6 +208,10 @@ def made_by_of(path: Path) -> str | None:
 
         with Image.open(path) as image:
             return image.info.get("Description")
+    if suffix == "pdf":
+        # A literal string of PDF, as matplotlib writes it: with a backslash before these three.
+        keywords = re.search(rb"/Keywords \(((?:\\.|[^\\)])*)\)", path.read_bytes(), re.DOTALL)
+        return None if keywords is None else re.sub(rb"\\([\\()])", rb"\1", keywords[1]).decode() or None
     if suffix == "html":
         found = re.search(r'<meta name="made_by" content="([^"]*)">', path.read_text(encoding="utf-8"))
         return None if found is None else html.unescape(found[1])

@@ -19,8 +19,8 @@ from typing import Any
 from mda.runtime import files, fingerprints
 from mda.runtime.errors import UserError
 
-# What a result must agree with to be current. Versions of packages are told, not judged: Snakemake
-# does not either.
+# What a result must agree with to be current. Versions of packages and places of inputs are told, not
+# judged: Snakemake does not judge versions either, and a project may be moved.
 JUDGED = ("step", "code", "parameters", "inputs")
 
 # Types of a step's arguments that are files or folders, as they are written.

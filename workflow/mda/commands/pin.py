@@ -1,7 +1,8 @@
-"""Pin what an experiment takes from the hub: `make pin EXPERIMENT=experiments/pythia-14m.yaml`.
+"""Note commits and hashes of what an experiment takes from the Hugging Face hub.
 
-Asks the hub for the commit of every revision that the configuration names and for the size and
-SHA-256 of its files, and adds them to workflow/pins.csv, which belongs into git.
+It asks the hub for the commit of every revision that the configuration names, and for the size and
+SHA-256 of its files. It adds them to workflow/pins.csv, which you commit. Nothing is downloaded
+later that the table does not name.
 """
 
 from __future__ import annotations
@@ -12,25 +13,35 @@ import sys
 from pathlib import Path
 
 from mda.config.experiment import Config
+from mda.config.merged import configuration
 from mda.hub import downloads, pins
 from mda.hub.pins import Pin
 from mda.runtime.errors import UserError
-from merged import configuration
+
+EXAMPLES = """\
+examples:
+  mda pin experiments/pythia-14m.yaml
+  mda pin experiments/pythia-14m.yaml --update     # a revision has moved, and you want the new commit
+"""
 
 
-def main(arguments: list[str]) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the verb takes."""
+    parser.add_argument("experiment", nargs="*", type=Path, help="files of changes to config.yaml, in order")
+    parser.add_argument(
+        "--update",
+        action="store_true",
+        help="take the new commit of a revision that has moved; without this, a moved revision is an error",
+    )
+    parser.add_argument(
+        "--table", type=Path, default=pins.TABLE, metavar="FILE", help="another table than workflow/pins.csv"
+    )
+
+
+def main(given: argparse.Namespace) -> int:
     """Pin; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="pin.py", description=__doc__)
-    parser.add_argument("experiment", nargs="*", type=Path, help="overlays of config.yaml, in order")
-    parser.add_argument("--update", action="store_true", help="take the new commit of a revision that moved")
-    parser.add_argument("--table", type=Path, default=pins.TABLE)
-    known = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        pin_all(configuration(known.experiment), known.table, known.update)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    pin_all(configuration(given.experiment), given.table, given.update)
     return 0
 
 
@@ -84,10 +95,3 @@ def described(old: Pin | None, pin: Pin) -> str:
         f"{len(pin.files)} files, {size:,.1f} MB"
         + (f"; no longer pinned: {', '.join(dropped)}" if dropped else "")
     )
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit("stopped; nothing was changed")

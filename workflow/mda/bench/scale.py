@@ -10,9 +10,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench import shapes
-from bench.shapes import SHAPES, Shape
-from bench.timing import table
+from mda.bench import shapes
+from mda.bench.shapes import SHAPES, Shape
+from mda.bench.timing import table
 from mda.models import memory, output_layer
 
 CONTEXT, TARGETS = 2048, 8

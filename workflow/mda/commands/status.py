@@ -1,17 +1,23 @@
-"""Say what the last run in this folder has done, is doing and has left: `make status`.
+"""Say what the last run in this folder has done, is doing and has left.
 
-Reads Snakemake's own log of that run, so it neither builds the plan again nor disturbs the run.
+It reads Snakemake's own log of that run. So it takes a second, and it does not disturb the run. Where
+there is SLURM, it also lists the queued jobs of this folder.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
 import subprocess
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+
+EXAMPLES = """\
+example:
+  mda status
+"""
 
 LOGS = Path(".snakemake/log")
 STATS = re.compile(r"^(\w+) +(\d+)$")
@@ -66,7 +72,11 @@ def read(text: str) -> Run:
     return run
 
 
-def main() -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """It takes none."""
+
+
+def main(given: argparse.Namespace) -> int:
     """Print the state; returns the exit status."""
     logs = sorted(LOGS.glob("*.snakemake.log"), key=lambda path: path.stat().st_mtime)
     runs = [(path, read(path.read_text(encoding="utf-8", errors="replace"))) for path in logs[-5:]]
@@ -102,7 +112,3 @@ def queue() -> None:
     print(f"SLURM: {len(mine)} jobs of this folder")
     for number, state, used, limit, comment, _ in mine[:20]:
         print(f"  {number:12}{state:12}{used:>12} of {limit:12}{comment.removeprefix('rule_')}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -11,11 +11,11 @@ from scipy.stats import spearmanr
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from bench import scale
-from bench.shapes import PRECISIONS, Setting, query, trainer
-from bench.timing import Spread, in_turns, table
 from mda.attribution import influence
 from mda.attribution.curvature import Factors
+from mda.bench import scale
+from mda.bench.shapes import PRECISIONS, Setting, query, trainer
+from mda.bench.timing import Spread, in_turns, table
 from mda.config import sections
 from mda.corpus.tokens import TokenStore
 from mda.models import architectures, memory, output_layer

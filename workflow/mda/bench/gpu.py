@@ -30,10 +30,10 @@ from scipy.stats import spearmanr
 from torch.nn import attention, functional
 from transformers import AutoModelForCausalLM, GPTNeoXConfig, PreTrainedModel
 
-from bench import scale, shapes
-from bench.shapes import OPTIMIZER, Setting, trainer
-from bench.timing import Spread, in_turns
 from mda.attribution import influence
+from mda.bench import scale, shapes
+from mda.bench.shapes import OPTIMIZER, Setting, trainer
+from mda.bench.timing import Spread, in_turns
 from mda.config import sections
 from mda.corpus.tokens import TokenStore
 from mda.models import metrics

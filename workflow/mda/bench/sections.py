@@ -1,18 +1,13 @@
-"""Measure on this machine where time and memory go: `make bench`.
+"""The sections that `mda bench` measures, each a table in Markdown.
 
-Prints sections in Markdown, as benchmarks.md has them, and keeps them in results/bench/. All of a table
-is of this one run: works take turns, ratios are of the same turn. Names of sections say which to run.
+All of a table is of one run: works take turns, and ratios are of the same turn.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 import shutil
-import subprocess
-import sys
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +16,13 @@ import psutil
 import torch
 from scipy.stats import spearmanr
 
-from bench import gpu, passes, peaks, retraining, scale, startup
-from bench.shapes import PRECISIONS, SHAPES, Setting
-from mda.runtime import files
-from mda.runtime.errors import UserError
-from merged import configuration
+from mda.bench import gpu, passes, peaks, retraining, scale, startup
+from mda.bench.shapes import PRECISIONS, Setting
+from mda.config.merged import configuration
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
+# What an accelerator's dense bf16 products reach at most, in TFLOP/s (NVIDIA's data sheets).
+PEAKS = {"H100": 989, "H200": 989, "A100": 312}
 # Operations a second of scoring all heads of a layer on an H200 in bf16, by shape (benchmarks.md).
 H200 = {"14m": 109e12, "160m": 286e12}
 
@@ -179,38 +174,6 @@ def _lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def main(arguments: list[str]) -> int:
-    """Print and keep the sections; returns the exit status."""
-    cuda = torch.cuda.is_available()
-    parser = argparse.ArgumentParser(prog="benchmark.py", description=__doc__)
-    parser.add_argument("sections", nargs="*", help=f"of {', '.join(SECTIONS)}; all without")
-    parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=["14m", "160m"] if cuda else ["14m"])
-    parser.add_argument("--context", type=int, default=2048 if cuda else 512)
-    parser.add_argument("--rows", type=int, default=64 if cuda else 8)
-    parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--folder", type=Path, default=Path("results/bench"))
-    named = parser.parse_args(arguments)
-    unknown = sorted(set(named.sections) - set(SECTIONS))
-    if unknown:
-        parser.error(f"no section '{unknown[0]}'; choose from {', '.join(SECTIONS)}")
-    given = Given(named.shapes, named.context, named.rows, named.repetitions, named.folder)
-    warnings.filterwarnings("ignore", category=FutureWarning, module="kronfluence")
-    print(f"{hardware()}, {torch.get_num_threads()} threads, torch {torch.__version__}\n", flush=True)
-    failed = []
-    for name in named.sections or SECTIONS:
-        title, measure = SECTIONS[name]
-        try:
-            text = f"## {title}\n\n{measure(given)}"
-        except (RuntimeError, OSError, UserError, subprocess.CalledProcessError) as error:
-            # What follows may well be measured.
-            failed.append(name)
-            text = f"## {title}\n\nNot measured: {error}\n"
-        files.write_text(given.folder / f"{name}.md", text)
-        print(text, flush=True)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-    return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def machine() -> str:
+    """The machine and torch, in one line."""
+    return f"{hardware()}, {torch.get_num_threads()} threads, torch {torch.__version__}"

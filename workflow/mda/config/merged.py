@@ -1,4 +1,4 @@
-"""The configuration of an experiment, for the programs beside the workflow."""
+"""The configuration of an experiment, outside of the workflow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from mda.config import settings
 from mda.config.experiment import Config, check
 
-DEFAULT = Path(__file__).parent.parent / "config.yaml"
+DEFAULT = Path(__file__).parents[3] / "config.yaml"
 
 
 def configuration(overlays: Sequence[Path], arguments: Sequence[str] = ()) -> Config:

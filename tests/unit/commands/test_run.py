@@ -1,13 +1,11 @@
-"""The runner and the programs beside the workflow read settings as the workflow does."""
+"""`mda run`, `cost` and `pin` read settings as the workflow does, and hand on what is Snakemake's."""
 
 from pathlib import Path
 
 import pytest
 
-import cost
-import merged
-import pin
-import run
+from mda.commands import program, run
+from mda.config import merged
 
 
 @pytest.fixture
@@ -23,7 +21,7 @@ def overlay(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "sentence"),
     [
         ("experiment: 1\n", "configuration: 'experiment' is 1: input should be a valid string."),
         ("- experiment: a\n", "mine.yaml: is a list, not keys with values"),
@@ -37,13 +35,13 @@ def overlay(tmp_path, monkeypatch):
         ("model: {architecture: gpt2}\n", "'model.settings': unknown key 'intermediate_size' of gpt2"),
     ],
 )
-def test_a_wrong_overlay_starts_nothing(overlay, monkeypatch, capsys, tmp_path, text, words):
+def test_a_wrong_overlay_starts_nothing(overlay, monkeypatch, capsys, tmp_path, text, sentence):
     monkeypatch.setattr(run, "call", lambda *arguments: pytest.fail("started"))
     name = overlay(text)
-    for program, arguments in ((run, ["--configfile", name]), (cost, [name]), (pin, [name])):
-        assert program.main(arguments) == 1
+    for words in (["run", "--configfile", name], ["cost", name], ["pin", name]):
+        assert program.main(words) == 1
         told = capsys.readouterr().err
-        assert words in told
+        assert sentence in told
         assert told.startswith("error: ")
         assert told.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == [name]
@@ -61,12 +59,12 @@ def test_a_wrong_overlay_starts_nothing(overlay, monkeypatch, capsys, tmp_path, 
             "--configfile: is given twice, and Snakemake",
         ),
         (["--config", "run={steps: many}"], "'run.steps' is 'many': input should be a valid integer"),
-        (["--directory", "x"], "--directory: is not for run.py"),
+        (["--directory", "x"], "--directory: is not for `mda run`"),
     ],
 )
 def test_a_wrong_argument_is_one_sentence(overlay, monkeypatch, capsys, arguments, words):
     monkeypatch.setattr(run, "call", lambda *arguments: pytest.fail("started"))
-    assert run.main(arguments) == 1
+    assert program.main(["run", *arguments]) == 1
     assert words in capsys.readouterr().err
 
 
@@ -89,3 +87,46 @@ def test_a_number_is_a_number_everywhere(overlay):
     found = merged.configuration([Path(overlay(text))])
     assert found.model.settings["initializer_range"] == 0.001
     assert found.evidence.threshold == 0.2
+
+
+@pytest.fixture
+def started(overlay, monkeypatch):
+    """The commands that a run starts, in place of starting them."""
+    commands = []
+    monkeypatch.setattr(run, "call", lambda command, lock: commands.append(list(command)) or 0)
+    return commands
+
+
+def test_what_is_not_ours_goes_to_snakemake_in_its_order(started):
+    words = ["evidence", "-n", "--config", "experiment=own", "--forcerun", "scores", "tokens", "--cores", "2"]
+    assert program.main(["run", "--no-summary", *words]) == 0
+    assert started == [[*run.SNAKEMAKE, *run.PROFILE, *words]]
+
+
+def test_a_profile_takes_the_place_of_ours(started):
+    for words in (["--profile", "slurm"], ["--profile=slurm"]):
+        assert program.main(["run", *words]) == 0
+        assert started.pop() == [*run.SNAKEMAKE, *words]
+
+
+def test_verbose_is_snakemakes(started):
+    assert program.main(["run", "--verbose"]) == 0
+    assert started == [[*run.SNAKEMAKE, *run.PROFILE, "--verbose"]]
+
+
+def test_the_lock_of_a_killed_run_is_taken_away_first(started):
+    run.STATE.mkdir()
+    (run.STATE / "run.unfinished").touch()
+    assert program.main(["run", "-n"]) == 0
+    assert ["--unlock" in command for command in started] == [True, False]
+    assert not (run.STATE / "run.unfinished").exists()
+
+
+def test_a_finished_run_is_summarized(started):
+    usage = Path("results/benchmarks/usage.csv")
+    usage.parent.mkdir(parents=True)
+    usage.touch()
+    assert program.main(["run"]) == 0
+    assert started[-1][-2:] == ["summary", "results"]
+    assert program.main(["run", "--no-summary"]) == 0
+    assert len(started) == 3

@@ -1,7 +1,7 @@
 """Peak memory of training and of scoring, each in a process of its own, and by the number of samples.
 
-    python -m bench.peaks training|scoring FOLDER SHAPE CONTEXT ROWS PRECISION
-    python -m bench.peaks prepare|shard|merge FOLDER SAMPLES
+    python -m mda.bench.peaks training|scoring FOLDER SHAPE CONTEXT ROWS PRECISION
+    python -m mda.bench.peaks prepare|shard|merge FOLDER SAMPLES
 
 prints the peak of the work in bytes. Of training and scoring on a GPU it is what torch allocated; else it is
 resident memory, which has the libraries, the model, and pages of the token store that the system may drop.
@@ -23,9 +23,9 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
-from bench.passes import Scored
-from bench.shapes import Setting, trainer
-from bench.timing import Spread, table
+from mda.bench.passes import Scored
+from mda.bench.shapes import Setting, trainer
+from mda.bench.timing import Spread, table
 from mda.config import sections
 from mda.models import memory
 from mda.runtime import files
@@ -58,8 +58,8 @@ def resident() -> int:
 
 def measured(*arguments: str) -> float:
     """GiB at the peak of another process."""
-    command = [sys.executable, "-m", "bench.peaks", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    command = [sys.executable, "-m", "mda.bench.peaks", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return int(done.stdout.split()[-1]) / GIB
 

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from bench.timing import in_turns, table
+from mda.bench.timing import in_turns, table
 from mda.config.experiment import Config
 from mda.corpus.tokens import TokenStore
 from mda.models import metrics

@@ -8,10 +8,10 @@ import sys
 import time
 from pathlib import Path
 
-from bench.timing import Spread, table
+from mda.bench.timing import Spread, table
+from mda.runtime import fingerprints
 
-WORKFLOW = Path(__file__).parent.parent
-STEPS = sorted(path.stem for path in (WORKFLOW / "mda" / "steps").glob("*.py") if path.stem != "__init__")
+WORKFLOW = Path(__file__).parents[2]
 NAMES_IT = "import sys, mda.steps.{}; print('torch' in sys.modules)"
 
 
@@ -21,10 +21,11 @@ def steps(repetitions: int) -> str:
     What follows before the work, its arguments and the hashes of its inputs, takes as long as reading them.
     """
     environment = {**os.environ, "PYTHONPATH": str(WORKFLOW)}
-    times: dict[str, list[float]] = {step: [] for step in STEPS}
+    names = fingerprints.steps()
+    times: dict[str, list[float]] = {step: [] for step in names}
     with_torch = set()
     for _ in range(repetitions):
-        for step in STEPS:
+        for step in names:
             began = time.perf_counter()
             command = [sys.executable, "-c", NAMES_IT.format(step)]
             done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
@@ -32,7 +33,7 @@ def steps(repetitions: int) -> str:
             if "True" in done.stdout:
                 with_torch.add(step)
     lines = []
-    for kind, members in (("with torch", with_torch), ("without", set(STEPS) - with_torch)):
+    for kind, members in (("with torch", with_torch), ("without", set(names) - with_torch)):
         slowest = max(members, key=lambda step: Spread(tuple(times[step])).median)
         every = Spread(tuple(value for step in members for value in times[step]))
         named = ", ".join(sorted(members)) if kind == "with torch" else "all others"

@@ -1,6 +1,6 @@
-"""What `make status` reads of Snakemake's log."""
+"""What `mda status` reads of Snakemake's log."""
 
-import status
+from mda.commands import program, status
 
 LOG = """\
 Building DAG of jobs...
@@ -52,7 +52,7 @@ def test_the_end_is_seen():
 
 def test_in_an_empty_folder(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert status.main() == 0
+    assert program.main(["status"]) == 0
     assert "nothing has run" in capsys.readouterr().out
 
 
@@ -60,7 +60,7 @@ def test_the_table(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     status.LOGS.mkdir(parents=True)
     (status.LOGS / "a.snakemake.log").write_text(LOG)
-    assert status.main() == 0
+    assert program.main(["status"]) == 0
     lines = capsys.readouterr().out.splitlines()
     [retrain] = [line.split() for line in lines if line.startswith("retrain")]
     assert retrain == ["retrain", "0", "1", "1", "2"]

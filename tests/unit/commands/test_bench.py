@@ -1,4 +1,4 @@
-"""What `make bench` measures is what it says: counted operations, and equal scores of both ways."""
+"""What `mda bench` measures is what it says: counted operations, and equal scores of both ways."""
 
 import sys
 
@@ -9,10 +9,10 @@ from conftest import Store
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-import benchmark
-from bench import gpu, passes, peaks, retraining, scale, shapes, timing
-from bench.passes import Scored
-from bench.shapes import SHAPES, Setting
+from mda.bench import gpu, passes, peaks, retraining, scale, sections, shapes, startup, timing
+from mda.bench.passes import Scored
+from mda.bench.shapes import SHAPES, Setting
+from mda.commands import bench, program
 from mda.training import acceleration
 
 
@@ -40,7 +40,9 @@ def test_works_take_turns():
 def counted(monkeypatch):
     """A shape of which every term of the count is a good part."""
     monkeypatch.setattr(shapes, "VOCABULARY", 512)
-    monkeypatch.setattr("bench.shapes.sequences.repeated_tokens", lambda *given: np.zeros((1, 8), np.int64))
+    monkeypatch.setattr(
+        "mda.bench.shapes.sequences.repeated_tokens", lambda *given: np.zeros((1, 8), np.int64)
+    )
     monkeypatch.setattr(Setting, "store", lambda self, folder: Store(np.zeros((self.rows, self.context + 1))))
     return Setting("14m", 256, 2)
 
@@ -87,7 +89,7 @@ def test_sections_print_and_keep_a_table(section, setting, tmp_path, capsys, mon
     whole = retraining.measure
     monkeypatch.setattr(retraining, "measure", lambda *given: whole(*given, steps=10))
     options = ["--shapes", "tiny", "--context", "16", "--rows", "2", "--repetitions", "1"]
-    benchmark.main([section, *options, "--folder", str(tmp_path)])
+    program.main(["bench", section, *options, "--folder", str(tmp_path)])
     printed = capsys.readouterr().out
     assert (tmp_path / f"{section}.md").read_text() in printed
     assert "| --- |" in printed
@@ -113,17 +115,16 @@ def test_what_fails_is_said_and_the_rest_is_measured(tmp_path, monkeypatch, caps
     def fails(given):
         raise RuntimeError("no room")
 
-    monkeypatch.setitem(benchmark.SECTIONS, "memory", ("Memory", fails))
-    monkeypatch.setitem(benchmark.SECTIONS, "samples", ("Samples", lambda given: "some table\n"))
-    assert benchmark.main(["memory", "samples", "--folder", str(tmp_path)]) == 1
+    monkeypatch.setitem(sections.SECTIONS, "memory", ("Memory", fails))
+    monkeypatch.setitem(sections.SECTIONS, "samples", ("Samples", lambda given: "some table\n"))
+    assert program.main(["bench", "memory", "samples", "--folder", str(tmp_path)]) == 1
     printed = capsys.readouterr().out
     assert "Not measured: no room" in printed
     assert "some table" in printed
 
 
 def test_an_unknown_section_is_one_sentence(capsys):
-    with pytest.raises(SystemExit):
-        benchmark.main(["nonsense"])
+    assert program.main(["bench", "nonsense"]) == 1
     assert "no section 'nonsense'; choose from throughput" in capsys.readouterr().err
 
 
@@ -153,3 +154,19 @@ def test_parts_on_a_gpu_run_without_one_too(part, lines, tmp_path, capsys, monke
     printed = capsys.readouterr().out
     assert "not measured" not in printed
     assert len(printed.splitlines()) == lines
+
+
+def test_every_section_is_explained():
+    assert list(bench.SECTIONS) == list(sections.SECTIONS)
+
+
+def test_an_unknown_shape_is_one_sentence(capsys):
+    assert program.main(["bench", "throughput", "--shapes", "14b"]) == 1
+    assert "--shapes: no shape '14b'; choose from" in capsys.readouterr().err
+
+
+def test_start_up_is_measured_of_every_step(monkeypatch):
+    monkeypatch.setattr(startup.fingerprints, "steps", lambda: ["training.order", "training.base_run"])
+    table = startup.steps(1)
+    assert "| with torch | 1 |" in table
+    assert "| without | 1 |" in table

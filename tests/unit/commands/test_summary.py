@@ -1,0 +1,92 @@
+"""`mda summary`: it ends with verdicts, places and a next step."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mda.commands import program, summary
+from mda.runtime import files
+
+LINE = {
+    "target": "induction-1", "published": "accelerates", "value": -7.2, "low": -11.6, "high": -2.7,
+    "unit": "steps", "runs": 4, "detectable": 3.0, "note": "", "file": "", "rule": "",
+}  # fmt: skip
+FINDINGS = [
+    {**LINE, "finding": "tail", "claim": "Influence is heavy-tailed", "verdict": "reproduced"},
+    {**LINE, "finding": "lds", "claim": "It predicts", "verdict": "not tested here"},
+    {**LINE, "finding": "duplication", "claim": "Duplicating hastens it", "verdict": "reproduced"},
+    {
+        **LINE, "finding": "removal", "claim": "Removing delays it", "verdict": "not tested here",
+        "value": np.nan, "low": np.nan, "note": "the unit does not form",
+    },
+]  # fmt: skip
+EFFECT = {
+    "target": "induction-1", "outcome": "formation_step", "fraction": 0.1,
+    "seeds": 4, "formed": 1.0, "mean": 173.0,
+    "to_base": -12.4, "to_base_low": -17.0, "to_base_high": -7.8,
+    "to_random": -7.2, "to_random_low": -11.6, "to_random_high": -2.7,
+}  # fmt: skip
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """What of the results a summary reads."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path("results")
+    files.write_json(folder / "heads" / "targets.json", {"targets": {"induction-1": {"units": ["L1H0"]}}})
+    lines = [
+        {**EFFECT, "intervention": "base", "selection": "none"},
+        {**EFFECT, "intervention": "duplicate", "selection": "influence-induction-1"},
+    ]
+    files.write_text(folder / "tables" / "effects.csv", pd.DataFrame(lines).to_csv(index=False))
+    files.write_text(folder / "tables" / "findings.csv", pd.DataFrame(FINDINGS).to_csv(index=False))
+    for name in ("report.html", "samples/index.html"):
+        files.write_text(folder / name, "page")
+    return folder
+
+
+def test_planned_tests_come_first_and_what_needs_studies_is_counted(results, capsys):
+    assert program.main(["summary"]) == 0
+    told = capsys.readouterr().out
+    assert "forms at step 173 (4 seeds)" in told
+    [line] = [line for line in told.splitlines() if "duplicate: influence 10 %" in line]
+    assert re.split(r" {2,}", line.strip())[1:] == ["-12.4 [-17.0, -7.8]", "-7.2 [-11.6, -2.7]"]
+    assert told.partition("findings on")[2].splitlines()[:8] == [
+        " induction-1 (the planned tests first)",
+        "  reproduced      Duplicating hastens it",
+        "                  -7.2 [-11.6, -2.7] steps; published: accelerates",
+        "  not tested here Removing delays it",
+        "                  not measured; the unit does not form; published: accelerates",
+        "  reproduced      Influence is heavy-tailed",
+        "                  -7.2 [-11.6, -2.7] steps; published: accelerates",
+        "  1 more need the studies",
+    ]
+
+
+def test_it_ends_with_the_places_and_a_next_step(results, capsys):
+    assert program.main(["summary", "results"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "samples: results/samples/index.html" in lines
+    assert "mda run evidence" in lines[-1]
+    files.write_text(results / "evidence.html", "page")
+    assert summary.next_step(results).endswith("README.md shows how")
+    (results / "report.html").unlink()
+    assert summary.next_step(results) == "make the report with `mda run`"
+
+
+def test_with_the_studies_every_finding_is_listed(results, capsys):
+    findings = pd.DataFrame(FINDINGS).to_csv(index=False)
+    files.write_text(results / "evidence" / "findings.csv", findings)
+    assert program.main(["summary"]) == 0
+    told = capsys.readouterr().out
+    assert "not tested here It predicts" in told
+    assert "more need" not in told
+
+
+def test_nothing_finished_is_one_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert program.main(["summary"]) == 1
+    assert "results/heads/targets.json: is not there, so nothing is finished here" in capsys.readouterr().err

@@ -1,1 +1,0 @@
-"""Where time and memory go, measured on this machine: see `workflow/benchmark.py`."""

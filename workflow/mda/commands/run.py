@@ -1,0 +1,128 @@
+"""Run the workflow on this machine, then print the main numbers.
+
+It does what you would do by hand: `snakemake --profile profiles/local`, and a look at the results. It
+also takes away the lock that a killed run of its own has left. After a kill, or Ctrl-C, the same command
+goes on from where it was.
+
+A terminal shows a line for each stage: a bar, the jobs at work, and the time left. A file or a pipe
+gets plain lines. The full messages of Snakemake are in .snakemake/log.
+
+What it does not know itself goes to Snakemake: goals first, then options. Goals are files, or names of
+rules: `all` (what you get without a goal), `scored` (the scores alone), `compared` (no figures),
+`evidence` (all studies, with a verdict on every published finding).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from mda.config import settings
+from mda.config.merged import configuration
+from mda.runtime import environment, locks
+from mda.runtime.errors import UserError
+
+EXAMPLES = """\
+examples:
+  mda run                                            the embedded default
+  mda run --configfile experiments/python-stdlib.yaml
+  mda run --configfile mine.yaml --config experiment=second
+  mda run evidence                                   all studies too
+  mda run -n                                         only list the jobs that would run
+  mda run --forcerun scores                          make something again, and what follows from it
+  mda run --profile slurm                            on a SLURM cluster (slurm/config.yaml)
+
+options of Snakemake that are often used (`snakemake --help` lists all):
+  --configfile FILE...     changes to config.yaml, in order
+  --config KEY=VALUE...    single settings
+  -n, --dry-run            only list the jobs
+  --cores N                use N cores; all of them without
+  --forcerun RULE...       run these rules again
+  --until RULE             stop after this rule
+"""
+# Snakemake's options are not ours.
+PASSES_ON = True
+
+# From another folder, whose results these are, as well as from that of the workflow.
+ROOT = Path(os.path.relpath(Path(__file__).parents[3]))
+SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+PROFILE = ["--profile", str(ROOT / "profiles" / "local")]
+STATE = Path(".snakemake")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the verb takes."""
+    parser.usage = "mda run [GOAL...] [--no-summary] [--verbose] [options of Snakemake]"
+    parser.add_argument("--no-summary", action="store_true", help="do not print the main numbers at the end")
+    parser.add_argument(
+        "--verbose", action="store_true", help="show all messages of Snakemake in place of the bars"
+    )
+
+
+def main(given: argparse.Namespace) -> int:
+    """Run and summarize; returns the exit status of the first part that fails.
+
+    Raises:
+        UserError: when the configuration is wrong, an option cannot be used here, or nothing can be locked.
+    """
+    arguments = [*given.others, *(["--verbose"] if given.verbose else [])]
+    results = results_folder(arguments)
+    STATE.mkdir(exist_ok=True)
+    try:
+        lock = locks.take(STATE / "run.lock", wait=False)
+    except locks.Busy:
+        raise UserError(
+            "another run is at work in this folder; wait for it (`mda status` shows it) or stop it first"
+        ) from None
+    with lock.stream:
+        return locked(lock, results, arguments, not given.no_summary)
+
+
+def locked(held: locks.Lock, results: Path, arguments: Sequence[str], summarized: bool) -> int:
+    """The run itself, with the lock held.
+
+    Snakemake inherits the lock, so that it is held as long as Snakemake lives, even if this
+    process is killed alone. The mark tells a lock of a killed run of ours, which may be
+    removed, from that of a Snakemake that somebody started by hand, which may not. Where the file
+    system has no locks, a run on another machine may be at work, and Snakemake's stays.
+    """
+    lock, mark = held.stream, STATE / "run.unfinished"
+    own = any(word.partition("=")[0] == "--profile" for word in arguments)
+    snakemake = [*SNAKEMAKE, *([] if own else PROFILE), *arguments]
+    if mark.exists() and held.everywhere:
+        call([*snakemake, "--unlock", "--quiet", "all"], lock)
+    mark.touch()
+    status = call(snakemake, lock)
+    mark.unlink()
+    # A dry run, or a goal of a part, may leave nothing to summarize.
+    if status == 0 and summarized and (results / "benchmarks" / "usage.csv").exists():
+        # In a process of its own, for pandas is slow to import, and a run may be of a part.
+        status = call([sys.executable, str(Path(__file__).parents[1]), "summary", str(results)], lock)
+    return status
+
+
+def call(command: Sequence[str], lock: IO[str]) -> int:
+    """Run a command that holds the lock too."""
+    clean = environment.cleaned(os.environ)
+    return subprocess.run(command, check=False, pass_fds=[lock.fileno()], env=clean).returncode
+
+
+def results_folder(arguments: Sequence[str]) -> Path:
+    """Folder of the results of the configuration that the arguments name.
+
+    Raises:
+        UserError: when the configuration is wrong, or an argument would be lost.
+    """
+    given = settings.options(arguments)
+    for name in ("directory", "snakefile"):
+        if name in given:
+            raise UserError(
+                f"--{name}: is not for `mda run`; start it in the folder where the results shall be"
+            )
+    overlays = [Path(path) for path in given.get("configfile", [])]
+    return Path(configuration(overlays, given.get("config", [])).results)

@@ -1,0 +1,180 @@
+"""Print the main numbers of finished results, the verdicts, and where to look next.
+
+`mda run` ends with the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from mda.evidence import planned_tests
+from mda.runtime import files
+from mda.runtime.errors import UserError, printable
+
+EXAMPLES = """\
+examples:
+  mda summary                       the embedded default
+  mda summary results/mine          the experiment `mine`
+"""
+
+KINDS = {
+    "replace": "remove, replaced",
+    "mask": "remove, masked",
+    "duplicate": "duplicate",
+    "augment": "augment",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the verb takes."""
+    parser.add_argument(
+        "results",
+        nargs="?",
+        type=Path,
+        default=Path("results"),
+        help="folder of an experiment's results; results, that of the embedded default, without",
+    )
+
+
+def main(given: argparse.Namespace) -> int:
+    """Print the numbers; returns the exit status.
+
+    Raises:
+        UserError: when the folder has no finished results.
+    """
+    results = given.results
+    wanted = [results / "heads" / "targets.json", results / "tables" / "effects.csv"]
+    missing = [path for path in wanted if not path.is_file()]
+    if missing:
+        raise UserError(f"{missing[0]}: is not there, so nothing is finished here; run `mda run` first")
+    targets = files.read_json(wanted[0])["targets"]
+    effects = files.read_csv(wanted[1])
+    for name, target in targets.items():
+        print_target(results, name, target["units"], effects)
+    findings = newest([results / "tables" / "findings.csv", results / "evidence" / "findings.csv"])
+    if findings is not None:
+        print_verdicts(files.read_csv(findings), evidence=findings.parent.name == "evidence")
+    print_places(results)
+    return 0
+
+
+def print_target(results: Path, name: str, units: list[str], effects: pd.DataFrame) -> None:
+    """What the top samples of a target are, and what the interventions do to it."""
+    print(f"\n{name} ({', '.join(units)})")
+    labelled = results / "figures" / "labels" / f"{name}.csv"
+    if labelled.is_file():
+        shares = files.read_csv(labelled)
+        print(f"  labels of the top samples by influence: {labels(shares, f'influence-{name}')}")
+        print(f"  labels of all samples of the window:    {labels(shares, 'all')}")
+    mine = effects[(effects["target"] == name) & (effects["outcome"] == "formation_step")]
+    base = mine[mine["intervention"] == "base"].iloc[0]
+    formed = f"forms at step {base['mean']:.0f}"
+    if base["formed"] < 1:
+        formed = f"forms in {base['formed']:.0%} of the base runs, the others count as formed at the end"
+    print(f"  {formed} ({base['seeds']} seeds); steps later (+) or earlier (-):")
+    lines = mine[mine["intervention"] != "base"].to_dict("records")
+    cells = [cell_name(line, name) for line in lines]
+    width = max(map(len, cells), default=0)
+    print(f"    {'':{width}}{'than the base':>26}{'than random':>26}")
+    for cell, line in zip(cells, lines, strict=True):
+        print(f"    {cell:{width}}{interval(line, 'to_base'):>26}{interval(line, 'to_random'):>26}")
+
+
+def newest(paths: list[Path]) -> Path | None:
+    """The youngest of the files that exist."""
+    return max(
+        (path for path in paths if path.is_file()), key=lambda path: path.stat().st_mtime, default=None
+    )
+
+
+def print_verdicts(found: pd.DataFrame, evidence: bool) -> None:
+    """Every verdict with what was measured, the planned tests first.
+
+    Findings that only the studies test are counted, where the studies have not been run.
+
+    Args:
+        evidence: whether the studies have been run.
+    """
+    for target, mine in found.groupby("target", sort=False):
+        planned = mine["finding"].isin(planned_tests.TESTS)
+        tested = mine["verdict"] != "not tested here"
+        listed = pd.concat([mine[planned], mine[~planned & (tested | evidence)]])
+        if listed.empty:
+            continue
+        print(f"\nfindings on {target} (the planned tests first)")
+        for line in listed.to_dict("records"):
+            print(f"  {line['verdict']:16}{line['claim']}\n{'':18}{measured(line)}")
+        rest = len(mine) - len(listed)
+        if rest:
+            print(f"  {rest} more need the studies")
+
+
+def measured(line: dict) -> str:
+    """What was measured of a finding, beside the published figure."""
+    told = "not measured"
+    if not pd.isna(line["value"]):
+        told = f"{line['value']:+.3g} {line['unit']}"
+        if not pd.isna(line["low"]):
+            told = f"{line['value']:+.3g} [{line['low']:+.3g}, {line['high']:+.3g}] {line['unit']}"
+    note = printable(f"; {line['note']}") if line["note"] else ""
+    published = f"; published: {line['published']}" if line["published"] else ""
+    return f"{told}{note}{published}"
+
+
+def print_places(results: Path) -> None:
+    """Where to look, and what to do next."""
+    places = {
+        "report": results / "report.html",
+        "studies": results / "evidence.html",
+        "samples": results / "samples" / "index.html",
+        "tables": results / "tables",
+        "figures": results / "figures",
+    }
+    print()
+    for name, path in places.items():
+        if path.exists():
+            print(f"{name + ':':9}{path}")
+    print(f"\nnext: {next_step(results)}")
+
+
+def next_step(results: Path) -> str:
+    """What to do next, in a sentence."""
+    if not (results / "report.html").is_file():
+        return "make the report with `mda run`"
+    browser = results / "samples" / "index.html"
+    look = f"open {results / 'report.html'} in a browser"
+    if browser.is_file():
+        look += f", and {browser} to read the samples token by token"
+    if (results / "evidence.html").is_file():
+        return f"{look}; then trace your own text or model: README.md shows how"
+    return f"{look}; then `mda run evidence` tests every published finding (name the same --configfile again)"
+
+
+def cell_name(line: dict, target: str) -> str:
+    """A cell in words, e.g. 'remove, replaced: influence 10 %'."""
+    selection = line["selection"]
+    if selection == f"influence-{target}":
+        selection = "influence"
+    elif selection.startswith("influence-"):
+        selection = selection.replace("influence-", "influence on ", 1)
+    return f"{KINDS[line['intervention']]}: {selection} {100 * line['fraction']:g} %"
+
+
+def labels(shares: pd.DataFrame, selection: str) -> str:
+    """The labels of a selection with their shares, the largest first."""
+    mine = shares[shares["selection"] == selection].sort_values("share", ascending=False)
+    return ", ".join(
+        f"{100 * line.share:.0f} % {printable(' '.join(line.label.split()))}" for line in mine.itertuples()
+    )
+
+
+def interval(line: dict, name: str) -> str:
+    """A difference with its interval, or a dash."""
+    if pd.isna(line[name]):
+        return "-"
+    if pd.isna(line[f"{name}_low"]):
+        return f"{line[name]:+.1f} ({'one seed' if line['seeds'] == 1 else 'in every seed'})"
+    return f"{line[name]:+.1f} [{line[f'{name}_low']:+.1f}, {line[f'{name}_high']:+.1f}]"
