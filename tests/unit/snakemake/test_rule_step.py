@@ -23,26 +23,25 @@ def words(text, **parts):
 
 @pytest.mark.parametrize("odd", ODD)
 def test_every_value_reaches_the_step_as_it_is(odd):
-    text = Step("report.plot_labels").command(target="{wildcards.target:q}")
     found = words(
-        text,
-        input={"schedule": odd, "train_rows": "rows", "selections": [odd, "b"]},
-        params={"names": f'["{odd}"]', "window": "{}", "dpi": 200},
-        output={"out": ["x.png", odd], "table": "x.csv"},
-        wildcards={"target": odd},
+        Step("attribution.lambdas").command(part="{wildcards.part:q}"),
+        input={"checkpoint": odd, "train": "t.npy", "schedule": "o", "targets": "t", "eigen": [odd, "b"]},
+        params={"fit": f'["{odd}"]', "numerics": "{}"},
+        output={"sums": odd},
+        wildcards={"part": odd},
     )
-    assert found[:3] == ["python", "-m", "mda.steps.report.plot_labels"]
+    assert found[:3] == ["python", "-m", "mda.steps.attribution.lambdas"]
     assert found[-2:] == [">the log", "2>&1"]
     given = {
-        "--schedule": [odd],
-        "--train-rows": ["rows"],
-        "--selections": [odd, "b"],
-        "--names": [f'["{odd}"]'],
-        "--window": ["{}"],
-        "--target": [odd],
-        "--dpi": ["200"],
-        "--out": ["x.png", odd],
-        "--out-table": ["x.csv"],
+        "--checkpoint": [odd],
+        "--train": ["t.npy"],
+        "--schedule": ["o"],
+        "--targets": ["t"],
+        "--eigen": [odd, "b"],
+        "--fit": [f'["{odd}"]'],
+        "--numerics": ["{}"],
+        "--part": [odd],
+        "--out": [odd],
     }
     assert found[3:-2] == [word for name, values in given.items() for word in (name, *values)]
 
