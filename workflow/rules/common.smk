@@ -25,7 +25,7 @@ from mda.corpus import sources
 from mda.hub import pins
 from mda.interventions import selection
 from mda.planning import design, plan, variants
-from mda.runtime import environment, external_files, fingerprints, restart
+from mda.runtime import environment, external_files, restart
 from mda.runtime.errors import UserError
 from mda.snakemake import given, judgement, run_start
 from mda.snakemake.rule_step import ON_GPU, TRAINING, Step
@@ -78,11 +78,6 @@ def as_json(part):
 def beside(name):
     """A file of the workflow, by its place relative to the working folder: both may be moved together."""
     return os.path.relpath(SOURCE / name)
-
-
-def fingerprint(step, probes=()):
-    """A parameter: the fingerprint of a step's code."""
-    return Step(step, probes).code
 
 
 def content_of(paths):

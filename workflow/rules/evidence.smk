@@ -16,6 +16,9 @@ wildcard_constraints:
     scope="tables|evidence|evidence/subsets",
 
 
+CURVES = Step("evidence.curves")
+
+
 rule curves:
     """Gather the metrics of all runs."""
     input:
@@ -37,18 +40,12 @@ rule curves:
     params:
         metrics=as_json({target.name: target.metric for target in CONFIG.targets}),
         cells=lambda wildcards: as_json(CELLS_OF[wildcards.scope]),
-        code=fingerprint("evidence.curves"),
+        code=CURVES.code,
     shell:
-        r"""
-        python -m mda.steps.evidence.curves \
-            --targets {input.targets:q} \
-            --metrics {params.metrics:q} \
-            --steps {input.steps:q} \
-            --head-scores {input.head_scores:q} \
-            --cells {params.cells:q} \
-            --out {output.curves:q} \
-            >{log:q} 2>&1
-        """
+        CURVES.command()
+
+
+EFFECTS = Step("evidence.effects")
 
 
 rule effects:
@@ -75,13 +72,6 @@ rule effects:
         runtime=minutes(30),
     params:
         settings=as_json(CONFIG.evidence),
-        code=fingerprint("evidence.effects"),
+        code=EFFECTS.code,
     shell:
-        r"""
-        python -m mda.steps.evidence.effects \
-            --curves {input.curves:q} \
-            --settings {params.settings:q} \
-            --out {output.effects:q} \
-            --out-outcomes {output.outcomes:q} \
-            >{log:q} 2>&1
-        """
+        EFFECTS.command(out="{output.effects:q}")

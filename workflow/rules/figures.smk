@@ -16,6 +16,9 @@ def figure_of_target(name, category, title):
     )
 
 
+PLOT_BASE_RUN = Step("figures.base_run")
+
+
 rule plot_base_run:
     """Draw the target's metric over the base run, beside published checkpoints."""
     input:
@@ -41,22 +44,12 @@ rule plot_base_run:
         metric=metric_of_target,
         palette=PALETTE,
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("figures.base_run"),
+        code=PLOT_BASE_RUN.code,
     shell:
-        r"""
-        python -m mda.steps.figures.base_run \
-            --targets {input.targets:q} \
-            --steps {input.steps:q} \
-            --head-scores {input.head_scores:q} \
-            --published {input.published:q} \
-            --window {params.window:q} \
-            --metric {params.metric:q} \
-            --palette {params.palette:q} \
-            --target {wildcards.target:q} \
-            --dpi {params.dpi:q} \
-            --out {output.png:q} {output.pdf:q} \
-            >{log:q} 2>&1
-        """
+        PLOT_BASE_RUN.command(target="{wildcards.target:q}")
+
+
+PLOT_EMERGENCE = Step("figures.emergence")
 
 
 rule plot_emergence:
@@ -81,19 +74,12 @@ rule plot_emergence:
         threshold=CONFIG.evidence.threshold,
         palette=PALETTE,
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("figures.emergence"),
+        code=PLOT_EMERGENCE.code,
     shell:
-        r"""
-        python -m mda.steps.figures.emergence \
-            --curves {input.curves:q} \
-            --metric {params.metric:q} \
-            --threshold {params.threshold:q} \
-            --palette {params.palette:q} \
-            --target {wildcards.target:q} \
-            --dpi {params.dpi:q} \
-            --out {output.png:q} {output.pdf:q} \
-            >{log:q} 2>&1
-        """
+        PLOT_EMERGENCE.command(target="{wildcards.target:q}")
+
+
+PLOT_EFFECTS = Step("figures.effects")
 
 
 rule plot_effects:
@@ -116,17 +102,12 @@ rule plot_effects:
     params:
         palette=PALETTE,
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("figures.effects"),
+        code=PLOT_EFFECTS.code,
     shell:
-        r"""
-        python -m mda.steps.figures.effects \
-            --effects {input.effects:q} \
-            --palette {params.palette:q} \
-            --target {wildcards.target:q} \
-            --dpi {params.dpi:q} \
-            --out {output.png:q} {output.pdf:q} \
-            >{log:q} 2>&1
-        """
+        PLOT_EFFECTS.command(target="{wildcards.target:q}")
+
+
+PLOT_ICL = Step("figures.icl")
 
 
 rule plot_icl:
@@ -150,18 +131,12 @@ rule plot_icl:
         metric=metric_of_target,
         palette=PALETTE,
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("figures.icl"),
+        code=PLOT_ICL.code,
     shell:
-        r"""
-        python -m mda.steps.figures.icl \
-            --curves {input.curves:q} \
-            --metric {params.metric:q} \
-            --palette {params.palette:q} \
-            --target {wildcards.target:q} \
-            --dpi {params.dpi:q} \
-            --out {output.png:q} {output.pdf:q} \
-            >{log:q} 2>&1
-        """
+        PLOT_ICL.command(target="{wildcards.target:q}")
+
+
+PLOT_INFLUENCE = Step("figures.influence")
 
 
 rule plot_influence:
@@ -183,16 +158,12 @@ rule plot_influence:
         runtime=minutes(30),
     params:
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("figures.influence"),
+        code=PLOT_INFLUENCE.code,
     shell:
-        r"""
-        python -m mda.steps.figures.influence \
-            --scores {input.scores:q} \
-            --target {wildcards.target:q} \
-            --dpi {params.dpi:q} \
-            --out {output.png:q} {output.pdf:q} \
-            >{log:q} 2>&1
-        """
+        PLOT_INFLUENCE.command(target="{wildcards.target:q}")
+
+
+PLOT_LABELS = Step("figures.labels")
 
 
 rule plot_labels:
@@ -219,21 +190,12 @@ rule plot_labels:
         names=lambda wildcards: as_json(design.shown_selections(CONFIG, wildcards.target)),
         window=as_json(CONFIG.run.window),
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("figures.labels"),
+        code=PLOT_LABELS.code,
     shell:
-        r"""
-        python -m mda.steps.figures.labels \
-            --schedule {input.schedule:q} \
-            --train-rows {input.train_rows:q} \
-            --selections {input.selections:q} \
-            --names {params.names:q} \
-            --window {params.window:q} \
-            --target {wildcards.target:q} \
-            --dpi {params.dpi:q} \
-            --out {output.png:q} {output.pdf:q} \
-            --out-table {output.table:q} \
-            >{log:q} 2>&1
-        """
+        PLOT_LABELS.command(target="{wildcards.target:q}", out="{output.png:q} {output.pdf:q}")
+
+
+PLOT_SAMPLES = Step("figures.top_samples")
 
 
 rule plot_samples:
@@ -260,21 +222,12 @@ rule plot_samples:
         samples=CONFIG.figures.top_samples,
         length=CONFIG.figures.sample_tokens,
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("figures.top_samples"),
+        code=PLOT_SAMPLES.code,
     shell:
-        r"""
-        python -m mda.steps.figures.top_samples \
-            --selection {input.selection:q} \
-            --train {input.train:q} \
-            --tokenizer {input.tokenizer:q} \
-            --shortest {params.shortest:q} \
-            --samples {params.samples:q} \
-            --length {params.length:q} \
-            --target {wildcards.target:q} \
-            --dpi {params.dpi:q} \
-            --out {output.png:q} {output.pdf:q} \
-            >{log:q} 2>&1
-        """
+        PLOT_SAMPLES.command(target="{wildcards.target:q}")
+
+
+PLOT_HEADS = Step("figures.heads")
 
 
 rule plot_heads:
@@ -301,12 +254,6 @@ rule plot_heads:
         runtime=minutes(30),
     params:
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("figures.heads"),
+        code=PLOT_HEADS.code,
     shell:
-        r"""
-        python -m mda.steps.figures.heads \
-            --scores {input.scores:q} \
-            --dpi {params.dpi:q} \
-            --out {output.png:q} {output.pdf:q} \
-            >{log:q} 2>&1
-        """
+        PLOT_HEADS.command()

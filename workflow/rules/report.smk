@@ -11,6 +11,9 @@ from snakemake.io import get_flag_value
 BROWSER_TEMPLATES = [beside("workflow/report/samples.html.j2"), beside("workflow/report/page.html.j2")]
 
 
+SAMPLE_BROWSER = Step("report.sample_browser")
+
+
 rule sample_browser:
     """Write the page to look at the samples of highest and lowest influence."""
     input:
@@ -39,19 +42,9 @@ rule sample_browser:
         experiment=as_json(CONFIG.experiment),
         checkpoint=CONFIG.attribution.checkpoint,
         strategy=CONFIG.attribution.fit.strategy,
-        code=fingerprint("report.sample_browser"),
+        code=SAMPLE_BROWSER.code,
     shell:
-        r"""
-        python -m mda.steps.report.sample_browser \
-            --tokens {input.tokens:q} \
-            --targets {input.targets:q} \
-            --templates {params.templates:q} \
-            --experiment {params.experiment:q} \
-            --checkpoint {params.checkpoint:q} \
-            --strategy {params.strategy:q} \
-            --out {output.page:q} \
-            >{log:q} 2>&1
-        """
+        SAMPLE_BROWSER.command(templates="{params.templates:q}")
 
 
 def scope_of(page):
@@ -102,6 +95,9 @@ REPORT_TEMPLATES = [
 ]
 
 
+REPORT = Step("report.report")
+
+
 rule report:
     """Write the page to send: findings with their verdicts, then every figure and table."""
     input:
@@ -128,19 +124,12 @@ rule report:
         templates=REPORT_TEMPLATES,
         content=content_of(REPORT_TEMPLATES),
         complete=lambda wildcards: as_json(wildcards.page == "evidence"),
-        code=fingerprint("report.report"),
+        code=REPORT.code,
     shell:
-        r"""
-        python -m mda.steps.report.report \
-            --findings {input.findings:q} \
-            --configuration {input.configuration:q} \
-            --targets {input.targets:q} \
-            --templates {params.templates:q} \
-            --items {params.shown:q} \
-            --complete {params.complete} \
-            --out {output.page:q} \
-            >{log:q} 2>&1
-        """
+        REPORT.command(templates="{params.templates:q}", items="{params.shown:q}")
+
+
+USAGE = Step("report.usage")
 
 
 rule usage:
@@ -161,12 +150,6 @@ rule usage:
     params:
         benchmarks=lambda wildcards, output: str(Path(output.table).parent),
         logs=f"{CONFIG.results}/logs",
-        code=fingerprint("report.usage"),
+        code=USAGE.code,
     shell:
-        r"""
-        python -m mda.steps.report.usage \
-            --benchmarks {params.benchmarks:q} \
-            --logs {params.logs:q} \
-            --out {output.table:q} \
-            >{log:q} 2>&1
-        """
+        USAGE.command()

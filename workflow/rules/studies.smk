@@ -100,6 +100,8 @@ def tables_to_judge(wildcards):
 
 DRAWN = [study for study in studies_of("evidence") if has(study, "figure")]
 
+PLOT_STUDY = Step("studies.figure")
+
 for study in DRAWN:
 
     rule:
@@ -130,17 +132,12 @@ for study in DRAWN:
             study=study,
             palette=PALETTE,
             dpi=CONFIG.figures.dpi,
-            code=fingerprint("studies.figure"),
+            code=PLOT_STUDY.code,
         shell:
-            r"""
-            python -m mda.steps.studies.figure \
-                --table {input.table:q} \
-                --study {params.study:q} \
-                --palette {params.palette:q} \
-                --dpi {params.dpi:q} \
-                --out {output.png:q} {output.pdf:q} \
-                >{log:q} 2>&1
-            """
+            PLOT_STUDY.command()
+
+
+FINDINGS = Step("studies.findings")
 
 
 rule findings:
@@ -171,18 +168,6 @@ rule findings:
         confidence=CONFIG.evidence.confidence,
         start=CONFIG.run.window.origin,
         shuffled=as_json(CONFIG.run.order_seed is not None),
-        code=fingerprint("studies.findings"),
+        code=FINDINGS.code,
     shell:
-        r"""
-        python -m mda.steps.studies.findings \
-            --tables {input.tables:q} \
-            --scores {input.scores:q} \
-            --targets {params.targets:q} \
-            --fraction {params.fraction:q} \
-            --confidence {params.confidence:q} \
-            --start {params.start:q} \
-            --scope {wildcards.scope:q} \
-            --shuffled {params.shuffled} \
-            --out {output.findings:q} \
-            >{log:q} 2>&1
-        """
+        FINDINGS.command(scope="{wildcards.scope:q}")

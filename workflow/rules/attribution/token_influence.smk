@@ -4,6 +4,9 @@
 #      sample browser.
 
 
+TOKEN_INFLUENCE = Step("attribution.token_influence", CONFIG.probe_files())
+
+
 rule token_influence:
     """Compute the influence of every token of the samples of highest and lowest influence."""
     input:
@@ -33,29 +36,12 @@ rule token_influence:
         damping=CONFIG.attribution.damping,
         floor=as_json(CONFIG.attribution.floor),
         samples=CONFIG.figures.browser_samples,
-        targets=as_json(CONFIG.targets),
-        probes=as_json(CONFIG.probes_of(CONFIG.targets)),
+        target_settings=as_json(CONFIG.targets),
+        probe_settings=as_json(CONFIG.probes_of(CONFIG.targets)),
         probe_files=CONFIG.probe_files(),
         shortest=CONFIG.experiments.augmentation.shortest_motif,
-        code=fingerprint("attribution.token_influence", CONFIG.probe_files()),
+        code=TOKEN_INFLUENCE.code,
     shell:
-        r"""
-        python -m mda.steps.launch {resources.gpu} mda.steps.attribution.token_influence \
-            --checkpoint {params.checkpoint:q} \
-            --tokenizer {input.tokenizer:q} \
-            --train {input.train:q} \
-            --targets {input.targets:q} \
-            --factors {input.factors:q} \
-            --scores {input.scores:q} \
-            --fit {params.fit:q} \
-            --numerics {params.numerics:q} \
-            --damping {params.damping} \
-            --floor {params.floor} \
-            --samples {params.samples} \
-            --target-settings {params.targets:q} \
-            --probe-settings {params.probes:q} \
-            --probe-files {params.probe_files:q} \
-            --shortest {params.shortest} \
-            --out {output.tokens:q} \
-            >{log:q} 2>&1
-        """
+        TOKEN_INFLUENCE.command(
+            ON_GPU, checkpoint="{params.checkpoint:q}", probe_files="{params.probe_files:q}"
+        )

@@ -1,6 +1,9 @@
 # In: the scores of the configured attribution and of its variants.
 
 
+STUDY_AGREEMENT = Step("studies.agreement")
+
+
 rule study_agreement:
     """Does another curvature, damping, sample of the fit or checkpoint give the same influence?"""
     input:
@@ -22,15 +25,6 @@ rule study_agreement:
         names=as_json(variants.names(CONFIG)),
         fraction=CONFIG.main_fraction,
         confidence=CONFIG.evidence.confidence,
-        code=fingerprint("studies.agreement"),
+        code=STUDY_AGREEMENT.code,
     shell:
-        r"""
-        python -m mda.steps.studies.agreement \
-            --configured {input.configured:q} \
-            --variants {input.variants:q} \
-            --names {params.names:q} \
-            --fraction {params.fraction:q} \
-            --confidence {params.confidence:q} \
-            --out {output.table:q} \
-            >{log:q} 2>&1
-        """
+        STUDY_AGREEMENT.command()

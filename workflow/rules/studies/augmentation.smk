@@ -11,6 +11,9 @@ OTHER_OUTCOMES = [f"results/{name}/tables/outcomes.csv" for name in WITH_THESE_M
 OTHER_RESULTS["augmentation"] = OTHER_EFFECTS + OTHER_OUTCOMES
 
 
+STUDY_AUGMENTATION = Step("studies.augmentation")
+
+
 rule study_augmentation:
     """Do new samples with the top ones' structure do more than as many random or repeated ones?"""
     input:
@@ -36,15 +39,9 @@ rule study_augmentation:
         experiments=as_json({"own": CONFIG.experiment or "this", **WITH_THESE_MOTIFS}),
         fraction=CONFIG.main_fraction,
         confidence=CONFIG.evidence.confidence,
-        code=fingerprint("studies.augmentation"),
+        code=STUDY_AUGMENTATION.code,
     shell:
-        r"""
-        python -m mda.steps.studies.augmentation \
-            --effects {input.effects:q} {params.other_effects:q} \
-            --outcomes {input.outcomes:q} {params.other_outcomes:q} \
-            --experiments {params.experiments:q} \
-            --fraction {params.fraction:q} \
-            --confidence {params.confidence:q} \
-            --out {output.table:q} \
-            >{log:q} 2>&1
-        """
+        STUDY_AUGMENTATION.command(
+            effects="{input.effects:q} {params.other_effects:q}",
+            outcomes="{input.outcomes:q} {params.other_outcomes:q}",
+        )

@@ -1,6 +1,9 @@
 # In: the outcomes of the runs without the samples of each selection.
 
 
+STUDY_CONTROLS = Step("studies.controls")
+
+
 rule study_controls:
     """Is influence better than each cheaper way to select samples?"""
     input:
@@ -21,14 +24,6 @@ rule study_controls:
         kind=STUDIES.controls.kind,
         fraction=CONFIG.main_fraction,
         confidence=CONFIG.evidence.confidence,
-        code=fingerprint("studies.controls"),
+        code=STUDY_CONTROLS.code,
     shell:
-        r"""
-        python -m mda.steps.studies.controls \
-            --outcomes {input.outcomes:q} \
-            --kind {params.kind:q} \
-            --fraction {params.fraction:q} \
-            --confidence {params.confidence:q} \
-            --out {output.table:q} \
-            >{log:q} 2>&1
-        """
+        STUDY_CONTROLS.command()

@@ -1,6 +1,9 @@
 # In: the outcomes of all runs.
 
 
+STUDY_COUPLING = Step("studies.coupling")
+
+
 rule study_coupling:
     """Do the unit and in-context learning move together?"""
     input:
@@ -19,12 +22,6 @@ rule study_coupling:
         runtime=minutes(60),
     params:
         confidence=CONFIG.evidence.confidence,
-        code=fingerprint("studies.coupling"),
+        code=STUDY_COUPLING.code,
     shell:
-        r"""
-        python -m mda.steps.studies.coupling \
-            --outcomes {input.outcomes:q} \
-            --confidence {params.confidence:q} \
-            --out {output.table:q} \
-            >{log:q} 2>&1
-        """
+        STUDY_COUPLING.command()

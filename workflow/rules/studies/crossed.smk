@@ -11,6 +11,9 @@ REMOVALS = [
 ]
 
 
+STUDY_CROSSED = Step("studies.crossed")
+
+
 rule study_crossed:
     """What does removing the samples of one unit do to all heads?"""
     input:
@@ -34,17 +37,6 @@ rule study_crossed:
         rank_at=CONFIG.attribution.rank_at,
         threshold=CONFIG.evidence.threshold,
         confidence=CONFIG.evidence.confidence,
-        code=fingerprint("studies.crossed"),
+        code=STUDY_CROSSED.code,
     shell:
-        r"""
-        python -m mda.steps.studies.crossed \
-            --targets {input.targets:q} \
-            --head-scores {input.head_scores:q} \
-            --ranks {input.ranks:q} \
-            --cells {params.cells:q} \
-            --rank-at {params.rank_at:q} \
-            --threshold {params.threshold:q} \
-            --confidence {params.confidence:q} \
-            --out {output.table:q} \
-            >{log:q} 2>&1
-        """
+        STUDY_CROSSED.command()

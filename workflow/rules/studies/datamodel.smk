@@ -23,6 +23,9 @@ def scored_methods():
 SCORED = scored_methods()
 
 
+STUDY_DATAMODEL = Step("studies.datamodel")
+
+
 rule study_datamodel:
     """Are runs on random subsets predicted by influence, and by the controls?"""
     input:
@@ -47,18 +50,6 @@ rule study_datamodel:
         threshold=CONFIG.evidence.threshold,
         window=as_json(CONFIG.run.window),
         confidence=CONFIG.evidence.confidence,
-        code=fingerprint("studies.datamodel"),
+        code=STUDY_DATAMODEL.code,
     shell:
-        r"""
-        python -m mda.steps.studies.datamodel \
-            --curves {input.curves:q} \
-            --subsets {input.subsets:q} \
-            --schedule {input.schedule:q} \
-            --scores {input.scores:q} \
-            --window {params.window:q} \
-            --methods {params.methods:q} \
-            --threshold {params.threshold:q} \
-            --confidence {params.confidence:q} \
-            --out {output.table:q} \
-            >{log:q} 2>&1
-        """
+        STUDY_DATAMODEL.command()

@@ -1,6 +1,9 @@
 # In: the effects of removing and duplicating several shares of the samples.
 
 
+STUDY_DOSE = Step("studies.dose")
+
+
 rule study_dose:
     """How does the effect grow with the share of samples, and which is the smallest share that has one?"""
     input:
@@ -20,13 +23,6 @@ rule study_dose:
     params:
         curves=as_json({curve.kind: curve.selections for curve in STUDIES.dose.curves}),
         confidence=CONFIG.evidence.confidence,
-        code=fingerprint("studies.dose"),
+        code=STUDY_DOSE.code,
     shell:
-        r"""
-        python -m mda.steps.studies.dose \
-            --effects {input.effects:q} \
-            --curves {params.curves:q} \
-            --confidence {params.confidence:q} \
-            --out {output.table:q} \
-            >{log:q} 2>&1
-        """
+        STUDY_DOSE.command()

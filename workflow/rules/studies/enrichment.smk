@@ -1,6 +1,9 @@
 # In: the scores, and the tokens and text of the samples.
 
 
+STUDY_ENRICHMENT = Step("studies.enrichment")
+
+
 rule study_enrichment:
     """What are the samples at both ends of the influence?"""
     input:
@@ -24,17 +27,6 @@ rule study_enrichment:
         seed=CONFIG.selection.seed,
         fraction=CONFIG.main_fraction,
         confidence=CONFIG.evidence.confidence,
-        code=fingerprint("studies.enrichment"),
+        code=STUDY_ENRICHMENT.code,
     shell:
-        r"""
-        python -m mda.steps.studies.enrichment \
-            --scores {input.scores:q} \
-            --train {input.train:q} \
-            --tokenizer {input.tokenizer:q} \
-            --window {params.window:q} \
-            --fraction {params.fraction:q} \
-            --seed {params.seed:q} \
-            --confidence {params.confidence:q} \
-            --out {output.table:q} \
-            >{log:q} 2>&1
-        """
+        STUDY_ENRICHMENT.command()

@@ -1,6 +1,9 @@
 # In: the model, the samples, and the scores by every curvature.
 
 
+STUDY_EXACT = Step("studies.exact", CONFIG.probe_files())
+
+
 rule study_exact:
     """How close is influence by approximate curvatures to influence by the exact one?"""
     input:
@@ -36,27 +39,6 @@ rule study_exact:
         floor=as_json(CONFIG.attribution.floor),
         steps=as_json(CONFIG.scored),
         confidence=CONFIG.evidence.confidence,
-        code=fingerprint("studies.exact", CONFIG.probe_files()),
+        code=STUDY_EXACT.code,
     shell:
-        r"""
-        python -m mda.steps.launch {resources.gpu} mda.steps.studies.exact \
-            --checkpoint {params.checkpoint:q} \
-            --tokenizer {input.tokenizer:q} \
-            --train {input.train:q} \
-            --schedule {input.schedule:q} \
-            --targets {input.targets:q} \
-            --scores {input.scores:q} \
-            --curvatures {params.curvatures:q} \
-            --target-settings {params.target_settings:q} \
-            --probe-settings {params.probe_settings:q} \
-            --probe-files {params.probe_files:q} \
-            --fit {params.fit:q} \
-            --settings {params.settings:q} \
-            --numerics {params.numerics:q} \
-            --damping {params.damping:q} \
-            --floor {params.floor:q} \
-            --steps {params.steps:q} \
-            --confidence {params.confidence:q} \
-            --out {output.table:q} \
-            >{log:q} 2>&1
-        """
+        STUDY_EXACT.command(ON_GPU, checkpoint="{params.checkpoint:q}", probe_files="{params.probe_files:q}")

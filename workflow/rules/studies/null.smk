@@ -4,6 +4,9 @@ NULL_EFFECTS = f"results/{STUDIES.validity.none}/tables/effects.csv"
 OTHER_RESULTS["null"] = [NULL_EFFECTS]
 
 
+STUDY_NULL = Step("studies.null")
+
+
 rule study_null:
     """On a corpus without catalysts, how often is an effect seen?"""
     input:
@@ -24,12 +27,6 @@ rule study_null:
         effects=NULL_EFFECTS,
         content=content_of(OTHER_RESULTS["null"]),
         confidence=CONFIG.evidence.confidence,
-        code=fingerprint("studies.null"),
+        code=STUDY_NULL.code,
     shell:
-        r"""
-        python -m mda.steps.studies.null \
-            --effects {params.effects:q} \
-            --confidence {params.confidence:q} \
-            --out {output.table:q} \
-            >{log:q} 2>&1
-        """
+        STUDY_NULL.command(effects="{params.effects:q}")

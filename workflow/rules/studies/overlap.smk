@@ -1,6 +1,9 @@
 # In: the scores of the configured targets and of the study's own.
 
 
+STUDY_OVERLAP = Step("studies.overlap")
+
+
 rule study_overlap:
     """Do different units have the same top samples?"""
     input:
@@ -23,16 +26,6 @@ rule study_overlap:
         window=as_json(CONFIG.run.window),
         fraction=CONFIG.main_fraction,
         confidence=CONFIG.evidence.confidence,
-        code=fingerprint("studies.overlap"),
+        code=STUDY_OVERLAP.code,
     shell:
-        r"""
-        python -m mda.steps.studies.overlap \
-            --scores {input.scores:q} \
-            --targets {input.targets:q} \
-            --metrics {params.metrics:q} \
-            --window {params.window:q} \
-            --fraction {params.fraction:q} \
-            --confidence {params.confidence:q} \
-            --out {output.table:q} \
-            >{log:q} 2>&1
-        """
+        STUDY_OVERLAP.command()

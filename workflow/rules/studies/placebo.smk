@@ -1,6 +1,9 @@
 # In: the curves of the runs on random subsets.
 
 
+STUDY_PLACEBO = Step("studies.placebo")
+
+
 rule study_placebo:
     """How often do runs that were treated at random seem to differ?"""
     input:
@@ -23,15 +26,6 @@ rule study_placebo:
         threshold=CONFIG.evidence.threshold,
         seed=CONFIG.selection.seed,
         confidence=CONFIG.evidence.confidence,
-        code=fingerprint("studies.placebo"),
+        code=STUDY_PLACEBO.code,
     shell:
-        r"""
-        python -m mda.steps.studies.placebo \
-            --curves {input.curves:q} \
-            --pairs {params.pairs:q} \
-            --threshold {params.threshold:q} \
-            --seed {params.seed:q} \
-            --confidence {params.confidence:q} \
-            --out {output.table:q} \
-            >{log:q} 2>&1
-        """
+        STUDY_PLACEBO.command()

@@ -12,6 +12,9 @@ CORPORA = {
 OTHER_RESULTS["recovery"] = sum(CORPORA.values(), [])
 
 
+STUDY_RECOVERY = Step("studies.recovery")
+
+
 rule study_recovery:
     """Are the catalysts found in corpora that were made with known ones?"""
     input:
@@ -36,19 +39,11 @@ rule study_recovery:
         decoy=as_json(STUDIES.validity.decoy),
         fraction=CONFIG.main_fraction,
         confidence=CONFIG.evidence.confidence,
-        code=fingerprint("studies.recovery"),
+        code=STUDY_RECOVERY.code,
     shell:
-        r"""
-        python -m mda.steps.studies.recovery \
-            --scores {params.scores:q} \
-            --stores {params.stores:q} \
-            --units {params.units:q} \
-            --configurations {params.configurations:q} \
-            --corpora {params.corpora:q} \
-            --label {params.label:q} \
-            --decoy {params.decoy:q} \
-            --fraction {params.fraction:q} \
-            --confidence {params.confidence:q} \
-            --out {output.table:q} \
-            >{log:q} 2>&1
-        """
+        STUDY_RECOVERY.command(
+            scores="{params.scores:q}",
+            stores="{params.stores:q}",
+            units="{params.units:q}",
+            configurations="{params.configurations:q}",
+        )

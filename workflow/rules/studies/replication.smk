@@ -4,6 +4,9 @@ REPLICATIONS = [f"results/{name}/tables/outcomes.csv" for name in STUDIES.replic
 OTHER_RESULTS["replication"] = REPLICATIONS
 
 
+STUDY_REPLICATION = Step("studies.replication")
+
+
 rule study_replication:
     """Do the main effects hold in models from other initial weights?"""
     input:
@@ -27,15 +30,6 @@ rule study_replication:
         start=CONFIG.run.window.origin,
         fraction=CONFIG.main_fraction,
         confidence=CONFIG.evidence.confidence,
-        code=fingerprint("studies.replication"),
+        code=STUDY_REPLICATION.code,
     shell:
-        r"""
-        python -m mda.steps.studies.replication \
-            --outcomes {params.outcomes:q} \
-            --experiments {params.experiments:q} \
-            --fraction {params.fraction:q} \
-            --start {params.start:q} \
-            --confidence {params.confidence:q} \
-            --out {output.table:q} \
-            >{log:q} 2>&1
-        """
+        STUDY_REPLICATION.command(outcomes="{params.outcomes:q}")

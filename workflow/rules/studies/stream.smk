@@ -1,6 +1,9 @@
 # In: the scores, and the unit's metric in the base run.
 
 
+STUDY_STREAM = Step("studies.stream")
+
+
 rule study_stream:
     """Where in the training stream is the influence, and when does the unit form?"""
     input:
@@ -23,16 +26,6 @@ rule study_stream:
     params:
         metrics=as_json({target.name: target.metric for target in CONFIG.targets}),
         confidence=CONFIG.evidence.confidence,
-        code=fingerprint("studies.stream"),
+        code=STUDY_STREAM.code,
     shell:
-        r"""
-        python -m mda.steps.studies.stream \
-            --scores {input.scores:q} \
-            --targets {input.targets:q} \
-            --steps {input.steps:q} \
-            --head-scores {input.head_scores:q} \
-            --metrics {params.metrics:q} \
-            --confidence {params.confidence:q} \
-            --out {output.table:q} \
-            >{log:q} 2>&1
-        """
+        STUDY_STREAM.command()

@@ -1,6 +1,9 @@
 # In: the scores.
 
 
+STUDY_TAIL = Step("studies.tail")
+
+
 rule study_tail:
     """How much of the influence do the top samples have?"""
     input:
@@ -21,14 +24,6 @@ rule study_tail:
         seed=CONFIG.selection.seed,
         fraction=CONFIG.main_fraction,
         confidence=CONFIG.evidence.confidence,
-        code=fingerprint("studies.tail"),
+        code=STUDY_TAIL.code,
     shell:
-        r"""
-        python -m mda.steps.studies.tail \
-            --scores {input.scores:q} \
-            --fraction {params.fraction:q} \
-            --seed {params.seed:q} \
-            --confidence {params.confidence:q} \
-            --out {output.table:q} \
-            >{log:q} 2>&1
-        """
+        STUDY_TAIL.command()
