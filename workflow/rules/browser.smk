@@ -36,6 +36,7 @@ rule token_influence:
         targets=as_json(CONFIG.targets),
         probes=as_json(CONFIG.probes_of(CONFIG.targets)),
         probe_files=CONFIG.probe_files(),
+        content=content_of(probe_data(CONFIG.probes_of(CONFIG.targets))),
         shortest=CONFIG.experiments.augmentation.shortest_motif,
         code=fingerprint("attribution.token_influence", CONFIG.probe_files()),
     shell:
@@ -55,6 +56,7 @@ rule token_influence:
             --target-settings {params.targets:q} \
             --probe-settings {params.probes:q} \
             --probe-files {params.probe_files:q} \
+            --content {params.content:q} \
             --shortest {params.shortest} \
             --out {output.tokens:q} \
             >{log:q} 2>&1

@@ -23,14 +23,15 @@ from snakemake.logging import logger
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 import judgement
-from mda.config import settings
+from mda.config import probe_files, settings
 from mda.corpus import sources
 from mda.hub import pins
 from mda.interventions import selection
-from mda.planning import design, plan, variants
+from mda.planning import design, plan, probe_texts, variants
 from mda.runtime import environment, external_files, fingerprints, restart
 from mda.config.experiment import check as check_configuration
 from mda.config.experiment import selections_of
+from mda.config.sections import probe_data
 from mda.runtime.errors import UserError
 
 
@@ -76,6 +77,7 @@ config.update(CONFIG.model_dump(mode="json"))
 # Every job reads this file again.
 if workflow.exec_mode == ExecMode.DEFAULT:
     try:
+        probe_texts.check(CONFIG)
         for sentence in plan.warnings(CONFIG):
             logger.warning(f"configuration: {sentence}.")
     except UserError as error:
@@ -250,6 +252,10 @@ def content_of(paths):
     return found
 
 
+# The probes that runs watch.
+WATCHED_PROBES = CONFIG.probes_of(CONFIG.watched)
+
+
 def downloaded_start():
     """The hub's checkpoint that the base run starts from, if it does."""
     return [] if CONFIG.model.remote is None else [f"<results>/published/{CONFIG.model.revision}"]
@@ -367,7 +373,12 @@ def refuse_braces(path):
         )
 
 
-for path in [*CONFIG.probe_files(), *own_start(), *CONFIG.model.published_folders]:
+for path in [
+    *CONFIG.probe_files(),
+    *probe_data(CONFIG.probes),
+    *own_start(),
+    *CONFIG.model.published_folders,
+]:
     refuse_braces(path)
 
 

@@ -166,8 +166,12 @@ rule retrain:
         numerics=as_json(CONFIG.numerics.of_training()),
         metrics=as_json(CONFIG.metrics),
         neurons=as_json(CONFIG.neurons()),
+        watched=as_json(CONFIG.watched),
+        probes=as_json(WATCHED_PROBES),
+        probe_files=probe_files.every(WATCHED_PROBES),
+        probe_content=content_of(probe_data(WATCHED_PROBES)),
         resume=f"{CONFIG.results}/resume/{{branch}}/seed-{{seed}}",
-        code=fingerprint("training.retrain"),
+        code=fingerprint("training.retrain", probe_files.every(WATCHED_PROBES)),
     shell:
         r"""
         exec python -m mda.steps.launch {resources.gpu} mda.steps.training.retrain \
@@ -184,6 +188,10 @@ rule retrain:
             --numerics {params.numerics:q} \
             --metrics-settings {params.metrics:q} \
             --neurons {params.neurons:q} \
+            --watched {params.watched:q} \
+            --probe-settings {params.probes:q} \
+            --probe-files {params.probe_files:q} \
+            --probe-content {params.probe_content:q} \
             --save-seconds {resources.save_seconds} \
             --resume {params.resume:q} \
             --out-steps {output.steps:q} \

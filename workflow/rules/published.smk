@@ -66,7 +66,11 @@ rule measure_published:
         numerics=as_json(CONFIG.numerics.of_training()),
         metrics=as_json(CONFIG.metrics),
         neurons=as_json(CONFIG.neurons()),
-        code=fingerprint("models.measure_published"),
+        watched=as_json(CONFIG.watched),
+        probes=as_json(WATCHED_PROBES),
+        probe_files=probe_files.every(WATCHED_PROBES),
+        probe_content=content_of(probe_data(WATCHED_PROBES)),
+        code=fingerprint("models.measure_published", probe_files.every(WATCHED_PROBES)),
     shell:
         r"""
         python -m mda.steps.launch {resources.gpu} mda.steps.models.measure_published \
@@ -79,6 +83,10 @@ rule measure_published:
             --numerics {params.numerics:q} \
             --metrics-settings {params.metrics:q} \
             --neurons {params.neurons:q} \
+            --watched {params.watched:q} \
+            --probe-settings {params.probes:q} \
+            --probe-files {params.probe_files:q} \
+            --probe-content {params.probe_content:q} \
             --out-steps {output.steps:q} \
             --out-heads {output.heads:q} \
             >{log:q} 2>&1

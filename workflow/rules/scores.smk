@@ -183,6 +183,9 @@ rule score_shard:
         targets=lambda wildcards: as_json(variants.targets(CONFIG, wildcards.place)),
         probes=lambda wildcards: as_json(CONFIG.probes_of(variants.targets(CONFIG, wildcards.place))),
         probe_files=CONFIG.probe_files(),
+        content=lambda wildcards: content_of(
+            probe_data(CONFIG.probes_of(variants.targets(CONFIG, wildcards.place)))
+        )(wildcards),
         code=fingerprint("attribution.scores", CONFIG.probe_files()),
     shell:
         r"""
@@ -202,6 +205,7 @@ rule score_shard:
             --target-settings {params.targets:q} \
             --probe-settings {params.probes:q} \
             --probe-files {params.probe_files:q} \
+            --content {params.content:q} \
             --shard {wildcards.shard} \
             --out {output.scores:q} \
             >{log:q} 2>&1

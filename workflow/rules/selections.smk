@@ -28,6 +28,7 @@ rule control_scores:
     params:
         method=lambda wildcards: design.Selection.parse(wildcards.selection).method,
         probe=probe_of_selection,
+        content=content_of_probe,
         steps=as_json(CONFIG.scored),
         code=fingerprint("interventions.control_scores"),
     shell:
@@ -38,6 +39,7 @@ rule control_scores:
             --tokenizer {input.tokenizer:q} \
             --schedule {input.schedule:q} \
             --probe {params.probe:q} \
+            --content {params.content:q} \
             --steps {params.steps:q} \
             --out {output.scores:q} \
             >{log:q} 2>&1

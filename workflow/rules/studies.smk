@@ -85,6 +85,7 @@ rule exact:
         steps=as_json(CONFIG.scored),
         confidence=CONFIG.evidence.confidence,
         probe_files=CONFIG.probe_files(),
+        content=content_of(probe_data(CONFIG.probes_of(CONFIG.targets))),
         code=fingerprint("evidence.exact", CONFIG.probe_files()),
     shell:
         r"""
@@ -99,6 +100,7 @@ rule exact:
             --target-settings {params.targets:q} \
             --probe-settings {params.probes:q} \
             --probe-files {params.probe_files:q} \
+            --content {params.content:q} \
             --fit {params.fit:q} \
             --settings {params.settings:q} \
             --numerics {params.numerics:q} \

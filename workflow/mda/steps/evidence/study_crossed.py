@@ -22,10 +22,13 @@ def table(
 
     `ranks` has the scores of the base run's heads, read at step `rank_at`.
     """
-    members = units.written(targets)
-    found = crossed.effects(
-        crossed.runs(cells, head_scores), members, crossed.final_scores(ranks, rank_at), threshold, confidence
-    )
+    final = crossed.final_scores(ranks, rank_at)
+    # Of a whole attention, all heads of its layer.
+    members = {
+        name: [*own, *(head for head in final if f"{head.partition('H')[0]}.attention" in own)]
+        for name, own in units.written(targets).items()
+    }
+    found = crossed.effects(crossed.runs(cells, head_scores), members, final, threshold, confidence)
     files.write_text(out, found.to_csv(index=False, float_format="%.6g"))
 
 
