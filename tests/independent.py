@@ -11,7 +11,7 @@ from torch.nn import functional
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from mda.models import architectures
-from mda.models.units import Neuron
+from mda.models.units import MLP, Attention, Neuron
 
 KINDS = list(architectures.ARCHITECTURES)
 HEADS, SIZE, NEURONS = 4, 8, 12
@@ -99,6 +99,10 @@ def own(kind, unit, of):
     def rows(name, *shape):
         return of(name, "out").unflatten(0, shape)
 
+    if isinstance(unit, Attention):
+        return whole_attention(kind, of)
+    if isinstance(unit, MLP):
+        return {"in": torch.cat([of(name, "out") for name in where.inputs]), "out": of(where.down, "in")}
     if isinstance(unit, Neuron):
         return {
             "in": torch.stack([of(name, "out")[unit.number] for name in where.inputs]),
@@ -115,6 +119,18 @@ def own(kind, unit, of):
         )
     columns = of(where.output, "in").unflatten(-1, (HEADS, SIZE))[..., unit.number, :]
     return {"qk": torch.cat([query, key]), "v": value, "o": columns}
+
+
+def whole_attention(kind, of):
+    """The blocks of all heads of a layer: all queries, then all keys; all values; all outputs."""
+    fused, output = WEIGHTS[kind].fused, WEIGHTS[kind].output
+    if kind == "gpt_neox":
+        query, key, value = of(fused, "out").unflatten(0, (HEADS, 3, SIZE)).transpose(0, 1).flatten(1, 2)
+    elif kind == "gpt2":
+        query, key, value = of(fused, "out").chunk(3)
+    else:
+        query, key, value = (of(f"self_attn.{name}_proj", "out") for name in "qkv")
+    return {"qk": torch.cat([query, key]), "v": value, "o": of(output, "in")}
 
 
 def as_rows(kind, weight):
@@ -213,7 +229,10 @@ def dense_directions(kind, item):
             kept[name] = (inputs[0].detach(), output)
 
         layer_of(model, unit.layer).get_submodule(name).register_forward_hook(keep)
-    where, pairs = WEIGHTS[kind], {"qk": [], "v": [], "o": []}
+    where, pairs = WEIGHTS[kind], {}
+    reads = {"in": where.inputs[0], "qk": where.fused or "self_attn.q_proj"}
+    reads["v"] = reads["qk"]
+    writes = {"o": where.output, "out": where.down}
     rows = torch.from_numpy(STORE.take(np.arange(len(STORE))))
     for row, tokens in enumerate(rows):
         # The labels must be those that kronfluence was given, drawn in float32.
@@ -222,10 +241,12 @@ def dense_directions(kind, item):
         # A column a token: gradients at outputs, and the head's features at the output's input.
         sides = {"out": lambda name: kept[name][1].grad[0].T, "in": lambda name: kept[name][0][0]}
         parts = own(kind, unit, lambda name, side, sides=sides: sides[side](name))
-        x = kept[where.fused or "self_attn.q_proj"][0][0]
-        pairs["qk"].append((x, parts["qk"].T))
-        pairs["v"].append((x, parts["v"].T))
-        pairs["o"].append((parts["o"], kept[where.output][1].grad[0]))
+        for block, part in parts.items():
+            pairs.setdefault(block, []).append(
+                (kept[reads[block]][0][0], part.T)
+                if block in reads
+                else (part, kept[writes[block]][1].grad[0])
+            )
     (ascent,) = gradients(kind, model, [unit], item.probe(model, item.tokens, item.units))
     directions = {}
     for block, samples in pairs.items():

@@ -20,7 +20,9 @@ sys.path.insert(0, str(SOURCE / "workflow"))
 
 from snakemake.exceptions import WorkflowError
 
+from mda.config import probe_files
 from mda.config.experiment import selections_of
+from mda.config.sections import probe_data
 from mda.corpus import sources
 from mda.hub import pins
 from mda.interventions import selection
@@ -91,6 +93,10 @@ def content_of(paths):
             return str(error)
 
     return found
+
+
+# The probes that runs watch.
+WATCHED_PROBES = CONFIG.probes_of(CONFIG.watched)
 
 
 def pin_of(kind, repository, revision):

@@ -5,7 +5,7 @@
 #      heads/targets.json, the units that the configured targets stand for.
 
 
-MEASURE_PUBLISHED = Step("models.measure_published")
+MEASURE_PUBLISHED = Step("models.measure_published", probe_files.every(WATCHED_PROBES))
 
 
 rule measure_published:
@@ -39,9 +39,17 @@ rule measure_published:
         numerics=as_json(CONFIG.numerics.of_training()),
         metrics_settings=as_json(CONFIG.metrics),
         neurons=as_json(CONFIG.neurons()),
+        watched=as_json(CONFIG.watched),
+        probe_settings=as_json(WATCHED_PROBES),
+        probe_files=probe_files.every(WATCHED_PROBES),
+        probe_content=content_of(probe_data(WATCHED_PROBES)),
         code=MEASURE_PUBLISHED.code,
     shell:
-        MEASURE_PUBLISHED.command(ON_GPU, checkpoints="{input.checkpoints:q} {params.folders:q}")
+        MEASURE_PUBLISHED.command(
+            ON_GPU,
+            checkpoints="{input.checkpoints:q} {params.folders:q}",
+            probe_files="{params.probe_files:q}",
+        )
 
 
 HEAD_SCORES = Step("models.heads")

@@ -44,7 +44,7 @@ rule order:
         ORDER.command()
 
 
-BASE_RUN = Step("training.base_run")
+BASE_RUN = Step("training.base_run", probe_files.every(WATCHED_PROBES))
 
 
 rule base_run:
@@ -88,13 +88,21 @@ rule base_run:
         numerics=as_json(CONFIG.numerics.of_training()),
         metrics_settings=as_json(CONFIG.metrics),
         neurons=as_json(CONFIG.neurons()),
+        watched=as_json(CONFIG.watched),
+        probe_settings=as_json(WATCHED_PROBES),
+        probe_files=probe_files.every(WATCHED_PROBES),
+        probe_content=content_of(probe_data(WATCHED_PROBES)),
         resume=f"{CONFIG.results}/resume/base_run",
         code=BASE_RUN.code,
     shell:
-        BASE_RUN.command(TRAINING, start="{input.start:q} {params.own_start:q}")
+        BASE_RUN.command(
+            TRAINING,
+            start="{input.start:q} {params.own_start:q}",
+            probe_files="{params.probe_files:q}",
+        )
 
 
-RETRAIN = Step("training.retrain")
+RETRAIN = Step("training.retrain", probe_files.every(WATCHED_PROBES))
 
 
 rule retrain:
@@ -132,7 +140,11 @@ rule retrain:
         numerics=as_json(CONFIG.numerics.of_training()),
         metrics_settings=as_json(CONFIG.metrics),
         neurons=as_json(CONFIG.neurons()),
+        watched=as_json(CONFIG.watched),
+        probe_settings=as_json(WATCHED_PROBES),
+        probe_files=probe_files.every(WATCHED_PROBES),
+        probe_content=content_of(probe_data(WATCHED_PROBES)),
         resume=f"{CONFIG.results}/resume/{{branch}}/seed-{{seed}}",
         code=RETRAIN.code,
     shell:
-        RETRAIN.command(TRAINING)
+        RETRAIN.command(TRAINING, probe_files="{params.probe_files:q}")

@@ -165,6 +165,7 @@ def test_the_program_writes_what_it_found_or_says_one_sentence(default, tmp_path
         "context": 32,
         "targets": [],
         "probes": {},
+        "tokenizer": str(tmp_path / "tokenizer.json"),
         "out": str(tmp_path / "checks.json"),
     }
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mda.evidence import effect_table, statistics
-from mda.models.units import Head
+from mda.models.units import MLP, Attention, Head
 from mda.planning.cell import BASE, Cell
 
 STEPS = np.array([10.0, 20.0, 30.0, 40.0])
@@ -74,3 +74,12 @@ def test_a_target_of_two_heads_is_their_mean():
         Cell(BASE, "none", 0.0, 0), steps, heads, {"pair": ([Head(0, 0), Head(1, 0)], "copying")}
     )
     assert found["score"].tolist() == [-2.0]
+
+
+def test_a_whole_attention_is_the_mean_of_its_heads_and_a_probe_its_own_column():
+    steps = pd.DataFrame({"step": [1], "icl_score": 0.0, "held_out_loss": 0.0, "train_loss": 0.0})
+    steps["probe asked"] = -0.5
+    heads = pd.DataFrame({"step": 1, "layer": [0, 0, 1], "head": [0, 1, 0], "copying": [-1.0, -2.0, -9.0]})
+    targets = {"whole": ([Attention(0)], "copying"), "asked": ([MLP(1)], "probe")}
+    found = effect_table.curves(Cell(BASE, "none", 0.0, 0), steps, heads, targets)
+    assert dict(zip(found["target"], found["score"], strict=True)) == {"whole": -1.5, "asked": -0.5}

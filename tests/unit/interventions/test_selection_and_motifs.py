@@ -8,7 +8,7 @@ import pytest
 
 from mda.corpus.encoding import Ends
 from mda.interventions import motifs, repetition, selection
-from mda.models.units import Head, ranking, resolve
+from mda.models.units import MLP, Attention, Head, ranking, resolve
 from mda.runtime.errors import UserError
 from mda.steps.interventions import synthesize
 
@@ -174,12 +174,25 @@ def test_ranks_and_places_become_heads():
     assert ranking(SCORES["prefix_matching"])[1:3] == [Head(0, 1), Head(1, 1)]
 
 
+def test_classes_and_layers_become_units():
+    assert resolve(["induction > 0.5"], SCORES) == [Head(1, 0), Head(0, 1), Head(1, 1)]
+    # Above, not at.
+    assert resolve(["induction > 0.7"], SCORES) == [Head(1, 0)]
+    assert resolve(["copying > -2.5"], SCORES) == [Head(1, 0), Head(0, 1)]
+    assert resolve(["L0.mlp", "L1.attention"], SCORES) == [MLP(0), Attention(1)]
+    assert resolve(["L1.residual"], SCORES) == [Attention(0), MLP(0), Attention(1), MLP(1)]
+
+
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
         (["L2H0"], "head L2H0 does not exist; the model has L0H0, L0H1, L1H0, L1H1"),
         (["induction 5"], "'induction 5' is beyond the model's 4 heads"),
         (["L1H0", "induction 1"], "'induction 1' is head L1H0, which the target already has"),
+        (["L1H0", "induction > 0.7"], "'induction > 0.7' has head L1H0, which the target already has"),
+        (["L0.mlp", "L0.residual"], "'L0.residual' has L0.mlp, which the target already has"),
+        (["induction > 0.95"], "has no head: the highest score is 0.9, of L1H0; lower the bound"),
+        (["L2.mlp"], "L2.mlp does not exist; the model has layers 0 to 1"),
     ],
 )
 def test_wrong_heads_are_one_sentence(wanted, words):

@@ -31,7 +31,7 @@ from mda.attribution import curvature, influence, probes, watching
 from mda.config import sections
 from mda.models import architectures, metrics
 from mda.models import model as models
-from mda.models.units import Head, Neuron
+from mda.models.units import MLP, Attention, Head, Neuron, all_units, parse_all
 from mda.runtime.errors import UserError
 from mda.training import schedule, training
 
@@ -65,6 +65,7 @@ def query(name, units, probe, tokens=REPEATED):
 
 
 UNITS = [Head(0, 0), Head(0, 1), Head(1, 2), Head(1, 3), Neuron(0, 3), Neuron(0, 1), Neuron(1, 0)]
+UNITS += [Attention(0), MLP(1)]
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
@@ -154,11 +155,47 @@ def test_neuron_scores_equal_per_sample_gradients(kind):
     assert_agree(kind, scored(tiny(kind), units, queries), queries)
 
 
-@pytest.mark.parametrize("head", [Head(0, 1), Head(1, 2)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_scores_of_whole_attentions_and_mlps_equal_per_sample_gradients(kind):
+    """Beside heads and neurons that they consist of; the last is all that writes to the residual stream."""
+    queries = [
+        query("attention", [Attention(1)], probes.induction),
+        query("mlp", [MLP(0)], probes.induction),
+        query("head", [Head(1, 2)], probes.induction),
+        query("neuron", [Neuron(0, 3)], probes.induction),
+        query("patterns", [Attention(0)], probes.previous_token, TOKENS),
+        query("residual", parse_all("L1.residual"), probes.induction),
+    ]
+    assert [str(unit) for unit in queries[-1].units] == ["L0.attention", "L0.mlp", "L1.attention", "L1.mlp"]
+    units = all_units({item.target: list(item.units) for item in queries})
+    assert_agree(kind, scored(tiny(kind), units, queries), queries)
+
+
+@pytest.mark.parametrize("kind", ["gpt_neox", "gpt2"])
+def test_a_whole_attention_is_the_sum_of_its_heads_without_curvature(kind):
+    """Where no head shares its keys and values."""
+    heads = [Head(1, number) for number in range(HEADS)]
+    queries = [query("whole", [Attention(1)], probes.induction), query("heads", heads, probes.induction)]
+    found = scored(tiny(kind), [*heads, Attention(1)], queries)
+    for block in ("qk", "v", "o"):
+        np.testing.assert_allclose(found["whole"][block], found["heads"][block], rtol=1e-4, atol=1e-5)
+
+
+def test_few_gradients_at_a_time_change_no_curvature(monkeypatch):
+    tracker = influence.Tracker(tiny("llama"), [MLP(0), Head(1, 2)], 5)
+    whole = tracker.fit(rows_of(), "ekfac", 4)["lambda_matrix"]
+    monkeypatch.setattr(curvature, "GRADIENTS", 1)
+    parts = tracker.fit(rows_of(), "ekfac", 4)["lambda_matrix"]
+    for name, expected in whole.items():
+        torch.testing.assert_close(parts[name], expected, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("head", [Head(0, 1), Head(1, 2), Attention(0), MLP(1)])
 @pytest.mark.parametrize("kind", ["gpt_neox", "gpt2", "mistral"])
 def test_ekfac_scores_equal_a_dense_computation(kind, head):
     item = query("unit", [head], probes.induction)
-    found = scored(tiny(kind), [Head(0, 0), Head(0, 1), Head(1, 2)], [item], "ekfac")["unit"]
+    others = [Head(0, 0), Head(0, 1), Head(1, 2)]
+    found = scored(tiny(kind), list(dict.fromkeys([*others, head])), [item], "ekfac")["unit"]
     worst = 0.0
     for block, expected in dense_ekfac(kind, item).items():
         worst = max(worst, np.abs(found[block] - expected).max() / np.ptp(expected))

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import NUMERICS, OPTIMIZER
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer, models
+from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from mda.config import sections
+from mda.corpus import encoding
 from mda.models import metrics
 from mda.models import model as model_module
-from mda.runtime import files, saves
+from mda.runtime import external_files, files, saves
 from mda.runtime.errors import UserError
 from mda.steps.training import base_run, retrain
 from mda.training import schedule, training
@@ -48,7 +50,11 @@ def inputs(tmp_path):
     return [tmp_path / name for name in names]
 
 
-def train(inputs: list[Path], folder: Path, save_seconds: float) -> None:
+# Neurons and probes.
+NOT_WATCHED = ([], [], {}, [], external_files.NOTHING)
+
+
+def train(inputs: list[Path], folder: Path, save_seconds: float, watched=NOT_WATCHED) -> None:
     outputs = [folder / name for name in ("checkpoints", "state", "steps.parquet", "heads.parquet")]
     base_run.train(
         *inputs[:3],
@@ -63,11 +69,37 @@ def train(inputs: list[Path], folder: Path, save_seconds: float) -> None:
         OPTIMIZER,
         NUMERICS,
         METRICS,
-        [],
+        *watched,
         save_seconds,
         folder / "resume",
         *outputs,
     )
+
+
+def test_a_run_watches_the_value_of_a_probe(inputs, tmp_path):
+    """Of every checkpoint the value that the probe has of it, and nothing else of the run changes."""
+    reader = Tokenizer.from_file(str(inputs[0]))
+    encoding.frame(reader, "<|endoftext|>", None)
+    reader.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    reader.save(str(inputs[0]))
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"prompt": "w1 w2 w3 w1", "answer": " w2", "foil": " w4"}\n')
+    target = sections.Target(name="asked", units=["L0.mlp"], probe="p", mode="in-out", metric="probe")
+    probe = sections.Probe(measure="prompts", path=str(path))
+    content = external_files.content([path])
+    train(inputs, tmp_path / "with", math.inf, ([], [target], {"p": probe}, [], content))
+    train(inputs, tmp_path / "without", math.inf)
+    found = files.read_table(tmp_path / "with" / "steps.parquet").to_pandas().set_index("step")
+    for step in (0, 4, 10):
+        model = model_module.load(tmp_path / "with" / "checkpoints" / f"step-{step:06d}", "eager")
+        shares = model(torch.tensor([[1, 2, 3, 1]])).logits[0, -1].log_softmax(0)
+        assert found["probe asked"][step] == pytest.approx((shares[2] - shares[4]).item(), rel=1e-4)
+    assert found["probe asked"].nunique() > 2
+    plain = files.read_table(tmp_path / "without" / "steps.parquet").to_pandas().set_index("step")
+    assert found.drop(columns="probe asked").equals(plain)
+    path.write_text('{"prompt": "w1", "answer": " w2"}\n')
+    with pytest.raises(UserError, match="has changed since this run was planned"):
+        train(inputs, tmp_path / "later", math.inf, ([], [target], {"p": probe}, [], content))
 
 
 class Killed(Exception):
@@ -157,7 +189,7 @@ def test_a_branch_of_the_unchanged_order_is_the_base_run(inputs, tmp_path):
         OPTIMIZER,
         NUMERICS,
         METRICS,
-        [],
+        *NOT_WATCHED,
         math.inf,
         tmp_path / "resume",
         tmp_path / "steps.parquet",

@@ -22,12 +22,13 @@ from pydantic import ValidationError
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 import mda
-from mda.attribution import influence, probes, watching
+from mda.attribution import influence, probes, questions, watching
 from mda.config import sections
 from mda.config.section import Section
+from mda.corpus import encoding, tokens
 from mda.models import architectures, sequences
 from mda.models import model as models
-from mda.models.units import Head, Neuron, Unit, parse
+from mda.models.units import Head, Neuron, Unit, parse, parse_all
 from mda.runtime import files
 from mda.runtime.errors import UserError
 
@@ -39,13 +40,14 @@ MOST_BYTES = 2**29
 
 
 class Asked(Section):
-    """What is made and asked; `out` is where it is written down."""
+    """What is made and asked; `tokenizer` may not be there yet; `out` is where it is written down."""
 
     model: sections.Model
     vocabulary: int | None
     context: int
     targets: list[sections.Target]
     probes: dict[str, sections.Probe]
+    tokenizer: str
     out: str
 
 
@@ -62,7 +64,12 @@ def main(text: str) -> None:
     configured = configuration(asked.model, asked.context, asked.targets)
     # Of a repository on the hub that is not known yet.
     told = {} if asked.model.remote is not None else {"model": described(configured)}
-    values = ask(configured, asked.context, asked.targets, asked.probes, asked.vocabulary or VOCABULARY)
+    path = Path(asked.tokenizer)
+    tokenizer = tokens.load_tokenizer(path) if path.is_file() else None
+    if tokenizer is not None:
+        _read_texts(asked.probes, tokenizer, asked.context)
+    size = asked.vocabulary or VOCABULARY
+    values = ask(configured, asked.context, asked.targets, asked.probes, size, tokenizer)
     files.set_made_by({"step": "checks", "mda": mda.__version__, "parameters": asked.model_dump(mode="json")})
     files.write_json(Path(asked.out), {**told, "probes": values})
 
@@ -78,12 +85,7 @@ def configuration(model: sections.Model, context: int, targets: Sequence[section
     if model.remote is None:
         return models.configuration(model, 64, context)
     # Of a repository on the hub nothing is here yet: large enough for the units that are named by place.
-    named = [
-        parse(unit)
-        for target in targets
-        for unit in target.units
-        if sections.RANK_PATTERN.match(unit) is None
-    ]
+    named = [unit for target in targets for unit in _placed(target)]
     heads = max([2, *(unit.number + 1 for unit in named if isinstance(unit, Head))])
     # Ranks need as many heads as there are of them.
     heads = max([heads, *(len(target.units) for target in targets)])
@@ -134,11 +136,16 @@ def sketch(configured: Any, context: int, vocabulary: int, neurons: int) -> PreT
 
 
 def units_of(target: sections.Target, layers: int, heads: int) -> list[Unit]:
-    """The target's units; of ranks, which nobody knows yet, heads from the last layer on."""
+    """The target's units; of ranks and classes, which nobody knows yet, heads from the last layer on."""
     every = [Head(layer, number) for layer in reversed(range(layers)) for number in range(heads)]
-    ranks = [unit for unit in target.units if sections.RANK_PATTERN.match(unit) is not None]
-    placed = [parse(unit) for unit in target.units if unit not in ranks]
-    return [*placed, *[head for head in every if head not in placed][: len(ranks)]]
+    placed = _placed(target)
+    unknown = sum(not sections.is_place(unit) for unit in target.units)
+    return [*placed, *[head for head in every if head not in placed][:unknown]]
+
+
+def _placed(target: sections.Target) -> list[Unit]:
+    """Those of its units that are named by place."""
+    return [unit for text in target.units if sections.is_place(text) for unit in parse_all(text)]
 
 
 def ask(
@@ -147,31 +154,53 @@ def ask(
     targets: Sequence[sections.Target],
     settings: dict[str, sections.Probe],
     size: int = 64,
+    tokenizer: Any = None,
 ) -> dict[str, float]:
     """Ask the users' own probes, once a target, for a value and its gradient; target -> value.
 
     Args:
         size: tokens of the vocabulary.
+        tokenizer: the run's; without it, probes that want it are not asked.
 
     Raises:
         UserError: when a probe fails, or its value or gradient is not finite.
     """
-    own = [target for target in targets if settings[target.probe].file is not None]
+    own = [
+        target
+        for target in targets
+        if settings[target.probe].file is not None
+        and (tokenizer is not None or not probes.wants_tokenizer(settings[target.probe].measure))
+    ]
     if not own:
         return {}
     places = [parse(unit) for target in own if target.neurons for unit in target.units]
     longest = max(settings[target.probe].sequence_length for target in own)
     vocabulary = np.arange(2, max(64, longest) + 2)
     neurons = max([HEAD_SIZE, *(unit.number + 1 for unit in places if isinstance(unit, Neuron))])
-    model = sketch(configured, max(context, longest), max(size, len(vocabulary) + 2), neurons)
+    size = max(size, len(vocabulary) + 2, 0 if tokenizer is None else encoding.size(tokenizer))
+    model = sketch(configured, max(context, longest), size, neurons)
     model.requires_grad_(False)
     layers, heads, _ = architectures.shape(model)
     return {
         target.name: _value(
-            model, target, units_of(target, layers, heads), settings[target.probe], vocabulary
+            model, target, units_of(target, layers, heads), settings[target.probe], vocabulary, tokenizer
         )
         for target in own
     }
+
+
+def _read_texts(settings: dict[str, sections.Probe], tokenizer: Any, context: int) -> None:
+    """Encode what probes are asked in text.
+
+    Raises:
+        UserError: when a prompt or text cannot be asked; it names the probe.
+    """
+    for name, probe in settings.items():
+        if probe.path is not None:
+            try:
+                questions.of_probe(probe, tokenizer, context, torch.device("cpu"))
+            except UserError as error:
+                raise UserError(f"probes.{name}.path: {error}") from None
 
 
 def _value(
@@ -180,14 +209,15 @@ def _value(
     units: Sequence[Unit],
     settings: sections.Probe,
     vocabulary: np.ndarray,
+    tokenizer: Any,
 ) -> float:
     layers, heads, _ = architectures.shape(model)
     patterns = 12 * layers * heads * settings.sequence_length**2
     logits = 12 * model.config.vocab_size * settings.sequence_length
     fit = MOST_BYTES // (patterns + logits)
-    tokens = torch.from_numpy(sequences.of_probe(settings, vocabulary))[: max(2, fit)]
+    drawn = torch.from_numpy(sequences.of_probe(settings, vocabulary))[: max(2, fit)]
     asked: list[torch.Tensor] = []
-    probe = probes.load(settings.measure)
+    probe = probes.load(settings.measure, tokenizer)
 
     where = f"probe {settings.measure}: asked of target {target.name}"
 
@@ -199,7 +229,7 @@ def _value(
 
     blocks = watching.blocks_of(model, units)
     counted = [block for unit in units for kind, block in blocks[unit].items() if kind in target.blocks]
-    gradients = influence.probe_gradients(model, influence.Query(target.name, units, noted, tokens), counted)
+    gradients = influence.probe_gradients(model, influence.Query(target.name, units, noted, drawn), counted)
     if not all(each.isfinite().all() for each in gradients.values()):
         raise UserError(f"{where}, its gradient is not finite; mend it")
     if not any(each.any() for each in gradients.values()):

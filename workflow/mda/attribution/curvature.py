@@ -8,6 +8,7 @@ holds that the numbers are those of kronfluence's own passes.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -27,6 +28,8 @@ from mda.runtime import parallel
 Factors = dict[str, dict[str, torch.Tensor]]
 # The two sides of a block, as kronfluence calls them.
 SIDES = ("activation", "gradient")
+# Numbers of samples' gradients at a time, 1 GiB: more than those of a head's block and a usual batch.
+GRADIENTS = 2**28
 
 
 def covariances(
@@ -105,8 +108,13 @@ def lambdas(
         for block in blocks:
             read = side_of(block, "activation", block.read, seen.read)
             written = side_of(block, "gradient", block.written, seen.written)
-            gradients = watching.sample_gradients(read, written)
-            found["lambda_matrix"][block.name] = gradients.square_().sum(dim=0)
+            # The gradients of whole MLPs are large: so many samples at once as fit beside the rest.
+            together = max(1, GRADIENTS // (read.shape[-1] * written.shape[-1]))
+            squares_of = [
+                watching.sample_gradients(*part).square_().sum(dim=0)
+                for part in zip(read.split(together), written.split(together), strict=True)
+            ]
+            found["lambda_matrix"][block.name] = functools.reduce(torch.Tensor.add_, squares_of)
             found["num_lambda_processed"][block.name] = torch.tensor([len(losses)])
         return found
 

@@ -66,14 +66,17 @@ def probe_gradients(
     # A probe may read attention patterns.
     with models.attention(model, "eager"), watching.watched(model, blocks) as seen:
         try:
-            with models.precision(query.tokens.device, precision):
-                value = query.probe(model, query.tokens, query.units)
-            if value.requires_grad:
-                value.backward()
+            # A probe that is a sum over batches keeps the activations of one at a time.
+            for probe in getattr(query.probe, "parts", (query.probe,)):
+                with models.precision(query.tokens.device, precision):
+                    value = probe(model, query.tokens, query.units)
+                if value.requires_grad:
+                    value.backward()
         except torch.cuda.OutOfMemoryError:
             raise UserError(
                 f"the probe of target {query.target} does not fit the GPU with {len(query.tokens)} sequences "
-                f"of {query.tokens.shape[1]} tokens; lower probes.<its name>.sequences or length"
+                f"of {query.tokens.shape[1]} tokens; lower probes.<its name>.sequences or length, "
+                "or give it shorter texts"
             ) from None
         for block in blocks:
             gradient = seen.gradient(block)

@@ -1,25 +1,30 @@
 """Probes: differentiable measures, higher is better, of how well a unit does its job.
 
 A probe is a function `(model, tokens, units) -> scalar` that calls the model on its tokens, as
-often as it likes; units are the target's heads or neurons. A user's own is named in the
-configuration as `file.py:function` and has the same signature.
+often as it likes; units are the target's heads, neurons, attentions or MLPs. A user's own is named in the
+configuration as `file.py:function` and has the same signature, and where it names it a fourth parameter
+`tokenizer`, the run's. Those that ask in text are in `mda.attribution.text_probes`.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import nn
 
 from mda.models.neurons import activations
-from mda.models.units import Head, Neuron
+from mda.models.units import Attention, Head, Neuron
 from mda.runtime import fingerprints
 from mda.runtime.errors import UserError
 
@@ -45,8 +50,8 @@ def induction(model: nn.Module, tokens: torch.Tensor, heads: Sequence[Head]) -> 
     return logits.log_softmax(dim=-1).gather(-1, tokens[:, length + 1 :, None]).sum()
 
 
-def previous_token(model: nn.Module, tokens: torch.Tensor, heads: Sequence[Head]) -> torch.Tensor:
-    """Summed attention of the heads from t to t - 1.
+def previous_token(model: nn.Module, tokens: torch.Tensor, heads: Sequence[Head | Attention]) -> torch.Tensor:
+    """Summed attention of the heads, or of all heads of a whole attention, from t to t - 1.
 
     Only the heads' QK blocks can have a gradient of their own (arXiv 2601.21996).
 
@@ -57,7 +62,12 @@ def previous_token(model: nn.Module, tokens: torch.Tensor, heads: Sequence[Head]
         A scalar.
     """
     attentions = model(tokens, output_attentions=True, use_cache=False).attentions
-    patterns = [attentions[head.layer][:, head.number].float() for head in heads]
+    patterns = [
+        pattern.float()
+        for unit in heads
+        for number, pattern in enumerate(attentions[unit.layer].unbind(dim=1))
+        if isinstance(unit, Attention) or number == unit.number
+    ]
     return torch.stack([pattern.diagonal(offset=-1, dim1=-2, dim2=-1).sum() for pattern in patterns]).sum()
 
 
@@ -85,8 +95,11 @@ BUILT_IN: dict[str, Probe] = {
 }
 
 
-def load(measure: str) -> Probe:
+def load(measure: str, tokenizer: Any = None) -> Probe:
     """The probe of a name, or of `file.py:function`.
+
+    Args:
+        tokenizer: the run's, for a function that has a parameter of this name.
 
     Raises:
         UserError: when the file cannot be run or has no such function.
@@ -94,6 +107,45 @@ def load(measure: str) -> Probe:
     if measure in BUILT_IN:
         return BUILT_IN[measure]
     path, name = measure.rsplit(":", 1)
+    function = getattr(_module(measure), name, None)
+    if not callable(function):
+        raise UserError(f"probe {measure}: {path} has no function '{name}'")
+    return checked(measure, _with_tokenizer(function, tokenizer))
+
+
+def metric(measure: str, tokenizer: Any) -> Probe | None:
+    """What watches runs of a user's probe: the function `metric` of its file, or else the probe.
+
+    None of built-in measures. It is called as a probe is, but without gradients.
+    """
+    if ":" not in measure:
+        return None
+    module = _module(measure)
+    function = getattr(module, "metric", None) or getattr(module, measure.rsplit(":", 1)[1])
+    asked = _with_tokenizer(function, tokenizer)
+
+    def value(model: nn.Module, tokens: torch.Tensor, units: Sequence[Any]) -> torch.Tensor:
+        with _told(measure):
+            return asked(model, tokens, units)
+
+    return value
+
+
+def wants_tokenizer(measure: str) -> bool:
+    """Whether a user's function has a parameter `tokenizer`."""
+    function = getattr(_module(measure), measure.rsplit(":", 1)[1], None)
+    return callable(function) and "tokenizer" in inspect.signature(function).parameters
+
+
+def _with_tokenizer(function: Callable[..., Any], tokenizer: Any) -> Callable[..., Any]:
+    if "tokenizer" not in inspect.signature(function).parameters:
+        return function
+    return functools.partial(function, tokenizer=tokenizer)
+
+
+def _module(measure: str) -> ModuleType:
+    """A user's file, run."""
+    path = measure.rsplit(":", 1)[0]
     spec = importlib.util.spec_from_file_location(f"probe_{Path(path).stem}", Path(path))
     if spec is None or spec.loader is None:
         raise UserError(f"probe {measure}: {path} is no Python file")
@@ -108,22 +160,15 @@ def load(measure: str) -> Probe:
         spec.loader.exec_module(module)
     except Exception as error:  # the user's code may raise anything
         raise _failure(measure, error) from error
-    function = getattr(module, name, None)
-    if not callable(function):
-        raise UserError(f"probe {measure}: {path} has no function '{name}'")
-    return checked(measure, function)
+    return module
 
 
 def checked(measure: str, function: Probe) -> Probe:
     """Wrap a user's probe so that a wrong return value is one clear sentence."""
 
     def probe(model: nn.Module, tokens: torch.Tensor, units: Sequence[Any]) -> torch.Tensor:
-        try:
+        with _told(measure):
             value = function(model, tokens, units)
-        except (UserError, torch.cuda.OutOfMemoryError):
-            raise
-        except Exception as error:  # the user's code may raise anything
-            raise _failure(measure, error) from error
         if not isinstance(value, torch.Tensor) or value.ndim != 0 or not value.requires_grad:
             raise UserError(
                 f"probe {measure}: must return a scalar tensor that depends on the model's "
@@ -133,6 +178,17 @@ def checked(measure: str, function: Probe) -> Probe:
         return value
 
     return probe
+
+
+@contextmanager
+def _told(measure: str) -> Iterator[None]:
+    """Within, what a user's code raises is one sentence with its own line."""
+    try:
+        yield
+    except (UserError, torch.cuda.OutOfMemoryError):
+        raise
+    except Exception as error:  # the user's code may raise anything
+        raise _failure(measure, error) from error
 
 
 def _failure(measure: str, error: Exception) -> UserError:

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from mda.config import probe_files
+from mda.config import encoder_files, probe_files
 from mda.config.corpus_sections import Corpus, Tokens
 from mda.config.model_settings import Shape
 from mda.config.section import NULL_REMOVES, Name, Section
 from mda.config.sections import (
     HEAD_PATTERN,
+    LAYER_PATTERN,
     NEURON_PATTERN,
     RANK_PATTERN,
     Attribution,
@@ -111,6 +112,11 @@ class Config(Section):
         """The users' own source files among them, and what these import from beside them."""
         return probe_files.every(self.probes_of(self.all_targets))
 
+    @property
+    def watched(self) -> list[Target]:
+        """The targets whose probe runs watch, for it is their metric."""
+        return [target for target in self.targets if target.metric == "probe"]
+
 
 def _check_name(config: Config) -> None:
     # Results of the embedded default lie beside those of named experiments.
@@ -205,14 +211,37 @@ def _check_targets(config: Config) -> None:
                 f"but probes has only {', '.join(config.probes)}"
             )
         probe = config.probes[target.probe]
-        if not probe.fits(target.neurons):
+        if not probe.fits(target.kinds):
+            others = {"heads": "induction or previous_token", "neurons": "activation"}
             raise ValueError(
                 f"targets.{target.name}: the measure '{probe.measure}' of its probe is not one of "
-                + ("neurons; use activation" if target.neurons else "heads; use induction or previous_token")
+                f"{target.fits.named}; use {others.get(target.fits.named, 'induction')}"
+            )
+        if target.metric == "probe" and probe.reads_units and not target.by_place:
+            raise ValueError(
+                f"targets.{target.name}: its metric is its probe, whose value may depend on the units, but "
+                "ranks and classes are not known while the base run trains; name the units by place"
             )
         for unit in target.units:
             _check_unit(target.name, unit, shape)
+        if probe.encoder is not None:
+            _check_feature(target.probe, probe, shape)
     probe_files.check(config.probes_of(config.all_targets))
+
+
+def _check_feature(name: str, probe: Probe, shape: Shape) -> None:
+    """That an encoder fits the model, as far as the model is known."""
+    inputs = encoder_files.shape(Path(str(probe.encoder))).inputs
+    if shape.width is not None and inputs != shape.width:
+        raise ValueError(
+            f"probes.{name}.encoder reads {inputs} numbers a token, but the model has {shape.width}; name an "
+            "encoder of this model"
+        )
+    place = LAYER_PATTERN.match(str(probe.place))
+    if place and shape.layers is not None and int(place[1]) >= shape.layers:
+        raise ValueError(
+            f"probes.{name}.place is {probe.place}, but the model has layers 0 to {shape.layers - 1}"
+        )
 
 
 def _check_unit(target: str, unit: str, shape: Shape) -> None:
@@ -227,6 +256,9 @@ def _check_unit(target: str, unit: str, shape: Shape) -> None:
                 f"targets.{target} names {unit}, but the model has layers 0 to {layers - 1} "
                 f"with {kind} 0 to {count - 1}"
             )
+    layer = LAYER_PATTERN.match(unit)
+    if layer and layers is not None and int(layer[1]) >= layers:
+        raise ValueError(f"targets.{target} names {unit}, but the model has layers 0 to {layers - 1}")
     if rank and layers and heads and int(rank[2]) > layers * heads:
         raise ValueError(f"targets.{target} asks for rank {rank[2]} of {layers * heads} heads")
 

@@ -52,14 +52,33 @@ def _names(paths: list[Path]) -> list[tuple[Path, str]]:
 
 def _of_json_lines(settings: Table, skipped: Counter[str]) -> Iterator[tuple[str, str, object]]:
     for path, name in _names(settings.matching("jsonl")):
-        with _opened(path) as stream:
-            for number, line in enumerate(_lines(stream, path), start=1):
-                if number == 1:
-                    line = line.removeprefix(b"\xef\xbb\xbf")
-                if not line.strip():
-                    skipped["blank lines"] += 1
-                    continue
-                yield f"{path}: line {number}", f"{name}:{number}", _parsed(line, f"{path}: line {number}")
+        for number, line in _numbered(path):
+            if not line.strip():
+                skipped["blank lines"] += 1
+                continue
+            yield f"{path}: line {number}", f"{name}:{number}", _parsed(line, f"{path}: line {number}")
+
+
+def json_objects(path: Path) -> Iterator[tuple[str, object]]:
+    """The values of a file of JSON lines, which may be compressed, each with its place; no blank lines.
+
+    Raises:
+        UserError: for a file or a line that cannot be read.
+    """
+    for number, line in _numbered(path):
+        if line.strip():
+            place = f"{path}: line {number}"
+            found = _parsed(line, place)
+            if isinstance(found, Unreadable):
+                raise UserError(f"{place} {found}; write it as UTF-8")
+            yield place, found
+
+
+def _numbered(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file, from 1 on, without a byte order mark."""
+    with _opened(path) as stream:
+        for number, line in enumerate(_lines(stream, path), start=1):
+            yield number, line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
 
 
 def _parsed(line: bytes, place: str) -> object:

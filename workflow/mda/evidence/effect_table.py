@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mda.evidence import csv_tables, statistics
-from mda.models.units import Head, Unit
+from mda.models.units import Attention, Head, Unit
 from mda.planning.cell import BASE, Cell
 
 # Outcome -> the direction in which the unit, or the model, is stronger.
@@ -35,15 +35,21 @@ def curves(
         targets: name -> units, metric.
 
     Returns:
-        The cell's columns, target, step, score (the metric, mean over the target's units),
+        The cell's columns, target, step, score (the metric, mean over the target's units; of a whole
+        attention over its heads),
         icl_score, held_out_loss, train_loss.
     """
     parts = []
     for name, (places, metric) in targets.items():
         if metric == "activation":
             score = steps.set_index("step")[[f"activation {unit}" for unit in places]].mean(axis=1)
+        elif metric == "probe":
+            score = steps.set_index("step")[f"probe {name}"]
         else:
-            mine = [Head(*place) in places for place in zip(heads["layer"], heads["head"], strict=True)]
+            mine = [
+                Head(*place) in places or Attention(place[0]) in places
+                for place in zip(heads["layer"], heads["head"], strict=True)
+            ]
             score = heads[mine].groupby("step")[metric].mean()
         part = steps.merge(score.rename("score"), left_on="step", right_index=True, validate="one_to_one")
         parts.append(part.assign(target=name))

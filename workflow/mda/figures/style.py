@@ -38,6 +38,7 @@ METRIC_NAMES = {
     "previous_token": "previous-token score",
     "copying": "copying log-probability (nats)",
     "activation": "activation on repeated tokens",
+    "probe": "value of its probe",
 }
 OUTCOME_NAMES = {
     "formation_step": "formation step",

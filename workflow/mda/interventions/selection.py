@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 
@@ -37,16 +39,16 @@ def repetition_scores(store: TokenStore, rows: np.ndarray) -> np.ndarray:
     return np.concatenate([repetition.repetition_score(part) for part in store.parts(rows)])
 
 
-def bm25_scores(store: TokenStore, rows: np.ndarray, queries: np.ndarray) -> np.ndarray:
+def bm25_scores(store: TokenStore, rows: np.ndarray, queries: Sequence[np.ndarray]) -> np.ndarray:
     """BM25 of each row against all the queries' tokens (Robertson & Zaragoza 2009), a control.
 
     Args:
-        queries: shape (sequences, length); their terms count as often as they occur.
+        queries: sequences of tokens, shape (length,) each; their terms count as often as they occur.
     """
     # Heavier than numpy, and only this control needs it.
     import bm25s
 
-    asked = {str(token) for token in np.unique(queries)}
+    asked = {str(token) for query in queries for token in query.tolist()}
     # All rows have one length, so that terms nobody asks for change nothing.
     documents = [
         [term for term in map(str, row) if term in asked]
@@ -58,7 +60,7 @@ def bm25_scores(store: TokenStore, rows: np.ndarray, queries: np.ndarray) -> np.
         return np.zeros(len(documents))
     index = bm25s.BM25()
     index.index(documents, show_progress=False)
-    return np.sum([index.get_scores([str(token) for token in query]) for query in queries.tolist()], axis=0)
+    return np.sum([index.get_scores([str(token) for token in query.tolist()]) for query in queries], axis=0)
 
 
 def matched(labels: np.ndarray, chosen: np.ndarray, draws: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ read the same keys and values: the group's rows then belong to each of its heads
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from mda.models.units import Head, Unit
+from mda.models.units import MLP, Attention, Head, Neuron, Unit
 from mda.runtime.errors import UserError
 
 ALL = slice(None)
@@ -180,14 +180,21 @@ def blocks(model: PreTrainedModel, unit: Unit) -> dict[str, list[Part]]:
     """The blocks of weights that are a unit's own, without biases.
 
     A head has `qk` (queries and keys jointly, because they act only as a product), `v` and `o`,
-    as in arXiv 2601.21996; a neuron has `in` (with its gate, where it has one) and `out`. The
-    parts of a block read the same input.
+    as in arXiv 2601.21996; a neuron has `in` (with its gate, where it has one) and `out`. A layer's whole
+    attention or MLP has the same blocks, of all its heads or neurons together. The parts of a block read the
+    same input.
 
     Raises:
         UserError: when the model has no such unit.
     """
     found = of(model)
     layers, heads, size = shape(model)
+    if isinstance(unit, (Attention, MLP)):
+        if unit.layer >= layers:
+            raise UserError(f"{unit} does not exist; the model has layers 0 to {layers - 1}")
+        if isinstance(unit, Attention):
+            return _joined([blocks(model, Head(unit.layer, number)) for number in range(heads)])
+        return _joined([blocks(model, Neuron(unit.layer, number)) for number in range(neurons(model))])
     kind, count = ("heads", heads) if isinstance(unit, Head) else ("neurons", neurons(model))
     if unit.layer >= layers or unit.number >= count:
         raise UserError(
@@ -207,3 +214,27 @@ def blocks(model: PreTrainedModel, unit: Unit) -> dict[str, list[Part]]:
         "v": [Part(start + found.values, rows=value)],
         "o": [Part(start + found.output, columns=columns)],
     }
+
+
+def _joined(members: Sequence[dict[str, list[Part]]]) -> dict[str, list[Part]]:
+    """The blocks of several units of a kind in one layer as blocks of one unit; shared weights count once."""
+    found = {}
+    for kind, first in members[0].items():
+        # All queries, then all keys: one list for each part that a member has.
+        lists = [[member[kind][number] for member in members] for number in range(len(first))]
+        found[kind] = [part for parts in lists for part in _adjacent(parts)]
+    return found
+
+
+def _adjacent(parts: Sequence[Part]) -> list[Part]:
+    """The same weights in as few parts as possible: equal ones are one, and so are neighbours."""
+    by_columns = parts[0].columns != ALL
+    owned = [part.columns if by_columns else part.rows for part in parts]
+    ranges: list[slice] = []
+    for begin, end in sorted({(own.start, own.stop) for own in owned}):
+        if ranges and ranges[-1].stop == begin:
+            ranges[-1] = slice(ranges[-1].start, end)
+        else:
+            ranges.append(slice(begin, end))
+    module = parts[0].module
+    return [Part(module, columns=own) if by_columns else Part(module, rows=own) for own in ranges]

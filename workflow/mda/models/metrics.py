@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,6 +158,7 @@ class Evaluator:
         device: torch.device,
         neurons: Sequence[Neuron] = (),
         text: Sequence[Path] = (),
+        probes: Mapping[str, Callable[[PreTrainedModel], float]] | None = None,
     ) -> None:
         """Draw the random sequences and keep the first rows to measure on.
 
@@ -166,8 +167,9 @@ class Evaluator:
             vocabulary: ids of the ordinary tokens.
             neurons: those to be watched.
             text: a token store for the ICL score, or none for the held-out rows.
+            probes: target -> what gives the value of its probe.
         """
-        self.neurons = neurons
+        self.neurons, self.probes = neurons, dict(probes or {})
         self.settings = settings
         repeated = sequences.repeated_tokens(vocabulary, settings.sequences, settings.length, settings.seed)
         self.repeated = torch.from_numpy(repeated).to(device)
@@ -178,15 +180,17 @@ class Evaluator:
         return torch.from_numpy(tokens[: self.settings.held_out_rows].astype(np.int64)).to(device)
 
     def __call__(self, model: PreTrainedModel) -> dict[str, Any]:
-        """Scalars `held_out_loss`, `icl_score`, `activation L1N37`, and lists layers x heads."""
+        """Scalars `held_out_loss`, `icl_score`, `activation L1N37`, `probe mine`; lists layers x heads."""
         training = model.training
         model.eval()
         losses = token_losses(model, self.held_out)
         text_losses = losses if self.text is None else token_losses(model, self.text)
         scores = head_scores(model, self.repeated)
         watched = neuron_activation(model, self.repeated, self.neurons) if self.neurons else ()
+        values = {f"probe {target}": value(model) for target, value in self.probes.items()}
         model.train(training)
         return {
+            **values,
             **{f"activation {unit}": float(value) for unit, value in zip(self.neurons, watched, strict=True)},
             "held_out_loss": float(losses.mean()),
             "icl_score": icl_score(text_losses, self.settings.icl),

@@ -34,6 +34,9 @@ def repeated_tokens(vocabulary: np.ndarray, sequences: int, length: int, seed: i
 
 
 def of_probe(settings: sections.Probe, vocabulary: np.ndarray) -> np.ndarray:
-    """The sequences that a probe is asked on, shape (sequences, length), int64."""
+    """The sequences of random tokens that a probe is asked on, shape (sequences, length), int64."""
+    assert settings.sequences is not None
+    assert settings.length is not None
+    assert settings.seed is not None
     draw = repeated_tokens if settings.tokens == "repeated" else random_tokens
     return draw(vocabulary, settings.sequences, settings.length, settings.seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -62,41 +63,83 @@ class Neuron:
         return cls(int(match[1]), int(match[2]))
 
 
-Unit = Head | Neuron
+@dataclass(frozen=True, order=True)
+class Attention:
+    """All heads of a layer as one unit, written L1.attention."""
+
+    layer: int
+
+    def __str__(self) -> str:
+        return f"L{self.layer}.attention"
+
+
+@dataclass(frozen=True, order=True)
+class MLP:
+    """All MLP neurons of a layer as one unit, written L1.mlp."""
+
+    layer: int
+
+    def __str__(self) -> str:
+        return f"L{self.layer}.mlp"
+
+
+Unit = Head | Neuron | Attention | MLP
+# In the order in which units of different kinds are listed.
+KINDS = (Head, Neuron, Attention, MLP)
+LAYER_KINDS: dict[str, type[Attention] | type[MLP]] = {"attention": Attention, "mlp": MLP}
 
 
 def resolve(wanted: list[str], scores: dict[str, dict[Head, float]]) -> list[Unit]:
-    """Turn places and ranks into units.
+    """Turn places, ranks and classes into units.
 
     Args:
-        wanted: e.g. `["L1H0"]`, `["induction 1", "induction 2"]` or `["L1N37"]`.
+        wanted: e.g. `["L1H0"]`, `["induction 1", "induction 2"]`, `["induction > 0.3"]`, `["L1N37"]`,
+            `["L1.attention"]` or `["L1.residual"]`.
         scores: metric -> head -> score, over all heads of the model.
 
     Raises:
-        UserError: when a head is out of range or named twice.
+        UserError: when a unit is out of range or named twice, or a class has no head.
     """
-    known = set(next(iter(scores.values())))
     found: list[Unit] = []
     for text in wanted:
-        if sections.NEURON_PATTERN.match(text):
-            found.append(Neuron.parse(text))
-            continue
-        rank = sections.RANK_PATTERN.match(text)
-        if rank is None:
-            head = Head.parse(text)
-        else:
-            order = ranking(scores[RANKED_BY[rank[1]]])
-            if int(rank[2]) > len(order):
-                raise UserError(f"targets: '{text}' is beyond the model's {len(order)} heads")
-            head = order[int(rank[2]) - 1]
-        if head not in known:
-            raise UserError(
-                f"targets: head {head} does not exist; the model has {', '.join(map(str, sorted(known)))}"
-            )
-        if head in found:
-            raise UserError(f"targets: '{text}' is head {head}, which the target already has")
-        found.append(head)
+        for unit in _members(text, scores):
+            if unit in found:
+                named = f"head {unit}" if isinstance(unit, Head) else str(unit)
+                has = "has" if sections.CLASS_PATTERN.match(text) or text.endswith("residual") else "is"
+                raise UserError(f"targets: '{text}' {has} {named}, which the target already has")
+            found.append(unit)
     return found
+
+
+def _members(text: str, scores: dict[str, dict[Head, float]]) -> Sequence[Unit]:
+    """The units that one name stands for."""
+    known = set(next(iter(scores.values())))
+    rank, bound = sections.RANK_PATTERN.match(text), sections.CLASS_PATTERN.match(text)
+    if rank is not None:
+        order = ranking(scores[RANKED_BY[rank[1]]])
+        if int(rank[2]) > len(order):
+            raise UserError(f"targets: '{text}' is beyond the model's {len(order)} heads")
+        return order[int(rank[2]) - 1 :][:1]
+    if bound is not None:
+        by_head = scores[RANKED_BY[bound[1]]]
+        order = ranking(by_head)
+        above = [head for head in order if by_head[head] > float(bound[2])]
+        if not above:
+            raise UserError(
+                f"targets: '{text}' has no head: the highest score is {by_head[order[0]]:.3g}, of "
+                f"{order[0]}; lower the bound"
+            )
+        return above
+    units = parse_all(text)
+    layers = max(head.layer for head in known)
+    for unit in units:
+        if isinstance(unit, Head) and unit not in known:
+            raise UserError(
+                f"targets: head {unit} does not exist; the model has {', '.join(map(str, sorted(known)))}"
+            )
+        if unit.layer > layers:
+            raise UserError(f"targets: {text} does not exist; the model has layers 0 to {layers}")
+    return units
 
 
 def ranking(scores: dict[Head, float]) -> list[Head]:
@@ -105,8 +148,23 @@ def ranking(scores: dict[Head, float]) -> list[Head]:
 
 
 def parse(text: str) -> Unit:
-    """Read L1H0 or L1N37."""
+    """Read L1H0, L1N37, L1.attention or L1.mlp.
+
+    Raises:
+        UserError: for anything else.
+    """
+    layer = sections.LAYER_PATTERN.match(text)
+    if layer is not None and layer[2] in LAYER_KINDS:
+        return LAYER_KINDS[layer[2]](int(layer[1]))
     return Neuron.parse(text) if sections.NEURON_PATTERN.match(text) else Head.parse(text)
+
+
+def parse_all(text: str) -> list[Unit]:
+    """The same; of L1.residual, all that writes to the residual stream up to this layer."""
+    layer = sections.LAYER_PATTERN.match(text)
+    if layer is None or layer[2] != "residual":
+        return [parse(text)]
+    return [kind(below) for below in range(int(layer[1]) + 1) for kind in (Attention, MLP)]
 
 
 def read_targets(path: Path) -> dict[str, list[Unit]]:
@@ -121,6 +179,6 @@ def written(paths: list[Path]) -> dict[str, list[str]]:
 
 
 def all_units(targets: dict[str, list[Unit]]) -> list[Unit]:
-    """Every unit of some target once, heads first, in order of place."""
+    """Every unit of some target once, by kind (heads first), in order of place."""
     units = {unit for members in targets.values() for unit in members}
-    return sorted(units, key=lambda unit: (isinstance(unit, Neuron), unit.layer, unit.number))
+    return sorted(units, key=lambda unit: (KINDS.index(type(unit)), unit.layer, getattr(unit, "number", 0)))

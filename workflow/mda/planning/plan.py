@@ -104,5 +104,6 @@ def asked_first(config: Config) -> dict[str, Any]:
         "context": config.tokens.context,
         "targets": config.all_targets,
         "probes": config.probes_of(config.all_targets),
+        "tokenizer": f"{config.results}/tokens/tokenizer.json",
         "out": f"{config.results}/checks.json",
     }

@@ -14,7 +14,8 @@ from snakemake.logging import logger
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 from mda.config import experiment, settings
-from mda.planning import plan
+from mda.config.sections import probe_data
+from mda.planning import plan, probe_texts
 from mda.runtime.errors import UserError
 
 
@@ -33,6 +34,7 @@ def configuration(workflow: Any, handed: dict[str, Any], source: Path) -> experi
         _refuse_braces(config)
         # Every job reads the Snakefile again; warnings come once.
         if workflow.exec_mode == ExecMode.DEFAULT:
+            probe_texts.check(config)
             for sentence in plan.warnings(config):
                 logger.warning(f"configuration: {sentence}.")
     except UserError as error:
@@ -43,7 +45,12 @@ def configuration(workflow: Any, handed: dict[str, Any], source: Path) -> experi
 def _refuse_braces(config: experiment.Config) -> None:
     """Refuse the user's own paths that Snakemake would fill in."""
     start = [] if config.model.local is None else [config.model.local]
-    for path in [*config.probe_files(), *start, *config.model.published_folders]:
+    for path in [
+        *config.probe_files(),
+        *probe_data(config.probes),
+        *start,
+        *config.model.published_folders,
+    ]:
         if re.search("[{}]", str(path)):
             raise UserError(
                 f"configuration: the path {path} has a brace, which Snakemake takes for a wildcard; "

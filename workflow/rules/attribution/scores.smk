@@ -44,6 +44,9 @@ rule score_shard:
         target_settings=lambda wildcards: as_json(variants.targets(CONFIG, wildcards.place)),
         probe_settings=lambda wildcards: as_json(CONFIG.probes_of(variants.targets(CONFIG, wildcards.place))),
         probe_files=CONFIG.probe_files(),
+        content=lambda wildcards: content_of(
+            probe_data(CONFIG.probes_of(variants.targets(CONFIG, wildcards.place)))
+        )(wildcards),
         code=SCORE_SHARD.code,
     shell:
         SCORE_SHARD.command(

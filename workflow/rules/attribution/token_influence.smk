@@ -39,6 +39,7 @@ rule token_influence:
         target_settings=as_json(CONFIG.targets),
         probe_settings=as_json(CONFIG.probes_of(CONFIG.targets)),
         probe_files=CONFIG.probe_files(),
+        content=content_of(probe_data(CONFIG.probes_of(CONFIG.targets))),
         shortest=CONFIG.experiments.augmentation.shortest_motif,
         code=TOKEN_INFLUENCE.code,
     shell:

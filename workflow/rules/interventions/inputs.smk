@@ -7,6 +7,14 @@ def probe_of_selection(wildcards):
     return as_json(CONFIG.probes[target_of_selection(wildcards).probe] if method == "bm25" else None)
 
 
+def content_of_probe(wildcards):
+    """What the user's own file of that probe holds, if it has one and the method reads it."""
+    if design.Selection.parse(wildcards.selection).method != "bm25":
+        return content_of([])(wildcards)
+    target = target_of_selection(wildcards)
+    return content_of(probe_data(CONFIG.probes_of([target])))(wildcards)
+
+
 def scores_of_selection(wildcards):
     """The table of scores that a selection reads; nothing for one at random."""
     method, target, draw = design.Selection.parse(wildcards.selection)

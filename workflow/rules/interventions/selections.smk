@@ -33,6 +33,7 @@ rule control_scores:
     params:
         method=lambda wildcards: design.Selection.parse(wildcards.selection).method,
         probe=probe_of_selection,
+        content=content_of_probe,
         steps=as_json(CONFIG.scored),
         code=CONTROL_SCORES.code,
     shell:

@@ -32,6 +32,7 @@ rule study_exact:
         target_settings=as_json(CONFIG.targets),
         probe_settings=as_json(CONFIG.probes_of(CONFIG.targets)),
         probe_files=CONFIG.probe_files(),
+        content=content_of(probe_data(CONFIG.probes_of(CONFIG.targets))),
         fit=as_json(CONFIG.attribution.fit),
         settings=as_json(STUDIES.curvature.exact),
         numerics=as_json(CONFIG.numerics.of_attribution()),

@@ -10,8 +10,8 @@ from mda.config import sections
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
 from mda.models import model as models
-from mda.models import sequences, units
-from mda.runtime import cli, files
+from mda.models import units
+from mda.runtime import cli, external_files, files
 from mda.training import schedule as schedules
 
 
@@ -33,6 +33,7 @@ def score(
     probe_files: list[Path],
     shard: int,
     out: Path,
+    content: str = external_files.NOTHING,
 ) -> None:
     """Write `out` with a line a sample and target.
 
@@ -41,14 +42,18 @@ def score(
     out; null for the others' blocks); loss of the sample in nats. Influence is the sum of the
     parts, in mode 'qk' of qk alone. `factors` are the files that the strategy needs. Shard n has the samples
     n * `samples` and on of the stream of `steps` (from, to before).
-    `probe_files` are the users' own sources, noted in `out` with their hashes.
+    `probe_files` are the users' own sources, noted in `out` with their hashes; `content` is that of the
+    probes' data when the run was planned.
     """
     del probe_files
+    external_files.check(sections.probe_data(probe_settings), content)
     step, rows = schedules.samples(schedule, steps, shard * samples, samples)
-    found = units.read_targets(targets)
-    vocabulary = sequences.ordinary_tokens(tokens.load_tokenizer(tokenizer))
+    found, store = units.read_targets(targets), TokenStore(train)
+    reader = tokens.load_tokenizer(tokenizer)
     asked = [
-        queries.of_target(target.name, found[target.name], probe_settings[target.probe], vocabulary)
+        queries.of_target(
+            target.name, found[target.name], probe_settings[target.probe], reader, store.context
+        )
         for target in target_settings
     ]
     model = models.load(checkpoint, numerics.attention)
@@ -59,7 +64,7 @@ def score(
     tables = []
     blocks = {target.name: target.blocks for target in target_settings}
     results = tracker.score(
-        influence.Rows(TokenStore(train), rows),
+        influence.Rows(store, rows),
         fitted,
         fit.strategy,
         damping,

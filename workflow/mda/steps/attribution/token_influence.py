@@ -14,8 +14,8 @@ from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
 from mda.interventions import repetition
 from mda.models import model as models
-from mda.models import sequences, units
-from mda.runtime import cli, files
+from mda.models import units
+from mda.runtime import cli, external_files, files
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ def score(
     probe_files: list[Path],
     shortest: int,
     out: Path,
+    content: str = external_files.NOTHING,
 ) -> None:
     """Write `out`: for each target its `samples` of highest and of lowest influence, token by token.
 
@@ -61,12 +62,13 @@ def score(
     context + 1 tokens, which join to the sample's; token_influence of each of the context input
     tokens, whose sum is the influence; repeated, for each piece the number of the repeated span of at
     least `shortest` tokens that it belongs to, or 0. No sample is on both sides: of fewer samples
-    there are fewer. `probe_files` are the users' own sources, noted in `out` with their hashes.
+    there are fewer. `probe_files` are the users' own sources, noted in `out` with their hashes; `content` is
+    that of the probes' data when the run was planned.
     """
     del probe_files
+    external_files.check(sections.probe_data(probe_settings), content)
     found = units.read_targets(targets)
     reader, store = tokens.load_tokenizer(tokenizer), TokenStore(train)
-    vocabulary = sequences.ordinary_tokens(reader)
     fitted = curvature.unflatten(factor_files.tensors(factors))
     scored = files.read_table(scores)
 
@@ -76,7 +78,7 @@ def score(
             # A copy, which torch may share.
             rows = influence.Rows(store, np.array(shown.column("row")))
             probe = probe_settings[target.probe]
-            query = queries.of_target(target.name, found[target.name], probe, vocabulary)
+            query = queries.of_target(target.name, found[target.name], probe, reader, store.context)
             # A model a target, so that no more is kept than of its own blocks and samples.
             model = models.load(checkpoint, numerics.attention)
             tracker = influence.Tracker(model, query.units, fit.seed, [query], numerics.attribution)

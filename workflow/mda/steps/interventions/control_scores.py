@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from mda.config import sections
+from mda.corpus import prompts
 from mda.corpus import tokens as token_files
 from mda.corpus.tokens import TokenStore
 from mda.interventions import selection
 from mda.models import sequences
-from mda.runtime import cli, files
+from mda.runtime import cli, external_files, files
 from mda.training import schedule as schedules
 
 
@@ -21,10 +22,12 @@ def score(
     probe: sections.Probe | None,
     steps: tuple[int, int],
     out: Path,
+    content: str = external_files.NOTHING,
 ) -> None:
     """Write `out`: step, row, score, for the samples of `steps` (from, to before).
 
-    Methods: 'repetition', and 'bm25': similarity to the tokens of the `probe`.
+    Methods: 'repetition', and 'bm25': similarity to the tokens of the `probe`. `content` is that of the
+    probe's own file when the run was planned.
     """
     stream = schedules.Schedule.read(schedule).between(*steps)
     store = TokenStore(train)
@@ -32,8 +35,13 @@ def score(
         scores = selection.repetition_scores(store, stream.row)
     else:
         assert probe is not None
-        vocabulary = sequences.ordinary_tokens(token_files.load_tokenizer(tokenizer))
-        scores = selection.bm25_scores(store, stream.row, sequences.of_probe(probe, vocabulary))
+        reader = token_files.load_tokenizer(tokenizer)
+        if probe.path is not None:
+            external_files.check([Path(probe.path)], content)
+            queries = prompts.sequences(reader, Path(probe.path), store.context)
+        else:
+            queries = list(sequences.of_probe(probe, sequences.ordinary_tokens(reader)))
+        scores = selection.bm25_scores(store, stream.row, queries)
     files.write_table(out, {"step": stream.step, "row": stream.row, "score": np.asarray(scores, np.float64)})
 
 

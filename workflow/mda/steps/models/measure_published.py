@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+from mda.attribution import questions
 from mda.config import sections
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
@@ -21,6 +22,10 @@ def measure(
     numerics: sections.Numerics,
     metrics_settings: sections.Metrics,
     neurons: list[str],
+    watched: list[sections.Target],
+    probe_settings: dict[str, sections.Probe],
+    probe_files: list[Path],
+    probe_content: str,
     out_steps: Path,
     out_heads: Path,
     content: str = external_files.NOTHING,
@@ -28,13 +33,20 @@ def measure(
     """Write the metrics of each checkpoint, by step, and by step and head.
 
     `steps` are the training steps of the checkpoints, in the same order. `content` is that of the user's
-    own folders among them when the run was planned.
+    own folders among them when the run was planned; `watched`, `probe_settings`, `probe_files` and
+    `probe_content` are as in the base run.
     """
+    del probe_files
+    external_files.check(sections.probe_data(probe_settings), probe_content)
     external_files.check(checkpoints, content)
-    vocabulary = sequences.ordinary_tokens(tokens.load_tokenizer(tokenizer))
-    held = TokenStore(held_out).tokens
-    watched = [units.Neuron.parse(neuron) for neuron in neurons]
-    evaluator = metrics.Evaluator(metrics_settings, held, vocabulary, parallel.device(), watched, text)
+    reader, held = tokens.load_tokenizer(tokenizer), TokenStore(held_out)
+    vocabulary = sequences.ordinary_tokens(reader)
+    places = [units.Neuron.parse(neuron) for neuron in neurons]
+    device = parallel.device()
+    values = questions.watched(watched, probe_settings, reader, held.context, device)
+    evaluator = metrics.Evaluator(
+        metrics_settings, held.tokens, vocabulary, device, places, text, probes=values
+    )
     # What a checkpoint does not tell; the columns are those of a run.
     unknown = {"train_loss": math.nan, "learning_rate": math.nan}
     records = [

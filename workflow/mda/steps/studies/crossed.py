@@ -36,7 +36,12 @@ def make(
         if row["step"] == rank_at
     }
     every = pd.concat(runs, ignore_index=True)
-    csv_tables.write(out, table.effects(every, units.written(targets), final, threshold, confidence))
+    # Of a whole attention, all heads of its layer.
+    members = {
+        name: [*own, *(head for head in final if f"{head.partition('H')[0]}.attention" in own)]
+        for name, own in units.written(targets).items()
+    }
+    csv_tables.write(out, table.effects(every, members, final, threshold, confidence))
 
 
 if __name__ == "__main__":

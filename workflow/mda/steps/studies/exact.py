@@ -12,8 +12,8 @@ from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
 from mda.evidence import csv_tables, score_table
 from mda.models import model as models
-from mda.models import sequences, units
-from mda.runtime import cli
+from mda.models import units
+from mda.runtime import cli, external_files
 from mda.runtime.errors import UserError
 from mda.studies.exact import table
 from mda.training import schedule as schedules
@@ -38,19 +38,22 @@ def make(
     steps: tuple[int, int],
     confidence: float,
     out: Path,
+    content: str = external_files.NOTHING,
 ) -> None:
     """Write `out`: `table.correlations` of every target, by the curvatures of the same blocks.
 
-    `probe_files` are the users' own sources, noted in `out` with their hashes.
+    `probe_files` are the users' own sources, noted in `out` with their hashes; `content` is that of the
+    probes' data when the run was planned.
     """
     del probe_files
+    external_files.check(sections.probe_data(probe_settings), content)
     stream = schedules.Schedule.read(schedule).between(*steps)
     chosen = np.random.default_rng([fit.seed, 8]).permutation(len(stream.row))[: settings.compared]
     rows, store = stream.row[np.sort(chosen)], TokenStore(train)
     tables = {name: score_table.read(path) for name, path in zip(curvatures, scores, strict=True)}
     model = models.load(checkpoint, numerics.attention)
     members = units.read_targets(targets)
-    vocabulary = sequences.ordinary_tokens(tokens.load_tokenizer(tokenizer))
+    reader = tokens.load_tokenizer(tokenizer)
     blocks = watching.blocks_of(model, units.all_units(members))
     every = watching.all_blocks(blocks)
     for block in every:
@@ -67,7 +70,9 @@ def make(
     both = {name: (even[name] + odd[name]) / 2 for name in even}
     lines = []
     for target in target_settings:
-        query = queries.of_target(target.name, members[target.name], probe_settings[target.probe], vocabulary)
+        query = queries.of_target(
+            target.name, members[target.name], probe_settings[target.probe], reader, store.context
+        )
         mine = [blocks[unit][kind] for unit in members[target.name] for kind in target.blocks]
         probe = influence.finite(query, influence.probe_gradients(model, query, mine))
         sets = [exact.directions(matrix, probe, damping, floor) for matrix in (both, even, odd)]

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
+from mda.attribution import questions
 from mda.config import sections
 from mda.corpus import encoding, tokens
 from mda.corpus.tokens import TokenStore
@@ -31,6 +32,10 @@ def train(
     numerics: sections.Numerics,
     metrics_settings: sections.Metrics,
     neurons: list[str],
+    watched: list[sections.Target],
+    probe_settings: dict[str, sections.Probe],
+    probe_files: list[Path],
+    probe_content: str,
     save_seconds: float,
     resume: Path,
     out_checkpoints: Path,
@@ -45,15 +50,22 @@ def train(
     run was planned. `out_checkpoints` gets a folder
     `step-000000` a listed step, in Hugging Face format; `out_state` the full training state at
     the branching step; `out_steps` and `out_heads` the metrics by step (the activation of
-    the watched `neurons` among them), and by step and head. A killed run goes on from `resume`
-    and gives the numbers of an unbroken one.
+    the watched `neurons` among them, and the probes of the targets `watched`), and by step and head. A killed
+    run goes on from `resume` and gives the numbers of an unbroken one. `probe_files` are the users' own
+    sources of these probes, and `probe_content` what their data was when the run was planned.
     """
+    del probe_files
+    external_files.check(sections.probe_data(probe_settings), probe_content)
     external_files.check(start, content)
     reader = tokens.load_tokenizer(tokenizer)
     store, held = TokenStore(train), TokenStore(held_out)
     vocabulary = sequences.ordinary_tokens(reader)
-    watched = [units.Neuron.parse(neuron) for neuron in neurons]
-    evaluator = metrics.Evaluator(metrics_settings, held.tokens, vocabulary, parallel.device(), watched, text)
+    places = [units.Neuron.parse(neuron) for neuron in neurons]
+    device = parallel.device()
+    values = questions.watched(watched, probe_settings, reader, store.context, device)
+    evaluator = metrics.Evaluator(
+        metrics_settings, held.tokens, vocabulary, device, places, text, probes=values
+    )
     stream = schedules.Schedule.read(schedule)
     cadence = training.Cadence(evaluate_every, branch_at, save_seconds, resume)
     trainer = training.Trainer(stream, store, None, optimizer, numerics, evaluator, cadence)

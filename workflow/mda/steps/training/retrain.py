@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from mda.attribution import questions
 from mda.config import sections
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
 from mda.models import metrics, sequences, units
-from mda.runtime import cli, parallel, saves
+from mda.runtime import cli, external_files, parallel, saves
 from mda.training import schedule as schedules
 from mda.training import training
 
@@ -25,6 +26,10 @@ def retrain(
     numerics: sections.Numerics,
     metrics_settings: sections.Metrics,
     neurons: list[str],
+    watched: list[sections.Target],
+    probe_settings: dict[str, sections.Probe],
+    probe_files: list[Path],
+    probe_content: str,
     save_seconds: float,
     resume: Path,
     out_steps: Path,
@@ -32,14 +37,21 @@ def retrain(
 ) -> None:
     """Branch from the base run's state, and write the metrics by step and by head.
 
-    `synthetic` has the store of generated samples if the schedule inserts some.
+    `synthetic` has the store of generated samples if the schedule inserts some; `watched`, `probe_settings`,
+    `probe_files` and `probe_content` are as in the base run.
     """
+    del probe_files
+    external_files.check(sections.probe_data(probe_settings), probe_content)
     reader = tokens.load_tokenizer(tokenizer)
     store, held = TokenStore(train), TokenStore(held_out)
     generated = TokenStore(synthetic[0]) if synthetic else None
     vocabulary = sequences.ordinary_tokens(reader)
-    watched = [units.Neuron.parse(neuron) for neuron in neurons]
-    evaluator = metrics.Evaluator(metrics_settings, held.tokens, vocabulary, parallel.device(), watched, text)
+    places = [units.Neuron.parse(neuron) for neuron in neurons]
+    device = parallel.device()
+    values = questions.watched(watched, probe_settings, reader, store.context, device)
+    evaluator = metrics.Evaluator(
+        metrics_settings, held.tokens, vocabulary, device, places, text, probes=values
+    )
     stream = schedules.Schedule.read(schedule)
     cadence = training.Cadence(evaluate_every, window.origin, save_seconds, resume)
     trainer = training.Trainer(stream, store, generated, optimizer, numerics, evaluator, cadence)
