@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from mda.config.section import Fraction, Natural, Positive, Section, Share
+from mda.config.section import Natural, Positive, Section, Share
 
 
 class SyntheticSource(Section):
@@ -228,7 +228,7 @@ class Corpus(Section):
     """Where the documents come from."""
 
     source: Literal["synthetic", "files", "jsonl", "parquet", "datasets", "huggingface", "tokenized"]
-    held_out: Fraction
+    held_out: Annotated[float, Field(ge=0, lt=1)]
     split_seed: Natural
     synthetic: Synthetic | None
     files: Files | None

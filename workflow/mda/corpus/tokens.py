@@ -65,6 +65,9 @@ def pack(tokenizer, documents: pa.Table, context: int, what: str = "the text") -
     parts = [ids.astype(dtype) for ids in encoder.encode(texts)]
     starts = np.cumsum([0] + [len(part) for part in parts])
     rows = int(starts[-1]) // width
+    if not texts:
+        # Nothing is held out.
+        return np.empty((0, width), dtype), _rows(0, width, starts, np.empty(0, np.int64), [])
     if rows == 0:
         raise UserError(
             f"corpus: {len(texts)} documents give {int(starts[-1])} tokens, which do not fill one row "

@@ -27,13 +27,15 @@ def collect(
     everything = list(sources.documents(corpus_settings))
     found = [document for document in everything if document.text.strip()]
     log.info("%d documents, and %d left out, which are empty", len(found), len(everything) - len(found))
-    if len(found) < 2:
+    share = corpus_settings.held_out
+    needed = 2 if share else 1
+    if len(found) < needed:
         raise UserError(
             f"corpus: source '{corpus_settings.source}' gives {len(found)} non-empty documents, "
-            "but at least two are needed; check its patterns or path"
+            f"but at least {needed} are needed; check its patterns or path"
         )
     held = np.random.default_rng(corpus_settings.split_seed).permutation(len(found))
-    count = min(max(1, round(corpus_settings.held_out * len(found))), len(found) - 1)
+    count = min(max(1, round(share * len(found))), len(found) - 1) if share else 0
     split = np.full(len(found), "train", dtype=object)
     split[held[:count]] = "held_out"
     table = {
