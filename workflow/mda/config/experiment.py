@@ -134,6 +134,10 @@ def _check_name(config: Config) -> None:
 
 def _check_trace(config: Config) -> None:
     if config.trace is None:
+        if not config.tokens.pack:
+            raise ValueError(
+                "tokens.pack is false, but only a trace scores documents one by one; set it to true"
+            )
         if config.corpus.held_out == 0:
             raise ValueError(
                 "corpus.held_out is 0, but runs are measured on held-out documents; give a share"

@@ -1,7 +1,9 @@
 """Collect the documents of the configured source into one table."""
 
+import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -45,7 +47,25 @@ def collect(
         "origin": [document.origin for document in found],
         "split": split.tolist(),
     }
+    own = found[0].own
+    table |= {name: _column([document.own[name] for document in found]) for name in own}
     files.write_table(out, table)
+
+
+def _column(values: list[Any]) -> pa.Array:
+    """Values of a user's column, in their own type if they have one, else as text."""
+    try:
+        column = pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        texts = [
+            one if isinstance(one, str) or one is None else json.dumps(one, default=str) for one in values
+        ]
+        column = pa.array(texts, pa.string())
+    return column.cast(pa.string()) if pa.types.is_null(column.type) else column
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) or value is None else json.dumps(value, default=str)
 
 
 if __name__ == "__main__":
