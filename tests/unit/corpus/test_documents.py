@@ -51,7 +51,10 @@ def test_a_store_says_what_fills_its_rows(letters, tmp_path):
     files.write_array(tmp_path / "store.npy", array)
     store = TokenStore(tmp_path / "store.npy")
     assert store.take(np.array([0])).tolist() == [[1, 2, 0, PADDED, PADDED]]
-    assert [row.tolist() for row in store.tokens_of(np.array([1, 0]))] == [[1, 2, 3, 4, 0], [1, 2, 0]]
+    assert [row.tolist() for part in store.tokens_of(np.array([1, 0]), 1) for row in part] == [
+        [1, 2, 3, 4, 0],
+        [1, 2, 0],
+    ]
 
 
 def collected(tmp_path, rows, columns, held_out=0.0):

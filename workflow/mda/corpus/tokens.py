@@ -231,15 +231,15 @@ class TokenStore:
         found = self.tokens[rows]
         return np.where(padding(found), PADDED, found.astype(np.int64))
 
-    def tokens_of(self, rows: np.ndarray) -> list[np.ndarray]:
-        """The tokens of each row without what fills it up, int64."""
-        found = self.tokens[rows]
-        return [row[~filled].astype(np.int64) for row, filled in zip(found, padding(found), strict=True)]
-
     def parts(self, rows: np.ndarray, size: int = 4096) -> Iterator[np.ndarray]:
         """The same, `size` rows at a time, for what does not fit the memory at once."""
         for start in range(0, len(rows), size):
             yield self.take(rows[start : start + size])
+
+    def tokens_of(self, rows: np.ndarray, size: int = 4096) -> Iterator[list[np.ndarray]]:
+        """The tokens of each row without what fills it up, `size` rows at a time."""
+        for part in self.parts(rows, size):
+            yield [row[row != PADDED] for row in part]
 
 
 def pieces(tokenizer, row: np.ndarray) -> list[str]:
