@@ -51,5 +51,5 @@ def test_a_document_is_the_sum_of_its_rows():
 
 def test_packed_rows_have_no_documents_of_their_own():
     packed = ROWS.drop_columns(["tokens"])
-    with pytest.raises(UserError, match="set tokens.pack to false"):
+    with pytest.raises(UserError, match=r"set tokens\.pack to false"):
         next(document_scores.tables(scores(one=np.arange(5.0)), packed, DOCUMENTS))
