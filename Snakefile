@@ -1,7 +1,8 @@
 """Mechanistic data attribution: which training data made this part of the model?
 
-The rules are in workflow/rules, one file a stage, in the order in which the data flows; what
-they run is in workflow/mda. config.yaml explains every setting, README.md the results.
+The rules are in workflow/rules, a file or a folder a stage, in the order in which the data flows; what
+they run is in the folders of the same names in workflow/mda. config.yaml explains every setting, README.md
+the results.
 """
 
 import os
@@ -22,15 +23,19 @@ container: IMAGE if " " not in IMAGE else "envs/mda.sif"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/runtime.smk"
+include: "workflow/rules/config.smk"
+include: "workflow/rules/hub.smk"
 include: "workflow/rules/corpus.smk"
-include: "workflow/rules/tokens.smk"
-include: "workflow/rules/published.smk"
-include: "workflow/rules/base_run.smk"
-include: "workflow/rules/heads.smk"
-include: "workflow/rules/score_inputs.smk"
-include: "workflow/rules/scores.smk"
-include: "workflow/rules/selections.smk"
-include: "workflow/rules/interventions.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/attribution/inputs.smk"
+include: "workflow/rules/attribution/factors.smk"
+include: "workflow/rules/attribution/scores.smk"
+include: "workflow/rules/interventions/inputs.smk"
+include: "workflow/rules/interventions/selections.smk"
+include: "workflow/rules/interventions/branches.smk"
+include: "workflow/rules/figure_inputs.smk"
 include: "workflow/rules/evidence.smk"
 include: "workflow/rules/study_inputs.smk"
 include: "workflow/rules/studies.smk"
@@ -45,8 +50,8 @@ report: "workflow/report/workflow.rst"
 
 
 onstart:
-    look_for_jobs_once()
-    settle_earlier_run()
+    run_start.look_for_jobs_once(workflow)
+    run_start.settle_earlier_run(workflow, SLURM_RUNS, BEGAN)
 
 
 onsuccess:

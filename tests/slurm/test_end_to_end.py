@@ -15,7 +15,7 @@ OTHERS |= {"exact", "gradient_norm"}
 
 def rules_with(text: str) -> set[str]:
     """The rules whose definition has this text."""
-    sources = "\n".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
+    sources = "\n".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").rglob("*.smk")))
     blocks = re.findall(r"^ *rule (\w+):\n((?:(?! *rule ).*\n)*)", sources, re.MULTILINE)
     return {name for name, body in blocks if text in body}
 

@@ -142,10 +142,9 @@ def test_a_users_checkpoint_counts_by_content(project):
 
 def test_a_training_that_is_not_accepted_is_not_lost(project, finished):
     """Its outputs come too late, and Snakemake deletes them; so it does after a kill."""
-    goal, rules = "results/base/steps.parquet", "workflow/rules/base_run.smk"
-    project.edit(rules, "exec python", "python")
-    end = "--out-heads {output.heads:q} \\\n            >{log:q} 2>&1"
-    project.edit(rules, end, f"{end}; mv {{output.state}} late")
+    goal, rules = "results/base/steps.parquet", "workflow/rules/training.smk"
+    command = 'BASE_RUN.command(TRAINING, start="{input.start:q} {params.own_start:q}")'
+    project.edit(rules, command, f"{command.replace('TRAINING', 'ON_GPU')} + '; mv {{output.state}} late'")
     shutil.rmtree(project.results / "base")
     done = project.snakemake(goal, "--latency-wait", "0", check=False)
     assert done.returncode != 0

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_every_rule_has_run(finished):
-    rules = "\n".join(path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk"))
+    rules = "\n".join(path.read_text() for path in (ROOT / "workflow" / "rules").rglob("*.smk"))
     names = set(re.findall(r"^ *rule (\w+):", rules, re.MULTILINE))
     logs = {path.relative_to(finished.results / "logs").parts[0] for path in finished.results.rglob("*.log")}
     # These have runs of their own in test_published.py and test_evidence.py.

@@ -105,7 +105,7 @@ def test_the_damping(project):
 
 def test_the_time_between_saves(project):
     assert project.planned() == Counter()
-    project.edit("workflow/rules/common.smk", "SAVE_SECONDS = 60", "SAVE_SECONDS = 30")
+    project.edit("workflow/rules/training.smk", "SAVE_SECONDS = 60", "SAVE_SECONDS = 30")
     assert project.planned() == Counter()
 
 

@@ -112,7 +112,7 @@ def test_a_profile_is_found_from_elsewhere_and_stops_at_wrong_settings(name, tmp
 
 def rules_with(text):
     """The rules whose definition has this text."""
-    sources = "\n".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
+    sources = "\n".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").rglob("*.smk")))
     blocks = re.findall(r"^ *rule (\w+):\n((?:(?! *rule ).*\n)*)", sources, re.MULTILINE)
     return {name for name, body in blocks if text in body}
 

@@ -11,7 +11,7 @@ PACKAGE = ROOT / "workflow" / "mda"
 # In the order in which the data flows, as mda/__init__.py says.
 WINGS = [
     "runtime", "config", "hub", "corpus", "planning", "models", "training", "attribution", "interventions",
-    "evidence", "report", "steps",
+    "evidence", "report", "snakemake", "steps",
 ]  # fmt: skip
 SOURCES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 

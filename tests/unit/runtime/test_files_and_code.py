@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -143,16 +144,33 @@ def test_the_command_line_is_the_signature(tmp_path, monkeypatch, capsys):
     assert "--count: Invalid JSON" in capsys.readouterr().err
 
 
+SOURCES = [path.read_text() for path in sorted((ROOT / "workflow" / "rules").rglob("*.smk"))]
+RULES = re.findall(r"^ *rule (\w+):\n((?:(?! *rule ).*\n)*)", "\n".join(SOURCES), re.MULTILINE)
+# Names of steps in the files of rules. A command is made again when its job runs, so a name means one step.
+NAMED = re.findall(r'^ *([A-Z_]+) = Step\("([\w.]+)"', "\n".join(SOURCES), re.MULTILINE)
+
+
+def test_a_step_has_one_name_in_all_rules():
+    for name, _ in NAMED:
+        assert len(re.findall(rf"^ *{name} = ", "\n".join(SOURCES), re.MULTILINE)) == 1, name
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_every_step_has_a_rule_that_passes_its_fingerprint(step):
-    rules = "\n".join(path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk"))
     if "study_" in step:
         # All have one rule, which knows them by name.
-        name = step.removeprefix("evidence.study_")
+        name, rules = step.removeprefix("evidence.study_"), "\n".join(SOURCES)
         assert f'found["{name}"]' in rules or f'"{name}": (' in rules or f'"{name}"' in rules
         return
-    assert f" mda.steps.{step} " in rules
-    assert f'code=fingerprint("{step}"' in rules
+    names = [name for name, named in NAMED if named == step]
+    runs, passes = [f" mda.steps.{step} "], [f'code=fingerprint("{step}"']
+    for name in names:
+        runs.append(f" {name}.command(")
+        passes.append(f" code={name}.code,")
+    found = [body for _, body in RULES if any(text in body for text in runs)]
+    assert found
+    for body in found:
+        assert any(text in body for text in passes)
 
 
 @pytest.fixture

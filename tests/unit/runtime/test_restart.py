@@ -206,8 +206,8 @@ def test_where_slurm_does_not_answer_nothing_is_submitted(monkeypatch, runs):
 
 def test_a_users_own_probe_belongs_to_what_made_the_scores(tmp_path):
     """Its path stays the same when it is edited."""
-    rule = (ROOT / "workflow" / "rules" / "scores.smk").read_text()
-    assert "--probe-files {params.probe_files:q}" in rule
+    rule = (ROOT / "workflow" / "rules" / "attribution" / "scores.smk").read_text()
+    assert 'probe_files="{params.probe_files:q}"' in rule
     own = tmp_path / "own.py"
     own.write_text("x = 1\n")
     step = importlib.import_module("mda.steps.attribution.scores").score

@@ -23,6 +23,9 @@ from mda.runtime.errors import UserError
 # does not either.
 JUDGED = ("step", "code", "parameters", "inputs")
 
+# Types of a step's arguments that are files or folders, as they are written.
+PATHS = ("Path", "Path | None", "list[Path]")
+
 # Arguments that change no result.
 NOT_SCIENCE = ("resume", "save_seconds")
 
@@ -133,7 +136,7 @@ def would_be(command: str, describe: Describe = files.describe) -> dict[str, Any
     # `mda.steps.launch`, which starts some, is not in a stage's folder.
     start = next(index for index, word in enumerate(words) if re.fullmatch(r"mda\.steps\.\w+\.\w+", word))
     step = words[start].removeprefix("mda.steps.")
-    kinds = _signature(step)
+    kinds = signature(step)
     inputs: dict[str, Any] = {}
     parameters: dict[str, Any] = {}
     given = itertools.takewhile(lambda word: not word.startswith(">"), words[start + 1 :])
@@ -144,7 +147,7 @@ def would_be(command: str, describe: Describe = files.describe) -> dict[str, Any
             inputs[key] = [_described(text, describe) for text in texts]
         elif kinds[key] == "list[Path]":
             parameters[key] = []
-        elif kinds[key] in ("Path", "Path | None"):
+        elif kinds[key] in PATHS:
             inputs[key] = _described(texts[0], describe)
         else:
             parameters[key] = texts[0] if kinds[key] == "str" else json.loads(texts[0])
@@ -161,7 +164,7 @@ def _described(text: str, describe: Describe) -> Any:
     return describe(path) if path.exists() else None
 
 
-def _signature(step: str) -> dict[str, str]:
+def signature(step: str) -> dict[str, str]:
     """The arguments of a step's function, which its last line names, with their types as written."""
     text = fingerprints.step_file(step).read_text(encoding="utf-8")
     [called] = re.findall(r"^    cli\.run\((\w+)\)$", text, re.MULTILINE)

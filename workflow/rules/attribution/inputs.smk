@@ -1,5 +1,4 @@
-# What the rules of scores and selections read: of the configured attribution, of a variant of it (in the
-# folder `place`), and of a selection's method.
+# What attribution reads: the configured one, or a variant of it, whose files lie in the folder `place`.
 
 
 def of_attribution(wildcards):
@@ -47,15 +46,3 @@ def attributed_units(wildcards):
     """The units of the targets that this attribution scores."""
     other = variants.place(variants.OTHER_UNITS)
     return f"<results>/{other if wildcards.place == other else ''}heads/targets.json"
-
-
-def target_of_selection(wildcards):
-    """The target that a selection is made for."""
-    name = design.Selection.parse(wildcards.selection).target
-    return next(target for target in CONFIG.targets if target.name == name)
-
-
-def probe_of_selection(wildcards):
-    """The probe of that target, for the methods that read it."""
-    method = design.Selection.parse(wildcards.selection).method
-    return as_json(CONFIG.probes[target_of_selection(wildcards).probe] if method == "bm25" else None)

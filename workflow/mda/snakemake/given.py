@@ -1,0 +1,84 @@
+"""The settings that a run of Snakemake is given, and its checked configuration."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from snakemake.cli import get_profile_dir
+from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+from snakemake_interface_executor_plugins.settings import ExecMode
+
+from mda.config import experiment, settings
+from mda.planning import plan
+from mda.runtime.errors import UserError
+
+
+def configuration(workflow: Any, handed: dict[str, Any], source: Path) -> experiment.Config:
+    """The configuration of a run, checked.
+
+    Args:
+        handed: Snakemake's `config`, which counts where another workflow uses this one as a module.
+        source: the folder of the Snakefile, whose config.yaml has the defaults.
+
+    Raises:
+        WorkflowError: in one sentence, when something is wrong with the configuration or the options.
+    """
+    try:
+        config = experiment.check(_settings(workflow, handed, source))
+        _refuse_braces(config)
+        # Every job reads the Snakefile again; warnings come once.
+        if workflow.exec_mode == ExecMode.DEFAULT:
+            for sentence in plan.warnings(config):
+                logger.warning(f"configuration: {sentence}.")
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+    return config
+
+
+def _refuse_braces(config: experiment.Config) -> None:
+    """Refuse the user's own paths that Snakemake would fill in."""
+    start = [] if config.model.local is None else [config.model.local]
+    for path in [*config.probe_files(), *start, *config.model.published_folders]:
+        if re.search("[{}]", str(path)):
+            raise UserError(
+                f"configuration: the path {path} has a brace, which Snakemake takes for a wildcard; "
+                "rename the file or folder."
+            )
+
+
+def _settings(workflow: Any, handed: dict[str, Any], source: Path) -> dict[str, Any]:
+    """The settings: config.yaml, then --configfile, then --config; or what another workflow hands over.
+
+    Snakemake has read the same files, but of a key that stands twice in a file it drops one without a word.
+    """
+    default, asked = source / "config.yaml", workflow.config_settings
+    if workflow.modifier.skip_configfile:
+        return settings.merge(settings.read([default]), handed)
+    if workflow.exec_mode == ExecMode.DEFAULT:
+        _check_options(workflow, default)
+    files = [] if asked.replace_workflow_config else [default]
+    workflow.configfiles.extend(map(str, files))
+    return settings.read([*files, *asked.configfiles], asked.config_args or [])
+
+
+def _check_options(workflow: Any, default: Path) -> None:
+    """Refuse what Snakemake would ignore without a word, on its command line and in profiles."""
+    given = settings.options(sys.argv[1:])
+    for name in settings.profiles(sys.argv[1:]):
+        # Named from the folder that Snakemake was started in, before --directory.
+        found = get_profile_dir(str(Path(os.environ.get("PWD", ""), name))) or get_profile_dir(name)
+        if found is not None:
+            settings.check_profile(found[1], given)
+    own = Path("config.yaml").absolute()
+    read = [default, *workflow.config_settings.configfiles]
+    # Where another workflow uses this one as a module, config.yaml is that workflow's own.
+    main = workflow.modifier.is_main_snakefile()
+    if main and own.exists() and not any(path.exists() and own.samefile(path) for path in read):
+        raise UserError(
+            f"{own}: is not read, for config.yaml is that of {default.parent}; name it with --configfile"
+        )

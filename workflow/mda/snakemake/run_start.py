@@ -1,0 +1,37 @@
+"""What is done before the first job of a run, which may follow a run that was killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from snakemake.exceptions import WorkflowError
+
+from mda.runtime import restart
+from mda.runtime.errors import UserError
+
+
+def settle_earlier_run(workflow: Any, runs: Path, began: float) -> None:
+    """Before anything is submitted: settle what a run that was killed has left, in SLURM and in files.
+
+    Args:
+        runs: the file that notes runs on SLURM until they have finished.
+        began: when the plan was begun, in seconds since 1970: jobs of a killed run may have ended since.
+    """
+    # The executor plugin's name of this run, by which SLURM knows its jobs.
+    run = getattr(workflow.scheduler._executor, "run_uuid", None)
+    planned = [tuple(map(Path, job.output)) for job in workflow.dag.needrun_jobs() if job.output]
+    try:
+        restart.settle(runs, run, planned, began)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def look_for_jobs_once(workflow: Any) -> None:
+    """Without a cluster, switch off Snakemake's limit of submissions a second.
+
+    Because of the limit Snakemake 9 looks at all ready jobs again a second after each look, and every job
+    that ends adds such a chain of looks: after 300 jobs that took a third of a core.
+    """
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
