@@ -99,6 +99,17 @@ class Config(Section):
         start, stop = self.scored
         return -(-(stop - start) * self.run.batch_size // self.attribution.samples_per_shard)
 
+    @property
+    def rows_read(self) -> int | None:
+        """Rows of the corpus that are read, all together; None for all that there are."""
+        return self.run.steps * self.run.batch_size if self.trace is None else self.trace.rows
+
+    @property
+    def scored_samples(self) -> int | None:
+        """Number of samples that are scored; None for all rows of the corpus."""
+        start, stop = self.scored
+        return (stop - start) * self.run.batch_size if self.trace is None else self.trace.rows
+
     def neurons(self) -> list[str]:
         """The neurons that some target watches, by place."""
         return sorted({unit for target in self.targets if target.neurons for unit in target.units})

@@ -74,7 +74,17 @@ class Trace(Section):
     def revisions(self) -> list[str]:
         """The hub's revisions among the checkpoints, in their order."""
         found = [one.revision for one in self.checkpoints.values() if one.remote is not None]
-        return [revision for revision in dict.fromkeys(found) if revision is not None]
+        return [revision for revision in found if revision is not None]
+
+    @property
+    def repository(self) -> str | None:
+        """The hub's repository that checkpoints are of, if some are."""
+        return next((one.remote for one in self.checkpoints.values() if one.remote is not None), None)
+
+    def steps_of(self, remote: bool) -> list[int]:
+        """Training steps of the hub's checkpoints, or of those of this machine, in their order."""
+        steps = self.steps
+        return [steps[name] for name, one in self.checkpoints.items() if (one.remote is not None) == remote]
 
     @model_validator(mode="after")
     def _together(self) -> Trace:
@@ -84,6 +94,9 @@ class Trace(Section):
                 "checkpoints: some have a 'step' and some have none; give it for all, or for none"
             )
         steps = list(self.steps.values())
+        for revision in self.revisions:
+            if self.revisions.count(revision) > 1:
+                raise ValueError(f"checkpoints have the revision {revision} twice; name it once")
         for name, step in self.steps.items():
             if steps.count(step) > 1:
                 raise ValueError(f"checkpoints.{name} has the step {step}, and so has another one")
@@ -137,6 +150,8 @@ def without_training(config: dict[str, Any]) -> dict[str, Any]:
     for key in ("checkpoint", "rank_at"):
         attribution[key] = _step_of(key, attribution.get(key), trace.steps)
     studies: dict[str, Any] = {name: [] if name == "replications" else None for name in Studies.model_fields}
+    # Influence at every checkpoint, where there are several.
+    studies["time"] = {"checkpoints": list(trace.steps.values()), "swap": False}
     return {**config, "model": model, "run": run, "attribution": attribution, "studies": studies}
 
 
