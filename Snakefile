@@ -33,6 +33,7 @@ include: "workflow/rules/attribution/inputs.smk"
 include: "workflow/rules/attribution/factors.smk"
 include: "workflow/rules/attribution/scores.smk"
 include: "workflow/rules/attribution/token_influence.smk"
+include: "workflow/rules/attribution/trace.smk"
 include: "workflow/rules/interventions/inputs.smk"
 include: "workflow/rules/interventions/selections.smk"
 include: "workflow/rules/interventions/branches.smk"
@@ -65,9 +66,9 @@ rule all:
     default_target: True
     input:
         "<results>/config.yaml",
-        "<results>/tables/effects.csv",
+        *([] if CONFIG.trace is not None else ["<results>/tables/effects.csv", "<results>/report.html"]),
+        *traced_results(),
         "<results>/samples/index.html",
-        "<results>/report.html",
         "<results>/benchmarks/usage.csv",
         figures(),
 

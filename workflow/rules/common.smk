@@ -54,6 +54,8 @@ ALL_CELLS = design.cells(CONFIG) + design.study_cells(CONFIG) + design.subset_ce
 # Revisions of the hub's repository: those that the base run is compared with, and all that are downloaded.
 MEASURED_REVISIONS = [] if CONFIG.model.remote is None else list(CONFIG.model.published.values())
 PUBLISHED_REVISIONS = [] if CONFIG.model.remote is None else [CONFIG.model.revision, *MEASURED_REVISIONS]
+if CONFIG.trace is not None:
+    PUBLISHED_REVISIONS = CONFIG.trace.revisions
 
 
 wildcard_constraints:

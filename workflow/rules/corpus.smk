@@ -109,7 +109,7 @@ if TOKENIZED:
             ),
             content=content_of(CONFIG.corpus.chosen.local_files),
             context=CONFIG.tokens.context,
-            rows=CONFIG.run.steps * CONFIG.run.batch_size,
+            rows=CONFIG.rows_read,
             resume=f"{CONFIG.results}/resume/batches",
             code=BATCHES.code,
         shell:
@@ -143,6 +143,7 @@ else:
             runtime=minutes(120),
         params:
             context=CONFIG.tokens.context,
+            pack_documents=as_json(CONFIG.tokens.pack),
             code=TOKENS.code,
         shell:
             TOKENS.command()

@@ -4,6 +4,9 @@
 def figures():
     """The figures of all targets, for the report."""
     names = ["base_run", "emergence", "effects", "influence", "labels", "icl", "samples"]
+    if CONFIG.trace is not None:
+        # Without training runs there is nothing else.
+        names = ["influence", "labels", "samples"]
     return ["<results>/figures/heads.png"] + expand(
         "<results>/figures/{name}/{target}.png",
         name=names,

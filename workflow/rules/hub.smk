@@ -2,6 +2,9 @@
 # In:  the hub, at the commits and hashes of workflow/pins.csv.
 # Out: published/{revision}, checkpoints in Hugging Face format.
 
+# Where checkpoints are downloaded from.
+REPOSITORY = CONFIG.model.remote if CONFIG.trace is None else CONFIG.trace.repository
+
 CHECKPOINT = Step("hub.checkpoint")
 
 
@@ -23,8 +26,8 @@ rule checkpoint:
         mem_mb=checked_memory,
         runtime=minutes(120),
     params:
-        repository=CONFIG.model.remote,
-        pin=lambda wildcards: pinned("model", CONFIG.model.remote, wildcards.revision),
+        repository=REPOSITORY,
+        pin=lambda wildcards: pinned("model", REPOSITORY, wildcards.revision),
         code=CHECKPOINT.code,
     shell:
         CHECKPOINT.command(check_first=True, revision="{wildcards.revision:q}")

@@ -5,13 +5,14 @@ import logging
 import numpy as np
 import pytest
 import torch
-from conftest import tiny_model
+from conftest import Store, tiny_model
 from independent import sampled_labels
 from scipy.stats import spearmanr
 from torch.nn import functional
 
 from mda.attribution import curvature, influence, passes, probes
 from mda.config import sections
+from mda.corpus.tokens import PADDED
 from mda.models import architectures
 from mda.models.units import Head
 from mda.runtime.errors import UserError
@@ -68,13 +69,32 @@ def loss_of(model, tokens, labels=None):
     return functional.cross_entropy(logits, tokens[1:] if labels is None else labels, reduction="sum")
 
 
-def test_identity_scores_equal_per_sample_gradients(store):
+def texts(store):
+    """The rows without what fills them up."""
+    return [tokens[tokens != PADDED] for tokens in torch.from_numpy(store.take(np.arange(len(store))))]
+
+
+@pytest.fixture
+def filled_up(store):
+    """A store of rows of 2 to 12 tokens, filled up to 12."""
+    rows = store.take(np.arange(len(store)))
+    lengths = np.arange(len(rows)) % 11 + 2
+    return Store(np.where(np.arange(rows.shape[1]) < lengths[:, None], rows, PADDED))
+
+
+@pytest.fixture(params=["store", "filled_up"])
+def any_store(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_identity_scores_equal_per_sample_gradients(any_store):
+    store = any_store
     found = scored(store, "identity")
     model = tiny_model()
     for query in QUERIES:
         head = query.units[0]
         ascent = gradients(model, head, query.probe(model, query.tokens, query.units))
-        for row, tokens in enumerate(torch.from_numpy(store.take(np.arange(len(store))))):
+        for row, tokens in enumerate(texts(store)):
             loss = loss_of(model, tokens)
             descent = gradients(model, head, loss)
             assert found[query.target]["loss"][row] == pytest.approx(loss.item(), rel=1e-5)
@@ -101,7 +121,7 @@ def dense_ekfac(store, query, damping=0.1, floor=0.0):
         module.register_forward_hook(keep)
     start, columns = head.number * 3 * SIZE, slice(head.number * SIZE, (head.number + 1) * SIZE)
     pairs = {block: [] for block in BLOCKS}
-    rows = torch.from_numpy(store.take(np.arange(len(store))))
+    rows = texts(store)
     for row, tokens in enumerate(rows):
         logits = model(tokens[None, :-1]).logits
         # The labels must be those that kronfluence was given, drawn in float32.
@@ -131,7 +151,8 @@ def dense_ekfac(store, query, damping=0.1, floor=0.0):
 
 
 @pytest.mark.parametrize("head", [Head(1, 0), Head(0, 1)])
-def test_ekfac_scores_equal_a_dense_computation(store, head):
+def test_ekfac_scores_equal_a_dense_computation(any_store, head):
+    store = any_store
     query = influence.Query("unit", [head], probes.induction, TOKENS)
     found = scored(store, "ekfac", queries=[query])
     for block, expected in dense_ekfac(store, query).items():

@@ -38,8 +38,15 @@ def test_config_yaml_and_the_schema_name_the_same_keys(default):
 
     walk(default, "")
     # Sections that are empty by default, and dictionaries whose keys are the user's.
-    empty = ("corpus.files.", "corpus.table.", "corpus.huggingface.", "corpus.tokenized.", "metrics.text.")
-    empty += ("studies.validity.",)
+    empty = (
+        "trace.",
+        "corpus.files.",
+        "corpus.table.",
+        "corpus.huggingface.",
+        "corpus.tokenized.",
+        "metrics.text.",
+    )
+    empty += ("studies.validity.", "trace.")
     free = ("model.settings.", "probes.")
     wanted = {key for key in keys_of(experiment.Config) if not key.startswith((*empty, *free))}
     assert {key for key in given if not key.startswith(free)} == wanted

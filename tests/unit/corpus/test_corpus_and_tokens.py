@@ -168,7 +168,7 @@ def packed(default, tmp_path):
     corpus_step.collect(chosen, paths["documents.parquet"])
     kind = own_tokenizer(300)
     tokenizer_step.make([paths["documents.parquet"]], kind, None, paths["tokenizer.json"])
-    tokens_step.pack(paths["documents.parquet"], paths["tokenizer.json"], 8, *list(paths.values())[2:])
+    tokens_step.pack(paths["documents.parquet"], paths["tokenizer.json"], 8, True, *list(paths.values())[2:])
     return paths
 
 

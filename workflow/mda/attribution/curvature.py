@@ -51,7 +51,7 @@ def covariances(
         del losses
         found: Factors = {}
         for side, by_name, of in (("activation", read, seen.read), ("gradient", written, seen.written)):
-            flat = {name: of(block).flatten(0, 1) for name, block in by_name.items()}
+            flat = {name: _counted(of(block), seen.counted) for name, block in by_name.items()}
             found[f"{side}_covariance"] = {name: part.T @ part for name, part in flat.items()}
             found[f"num_{side}_covariance_processed"] = {
                 name: torch.tensor([len(part)]) for name, part in flat.items()
@@ -60,6 +60,11 @@ def covariances(
 
     about = "covariances: fitted"
     return _sum(passes.over(model, blocks, rows, at_once, products, about, precision, seed))
+
+
+def _counted(tokens: torch.Tensor, counted: torch.Tensor | None) -> torch.Tensor:
+    """Features of the positions that count, shape (positions, features)."""
+    return tokens.flatten(0, 1) if counted is None or bool(counted.all()) else tokens[counted]
 
 
 def eigendecomposition(covariance: Factors) -> Factors:

@@ -26,9 +26,17 @@ def rows(schedule: Path, fit: sections.Fit, part: int) -> np.ndarray:
 
     Returns:
         Row numbers, at most `fit.samples_per_part`, ascending, also over the parts.
+
+    Raises:
+        UserError: when there are fewer samples than are to be drawn.
     """
     generator = np.random.default_rng(fit.seed)
-    sample = np.sort(generator.choice(Schedule.read(schedule).row, size=fit.samples, replace=False))
+    stream = Schedule.read(schedule).row
+    if len(stream) < fit.samples:
+        raise UserError(
+            f"attribution.fit.samples is {fit.samples}, but there are only {len(stream)} samples; lower it"
+        )
+    sample = np.sort(generator.choice(stream, size=fit.samples, replace=False))
     return sample[part * fit.samples_per_part : (part + 1) * fit.samples_per_part]
 
 

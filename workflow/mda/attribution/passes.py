@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from mda.attribution.watching import Block, Seen, watched
 from mda.config import sections
-from mda.corpus.tokens import TokenStore
+from mda.corpus.tokens import PADDED, TokenStore
 from mda.models import memory, output_layer
 from mda.models import model as models
 from mda.runtime import parallel
@@ -44,7 +44,7 @@ def over(
     precision: sections.Precision = "fp32",
     label_seed: int | None = None,
 ) -> Iterator[Result]:
-    """Differentiate each row's summed cross-entropy, a batch at a time.
+    """Differentiate each row's summed cross-entropy, a batch at a time; what fills a row up counts nothing.
 
     A batch that does not fit the GPU is halved, and so are those after it.
 
@@ -93,6 +93,9 @@ def _batch(
 ) -> Result:
     place = parallel.device()
     tokens = torch.from_numpy(store.take(rows)).to(place)
+    # What fills a row up comes after all that counts, which attention does not see from before.
+    seen.counted = tokens[:, 1:] != PADDED
+    tokens = tokens.where(tokens != PADDED, 0)
     read = tokens[:, :-1]
     with models.precision(place, precision):
         if label_seed is None:
@@ -100,7 +103,7 @@ def _batch(
         else:
             points = output_layer.points_of(rows, read.shape[1], label_seed).to(place)
             losses = output_layer.losses(model, read, None, points)
-    losses = losses.sum(dim=1)
+    losses = losses.where(seen.counted, 0).sum(dim=1)
     losses.sum().backward()
     with torch.no_grad():
         return work(seen, losses.detach())

@@ -90,15 +90,18 @@ class Seen:
         inputs: shape (batch, tokens, features) each.
         gradients: of the summed value that was differentiated, shape (batch, tokens, outputs) each; None of a
             call that it does not depend on.
+        counted: positions whose next token counts, shape (batch, tokens); None where all do.
     """
 
     inputs: dict[str, list[torch.Tensor]] = field(default_factory=lambda: defaultdict(list))
     gradients: dict[str, list[torch.Tensor | None]] = field(default_factory=lambda: defaultdict(list))
+    counted: torch.Tensor | None = None
 
     def clear(self) -> None:
         """Forget all calls."""
         self.inputs.clear()
         self.gradients.clear()
+        self.counted = None
 
     def part(self, part: Part, output: bool) -> torch.Tensor:
         """Features of what a projection read, or the gradients of some that it wrote, as they were seen.

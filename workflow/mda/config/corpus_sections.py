@@ -11,9 +11,9 @@ import sysconfig
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from mda.config.section import Fraction, Natural, Positive, Section, Share
+from mda.config.section import Natural, Positive, Section, Share, Unique
 
 
 class SyntheticSource(Section):
@@ -89,6 +89,23 @@ ENDINGS = {
 SAVED, SAVED_SPLITS = "state.json", "dataset_dict.json"
 
 
+# Columns that tables of documents have of their own.
+TAKEN = (
+    "document", "text", "label", "origin", "split", "target", "influence", "influence_per_token",
+    "loss_per_token", "tokens", "rank", "percentile",
+)  # fmt: skip
+
+
+def _own_columns(names: list[str]) -> list[str]:
+    for name in names:
+        if name in TAKEN:
+            raise ValueError(f"'{name}' is a column that tables of documents have anyway; rename yours")
+    return names
+
+
+OwnColumns = Annotated[list[str], Unique, AfterValidator(_own_columns)]
+
+
 class Table(Section):
     """JSON lines, Parquet, or a folder that the datasets library saved, with a text a row."""
 
@@ -97,6 +114,7 @@ class Table(Section):
     label: str | None
     missing: Missing = "error"
     missing_label: str | None = None
+    columns: OwnColumns = Field(default_factory=list)
 
     def matching(self, source: str) -> list[Path]:
         """The files that count, sorted: that of the name, those of a folder, or those of a pattern."""
@@ -151,6 +169,7 @@ class HuggingFaceData(Section):
     documents: Positive
     missing: Missing = "error"
     missing_label: str | None = None
+    columns: OwnColumns = Field(default_factory=list)
 
 
 class Tokenized(Section):
@@ -228,7 +247,7 @@ class Corpus(Section):
     """Where the documents come from."""
 
     source: Literal["synthetic", "files", "jsonl", "parquet", "datasets", "huggingface", "tokenized"]
-    held_out: Fraction
+    held_out: Annotated[float, Field(ge=0, lt=1)]
     split_seed: Natural
     synthetic: Synthetic | None
     files: Files | None
@@ -311,3 +330,4 @@ class Tokens(Section):
 
     tokenizer: Tokenizer
     context: Annotated[int, Field(ge=4)]
+    pack: bool

@@ -31,6 +31,7 @@ from mda.config.sections import (
     Target,
 )
 from mda.config.study_sections import Datamodel, Studies
+from mda.config.trace_section import Trace, without_training
 from mda.runtime.errors import UserError
 
 # Of a kind; a plan of more takes hours and all memory.
@@ -44,6 +45,7 @@ class Config(Section):
     corpus: Corpus
     tokens: Tokens
     model: Model
+    trace: Trace | None
     run: Run
     numerics: Numerics
     metrics: Metrics
@@ -56,9 +58,16 @@ class Config(Section):
     figures: Figures
     studies: Studies
 
+    @model_validator(mode="before")
+    @classmethod
+    def _trace(cls, value: Any) -> Any:
+        traced = isinstance(value, dict) and value.get("trace") is not None
+        return without_training(value) if traced else value
+
     @model_validator(mode="after")
     def _cross_checks(self) -> Config:
         for check in (
+            _check_trace,
             _check_name,
             _check_run,
             _check_lengths,
@@ -86,8 +95,21 @@ class Config(Section):
     @property
     def shards(self) -> int:
         """Number of scoring jobs."""
+        if self.trace is not None:
+            return self.trace.jobs
         start, stop = self.scored
         return -(-(stop - start) * self.run.batch_size // self.attribution.samples_per_shard)
+
+    @property
+    def rows_read(self) -> int | None:
+        """Rows of the corpus that are read, all together; None for all that there are."""
+        return self.run.steps * self.run.batch_size if self.trace is None else self.trace.rows
+
+    @property
+    def scored_samples(self) -> int | None:
+        """Number of samples that are scored; None for all rows of the corpus."""
+        start, stop = self.scored
+        return (stop - start) * self.run.batch_size if self.trace is None else self.trace.rows
 
     def neurons(self) -> list[str]:
         """The neurons that some target watches, by place."""
@@ -127,7 +149,29 @@ def _check_name(config: Config) -> None:
         raise ValueError(f"experiment '{config.experiment}' is a folder of results; choose another name")
 
 
+def _check_trace(config: Config) -> None:
+    if config.trace is None:
+        if not config.tokens.pack:
+            raise ValueError(
+                "tokens.pack is false, but only a trace scores documents one by one; set it to true"
+            )
+        if config.corpus.held_out == 0:
+            raise ValueError(
+                "corpus.held_out is 0, but runs are measured on held-out documents; give a share"
+            )
+        return
+    if config.corpus.source == "tokenized" and config.trace.rows is None:
+        raise ValueError("trace.rows is null, but of a tokenized corpus as many rows are read as it says")
+    if config.tokens.tokenizer.kind in ("word", "bpe"):
+        raise ValueError(
+            f"tokens.tokenizer.kind is '{config.tokens.tokenizer.kind}', which trains a tokenizer, but the "
+            "traced model knows the tokens of its own alone; set kind to file, and path to its tokenizer"
+        )
+
+
 def _check_run(config: Config) -> None:
+    if config.trace is not None:
+        return
     run, window = config.run, config.run.window
     if not window.start < window.stop <= run.steps:
         raise ValueError(
@@ -331,6 +375,8 @@ def _check_sizes(config: Config) -> None:
             raise ValueError(
                 f"{key} makes {jobs:,} jobs, more than the {MOST_JOBS:,} that can be planned; raise it"
             )
+    if config.trace is not None:
+        return
     needed = config.run.steps * config.run.batch_size
     if config.attribution.fit.samples > needed:
         raise ValueError(
@@ -418,7 +464,8 @@ def _check_tokenized(config: Config) -> None:
             f"corpus.tokenized.width is {source.width}, but tokens.context {context} needs rows of "
             f"{context + 1}; set tokens.context to {source.width - 1}, for rows are not cut"
         )
-    needed = -(-config.run.steps * config.run.batch_size // source.batch_size)
+    read = config.run.steps * config.run.batch_size if config.trace is None else config.trace.rows or 0
+    needed = -(-read // source.batch_size)
     if source.held_out[0] < needed:
         raise ValueError(
             f"corpus.tokenized.held_out begins at batch {source.held_out[0]}, but the run reads the "

@@ -78,7 +78,16 @@ class Rows:
                 )
                 return self._skip(place, "with half of a character", reason)
         self.documents += 1
-        return Document(text=text, label=label, origin=origin)
+        own = {column: self._own(record, column) for column in self.settings.columns}
+        return Document(text=text, label=label, origin=origin, own=own)
+
+    def _own(self, record: dict[str, Any], column: str) -> Any:
+        found = value(record, column)
+        if found is ABSENT:
+            self._example = self._example or f"the first without it has only {', '.join(map(str, record))}"
+            return None
+        self._seen.add(column)
+        return found.decode("utf-8", "replace") if isinstance(found, bytes) else found
 
     def _text(self, record: dict[str, Any], place: str) -> str | None:
         column = self.settings.text
@@ -137,8 +146,8 @@ class Rows:
         Raises:
             UserError: when no row at all has one of the columns.
         """
-        for key in ("text", "label"):
-            column = getattr(self.settings, key)
+        asked = [("text", self.settings.text), ("label", self.settings.label)]
+        for key, column in [*asked, *(("columns", name) for name in self.settings.columns)]:
             if self._example and column is not None and column not in self._seen:
                 raise UserError(
                     f"{self.section}.{key}: no row has a column '{column}': {self._example}; mend its name"

@@ -198,7 +198,7 @@ def _of_saved(settings: Table, skipped: Counter[str]) -> Iterator[tuple[str, str
 
 def _top_columns(settings: Table, names: list[str]) -> list[str]:
     """The table's columns that hold what is asked for; all, where one is missing, to be named."""
-    asked = [name for name in (settings.text, settings.label) if name is not None]
+    asked = [name for name in (settings.text, settings.label, *settings.columns) if name is not None]
     found = [name if name in names else name.split(".")[0] for name in asked]
     return list(dict.fromkeys(found)) if set(found) <= set(names) else names
 

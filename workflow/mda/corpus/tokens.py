@@ -49,7 +49,7 @@ def pack(tokenizer, documents: pa.Table, context: int, what: str = "the text") -
         what: the documents' name in the log and in errors.
 
     Returns:
-        Tokens of shape (rows, context + 1), uint16 or, for ids above 65,535, uint32;
+        Tokens of shape (rows, context + 1), uint16 or, for ids above 65,534, uint32;
         and a table with a line a row: `row`, `label` (that of most of its tokens), `purity`
         (their share), `documents`, `offsets` (where in the row each document begins) and
         `first_token` (which token of its first document the row begins with). The tokens
@@ -60,11 +60,14 @@ def pack(tokenizer, documents: pa.Table, context: int, what: str = "the text") -
         UserError: when the documents do not fill one row, or too much of them is unknown.
     """
     width, encoder = context + 1, encoding.Encoder(tokenizer)
-    dtype = np.uint16 if encoding.size(tokenizer) <= 2**16 else np.uint32
+    dtype = _type(tokenizer)
     texts = documents.column("text").to_pylist()
     parts = [ids.astype(dtype) for ids in encoder.encode(texts)]
     starts = np.cumsum([0] + [len(part) for part in parts])
     rows = int(starts[-1]) // width
+    if not texts:
+        # Nothing is held out.
+        return np.empty((0, width), dtype), _rows(0, width, starts, np.empty(0, np.int64), [])
     if rows == 0:
         raise UserError(
             f"corpus: {len(texts)} documents give {int(starts[-1])} tokens, which do not fill one row "
@@ -81,9 +84,65 @@ def pack(tokenizer, documents: pa.Table, context: int, what: str = "the text") -
     return stream, table.replace_schema_metadata({"text": json.dumps(counts)})
 
 
-def _counts(stream: np.ndarray, encoder: encoding.Encoder, width: int) -> dict[str, int]:
+def lay_out(
+    tokenizer, documents: pa.Table, context: int, what: str = "the text"
+) -> tuple[np.ndarray, pa.Table]:
+    """Give every document rows of its own, in place of `pack`.
+
+    A document of more than context + 1 tokens has several rows. The last token of a row is the first of the
+    next, so that every token but a document's first is predicted once.
+
+    Returns:
+        As `pack`, rows filled up with `padding`, and one more column `tokens`: how many stand before it.
+    """
+    width, encoder = context + 1, encoding.Encoder(tokenizer)
+    dtype = _type(tokenizer)
+    identities, labels = documents.column("document").to_pylist(), documents.column("label").to_pylist()
+    parts: list[np.ndarray] = []
+    columns: dict[str, list] = {
+        "row": [], "label": [], "purity": [], "documents": [], "offsets": [], "first_token": [], "tokens": [],
+    }  # fmt: skip
+    unknown = total = 0
+    for identity, label, ids in zip(
+        identities, labels, encoder.encode(documents.column("text").to_pylist()), strict=True
+    ):
+        total += len(ids)
+        unknown += int(np.count_nonzero(ids == encoder.unknown)) if _tells_unknown(encoder) else 0
+        for first in range(0, max(len(ids) - 1, 1), context):
+            part = np.full(width, np.iinfo(dtype).max, dtype)
+            here = ids[first : first + width]
+            part[: len(here)] = here
+            line = (len(parts), label, 1.0, [identity], [0], first, len(here))
+            for column, found in zip(columns.values(), line, strict=True):
+                column.append(found)
+            parts.append(part)
+    counts = {
+        "tokens": total, "unknown": unknown, "left_out": 0, "with_special_words": encoder.spelled,
+        "documents": len(identities),
+    }  # fmt: skip
+    if identities:
+        _report(counts, encoder, what)
+    array = np.stack(parts) if parts else np.empty((0, width), dtype)
+    return array, pa.table(columns).replace_schema_metadata({"text": json.dumps(counts)})
+
+
+def _type(tokenizer) -> type[np.uint16] | type[np.uint32]:
+    # Its largest number is no token: it fills rows up.
+    return np.uint16 if encoding.size(tokenizer) < 2**16 else np.uint32
+
+
+def padding(stored: np.ndarray) -> np.ndarray:
+    """Where rows of a store are filled up, of the same shape."""
+    return stored == np.iinfo(stored.dtype).max
+
+
+def _tells_unknown(encoder: encoding.Encoder) -> bool:
     # One that is the end token too never comes out of a text.
-    told = encoder.unknown is not None and encoder.unknown not in encoder.ends
+    return encoder.unknown is not None and encoder.unknown not in encoder.ends
+
+
+def _counts(stream: np.ndarray, encoder: encoding.Encoder, width: int) -> dict[str, int]:
+    told = _tells_unknown(encoder)
     return {
         "tokens": len(stream),
         "unknown": int(np.count_nonzero(stream == encoder.unknown)) if told else 0,
@@ -136,6 +195,10 @@ def _rows(rows: int, width: int, starts: np.ndarray, identities: np.ndarray, lab
     return pa.table(columns)
 
 
+# In place of a token, where a row is filled up: a row of a document alone, which is shorter than others.
+PADDED = -100
+
+
 class TokenStore:
     """Rows of tokens, read by memory map.
 
@@ -158,19 +221,25 @@ class TokenStore:
         return self.tokens.shape[1] - 1
 
     def take(self, rows: np.ndarray) -> np.ndarray:
-        """Rows as int64, shape (len(rows), context + 1).
+        """Rows as int64, shape (len(rows), context + 1); see `PADDED` for what fills them up.
 
         Raises:
             UserError: when a row is not in the store.
         """
         if len(rows) and int(rows.max()) >= len(self):
             raise UserError(f"{self.path}: has {len(self)} rows, but row {int(rows.max())} was asked for")
-        return self.tokens[rows].astype(np.int64)
+        found = self.tokens[rows]
+        return np.where(padding(found), PADDED, found.astype(np.int64))
 
     def parts(self, rows: np.ndarray, size: int = 4096) -> Iterator[np.ndarray]:
         """The same, `size` rows at a time, for what does not fit the memory at once."""
         for start in range(0, len(rows), size):
             yield self.take(rows[start : start + size])
+
+    def tokens_of(self, rows: np.ndarray, size: int = 4096) -> Iterator[list[np.ndarray]]:
+        """The tokens of each row without what fills it up, `size` rows at a time."""
+        for part in self.parts(rows, size):
+            yield [row[row != PADDED] for row in part]
 
 
 def pieces(tokenizer, row: np.ndarray) -> list[str]:

@@ -190,7 +190,10 @@ def references(config: Any) -> list[tuple[Kind, str, str, tuple[str, ...]]]:
         found.append(("dataset", tokenized.remote, tokenized.revision, tuple(tokenized.names)))
     if tokenizer.kind == "huggingface":
         found.append(("model", tokenizer.path, tokenizer.revision, ("tokenizer.json",)))
-    if model.remote is not None:
+    if config.trace is not None:
+        remote = [one for one in config.trace.checkpoints.values() if one.remote is not None]
+        found += [("model", one.remote, one.revision, (CHECKPOINT,)) for one in remote]
+    elif model.remote is not None:
         found += [
             ("model", model.remote, revision, (CHECKPOINT,))
             for revision in (model.revision, *model.published.values())

@@ -69,6 +69,8 @@ def subset_cells(settings: experiment.Config) -> list[Cell]:
 def _interventions(
     settings: experiment.Config, seeds: Sequence[int], interventions: Sequence[sections.Intervention]
 ) -> list[Cell]:
+    if settings.trace is not None:
+        return []
     found = [Cell(BASE, "none", 0.0, seed) for seed in seeds]
     for intervention in interventions:
         for method in intervention.selections:

@@ -135,6 +135,23 @@ def base(rows: int, steps: int, batch_size: int, seed: int | None) -> Schedule:
     return _stream(order[:needed], 0, steps)
 
 
+def read_once(rows: int, parts: int, most: int | None = None) -> Schedule:
+    """All rows as they are stored, or the first `most`, in `parts` of about equal size, each a step.
+
+    Raises:
+        UserError: when the store has fewer rows than `most`, or than parts.
+    """
+    wanted = rows if most is None else most
+    if rows < wanted:
+        raise UserError(f"trace.rows is {wanted}, but the corpus has only {rows} rows; lower it, or set null")
+    if wanted < parts:
+        raise UserError(f"trace.jobs is {parts}, but there are only {wanted} rows to score; lower it")
+    sizes = [len(part) for part in np.array_split(np.arange(wanted), parts)]
+    step = np.repeat(np.arange(parts), sizes)
+    slot = np.concatenate([np.arange(size) for size in sizes])
+    return Schedule(step, np.zeros_like(step), slot, np.arange(wanted), np.full(wanted, TRAIN))
+
+
 def branch(base_run: Schedule, window: sections.Window, seed: int) -> Schedule:
     """The base run's stream from the branching step on, with the window's rows in another order.
 

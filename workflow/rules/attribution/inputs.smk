@@ -1,6 +1,10 @@
 # What attribution reads: the configured one, or a variant of it, whose files lie in the folder `place`.
 
 
+# More than any store has.
+EVERY_SAMPLE = 2**53
+
+
 def of_attribution(wildcards):
     """The settings of this attribution or variant of it."""
     return variants.attribution(CONFIG, wildcards.place)
@@ -14,6 +18,17 @@ def attributed_checkpoint(wildcards):
 def as_fit(wildcards):
     """How its curvature is fitted."""
     return as_json(of_attribution(wildcards).fit)
+
+
+def scored_steps(wildcards):
+    """The steps whose samples a job scores; of a trace the part that is the job's, see `traced_rows`."""
+    shard = int(wildcards.shard)
+    return as_json(CONFIG.scored if CONFIG.trace is None else (shard, shard + 1))
+
+
+def samples_of_a_shard(wildcards):
+    """The most samples that a job scores."""
+    return CONFIG.attribution.samples_per_shard if CONFIG.trace is None else EVERY_SAMPLE
 
 
 def parts(kind):

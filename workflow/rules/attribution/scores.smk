@@ -39,8 +39,8 @@ rule score_shard:
         numerics=as_json(CONFIG.numerics.of_attribution()),
         damping=lambda wildcards: of_attribution(wildcards).damping,
         floor=as_json(CONFIG.attribution.floor),
-        steps=as_json(CONFIG.scored),
-        samples=CONFIG.attribution.samples_per_shard,
+        steps=scored_steps,
+        samples=samples_of_a_shard,
         target_settings=lambda wildcards: as_json(variants.targets(CONFIG, wildcards.place)),
         probe_settings=lambda wildcards: as_json(CONFIG.probes_of(variants.targets(CONFIG, wildcards.place))),
         probe_files=CONFIG.probe_files(),
@@ -53,7 +53,8 @@ rule score_shard:
             ON_GPU,
             checkpoint="{params.checkpoint:q}",
             probe_files="{params.probe_files:q}",
-            shard="{wildcards.shard:q}",
+            # The parts of a trace are its steps.
+            shard="{wildcards.shard:q}" if CONFIG.trace is None else "0",
         )
 
 
@@ -82,7 +83,7 @@ rule scores:
         mem_mb=table_memory,
         runtime=minutes(30),
     params:
-        samples=(CONFIG.scored[1] - CONFIG.scored[0]) * CONFIG.run.batch_size,
+        samples=as_json(CONFIG.scored_samples),
         blocks=lambda wildcards: as_json(
             {target.name: target.blocks for target in variants.targets(CONFIG, wildcards.place)}
         ),

@@ -14,11 +14,12 @@ log = logging.getLogger(__name__)
 
 
 def merge(
-    shards: list[Path], train_rows: Path, samples: int, blocks: dict[str, list[str]], out: Path
+    shards: list[Path], train_rows: Path, samples: int | None, blocks: dict[str, list[str]], out: Path
 ) -> None:
     """Write `out`: the shards' rows, with the label of each sample, by target and place in the run.
 
-    `blocks` are those that count for each target. What a reader must know, of blocks that count 0 and
+    There must be `samples` of each target; None is one for each row. `blocks` are those that count for each
+    target. What a reader must know, of blocks that count 0 and
     scores that are all equal, is logged. The table's metadata has it too (`mda.evidence.score_notes.notes`).
 
     Raises:
@@ -28,6 +29,7 @@ def merge(
     table = pa.concat_tables([files.read_table(shard) for shard in shards])
     labels = files.read_table(train_rows, columns=["label"]).column("label").cast(pa.string())
     table = table.append_column("label", labels.take(table.column("row")))
+    wanted = len(labels) if samples is None else samples
     notes: dict[str, list[str]] = {}
     zero = []
     influence = [("influence", what) for what in ("count", "min", "max")]
@@ -39,9 +41,9 @@ def merge(
                 f"scores: some influence on target {target} is not finite; delete the folder scores/shards, "
                 "set attribution.floor to 1.0e-5 and run again"
             )
-        if count != samples:
+        if count != wanted:
             raise UserError(
-                f"scores: target {target} has {count} of {samples} samples; delete the folder "
+                f"scores: target {target} has {count} of {wanted} samples; delete the folder "
                 "scores/shards and run again"
             )
         zero.append(found["influence_min"] == found["influence_max"] == 0)

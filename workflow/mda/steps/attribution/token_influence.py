@@ -58,9 +58,9 @@ def score(
     """Write `out`: for each target its `samples` of highest and of lowest influence, token by token.
 
     Columns: target; side ('top' or 'bottom') and rank on it (1 is the most extreme); row, step, label,
-    influence and loss of the sample as in `scores`; and lists: pieces, the text of each of the
-    context + 1 tokens, which join to the sample's; token_influence of each of the context input
-    tokens, whose sum is the influence; repeated, for each piece the number of the repeated span of at
+    influence and loss of the sample as in `scores`; and lists: pieces, the text of each of its
+    tokens, which join to the sample's; token_influence of each but the last, which the model
+    does not read, whose sum is the influence; repeated, for each piece the number of the repeated span of at
     least `shortest` tokens that it belongs to, or 0. No sample is on both sides: of fewer samples
     there are fewer. `probe_files` are the users' own sources, noted in `out` with their hashes; `content` is
     that of the probes' data when the run was planned.
@@ -85,7 +85,8 @@ def score(
             results = tracker.score(
                 rows, fitted, fit.strategy, damping, fit.batch_size, floor, by_position=True
             )
-            yield _table(target, shown, store.take(rows.rows), next(results)[1], reader, shortest)
+            texts = [text for part in store.tokens_of(rows.rows) for text in part]
+            yield _table(target, shown, texts, next(results)[1], reader, shortest)
 
     files.write_tables(out, tables())
 
@@ -93,7 +94,7 @@ def score(
 def _table(
     target: sections.Target,
     shown: pa.Table,
-    texts: np.ndarray,
+    texts: list[np.ndarray],
     parts: dict[str, np.ndarray],
     reader,
     shortest: int,
@@ -103,7 +104,7 @@ def _table(
     columns = {name: shown.column(name) for name in shown.column_names} | {
         "target": [target.name] * len(texts),
         "pieces": [tokens.pieces(reader, text) for text in texts],
-        "token_influence": list(values),
+        "token_influence": [row[: len(text) - 1] for row, text in zip(values, texts, strict=True)],
         "repeated": [repetition.repeated_spans(text, shortest) for text in texts],
     }
     return pa.table({name: columns[name] for name in SCHEMA.names}, schema=SCHEMA)

@@ -1,7 +1,9 @@
 """Collect the documents of the configured source into one table."""
 
+import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,13 +29,15 @@ def collect(
     everything = list(sources.documents(corpus_settings))
     found = [document for document in everything if document.text.strip()]
     log.info("%d documents, and %d left out, which are empty", len(found), len(everything) - len(found))
-    if len(found) < 2:
+    share = corpus_settings.held_out
+    needed = 2 if share else 1
+    if len(found) < needed:
         raise UserError(
             f"corpus: source '{corpus_settings.source}' gives {len(found)} non-empty documents, "
-            "but at least two are needed; check its patterns or path"
+            f"but at least {needed} are needed; check its patterns or path"
         )
     held = np.random.default_rng(corpus_settings.split_seed).permutation(len(found))
-    count = min(max(1, round(corpus_settings.held_out * len(found))), len(found) - 1)
+    count = min(max(1, round(share * len(found))), len(found) - 1) if share else 0
     split = np.full(len(found), "train", dtype=object)
     split[held[:count]] = "held_out"
     table = {
@@ -43,7 +47,25 @@ def collect(
         "origin": [document.origin for document in found],
         "split": split.tolist(),
     }
+    own = found[0].own
+    table |= {name: _column([document.own[name] for document in found]) for name in own}
     files.write_table(out, table)
+
+
+def _column(values: list[Any]) -> pa.Array:
+    """Values of a user's column, in their own type if they have one, else as text."""
+    try:
+        column = pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        texts = [
+            one if isinstance(one, str) or one is None else json.dumps(one, default=str) for one in values
+        ]
+        column = pa.array(texts, pa.string())
+    return column.cast(pa.string()) if pa.types.is_null(column.type) else column
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) or value is None else json.dumps(value, default=str)
 
 
 if __name__ == "__main__":

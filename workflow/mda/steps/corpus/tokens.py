@@ -12,12 +12,16 @@ def pack(
     documents: Path,
     tokenizer: Path,
     context: int,
+    pack_documents: bool,
     out_train: Path,
     out_train_rows: Path,
     out_held_out: Path,
     out_held_out_rows: Path,
 ) -> None:
-    """Write a store (.npy) and its table of rows (.parquet) for 'train' and 'held_out'."""
+    """Write a store (.npy) and its table of rows (.parquet) for 'train' and 'held_out'.
+
+    `pack_documents` joins the documents and cuts the rows from all; else each has rows of its own.
+    """
     table = files.read_table(documents)
     reader = tokens.load_tokenizer(tokenizer)
     for split, store, rows in (
@@ -25,7 +29,8 @@ def pack(
         ("held_out", out_held_out, out_held_out_rows),
     ):
         part = table.filter(pc.equal(table.column("split"), split))
-        array, lines = tokens.pack(reader, part, context, f"the {split.replace('_', '-')} text")
+        make = tokens.pack if pack_documents else tokens.lay_out
+        array, lines = make(reader, part, context, f"the {split.replace('_', '-')} text")
         files.write_array(store, array)
         files.write_table(rows, lines)
 

@@ -31,7 +31,7 @@ def draw(
     store, reader = TokenStore(train), tokens.load_tokenizer(tokenizer)
     shown = []
     for sample in top:
-        row = store.tokens[sample["row"]]
+        [[row]] = store.tokens_of(np.array([sample["row"]]))
         marks = repetition.repeated_positions(row, shortest)
         counts = np.convolve(marks, np.ones(min(length, len(row))), mode="valid")
         part = slice(int(counts.argmax()), int(counts.argmax()) + length)

@@ -68,9 +68,11 @@ def select(
     reader = tokens.load_tokenizer(tokenizer)
     texts = [
         selection.excerpt(text, characters)
-        for part in TokenStore(train).parts(rows)
+        for part in TokenStore(train).tokens_of(rows)
         # A character has at most four bytes, and a token at least one.
-        for text in reader.decode_batch(part[:, : 4 * characters].tolist(), skip_special_tokens=True)
+        for text in reader.decode_batch(
+            [row[: 4 * characters].tolist() for row in part], skip_special_tokens=True
+        )
     ]
     table = selection.table(stream.step[chosen], rows, values[chosen], labels[rows].tolist(), texts)
     files.write_table(out, table)

@@ -1,0 +1,119 @@
+"""Models that were trained elsewhere: the section `trace`, and what the rest of the configuration becomes."""
+
+import json
+
+import pytest
+
+from mda.config import experiment
+from mda.hub import pins
+from mda.planning import design
+from mda.runtime.errors import UserError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Makes the folder of a checkpoint, as far as the configuration looks at it."""
+
+    def make(name, **changes):
+        place = tmp_path / name
+        place.mkdir()
+        settings = {
+            "model_type": "llama", "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4,
+            "num_key_value_heads": 2, "intermediate_size": 64, "max_position_embeddings": 64,
+        }  # fmt: skip
+        (place / "config.json").write_text(json.dumps(settings | changes))
+        return str(place)
+
+    return make
+
+
+@pytest.fixture
+def traced(default, tmp_path):
+    """Makes a configuration that traces some checkpoints."""
+    (tmp_path / "tokenizer.json").write_text("{}")
+
+    def make(checkpoints, **attribution):
+        default["trace"] = {"checkpoints": checkpoints, "rows": None, "jobs": 3}
+        default["tokens"]["tokenizer"] |= {"kind": "file", "path": str(tmp_path / "tokenizer.json")}
+        default["attribution"] |= {"checkpoint": None, "rank_at": None} | attribution
+        return default
+
+    return make
+
+
+def test_nothing_is_trained(traced, folder):
+    config = experiment.check(traced({"early": {"model": folder("a")}, "late": {"model": folder("b")}}))
+    assert design.cells(config) == design.study_cells(config) == design.subset_cells(config) == []
+    assert config.shards == 3
+    assert config.trace.steps == {"early": 0, "late": 1}
+    # The last one, for none is named.
+    assert (config.attribution.checkpoint, config.attribution.rank_at) == (1, 1)
+    assert config.model.shape().layers == 3
+
+
+def test_checkpoints_have_their_training_steps(traced, folder):
+    checkpoints = {"early": {"model": folder("a"), "step": 500}, "late": {"model": folder("b"), "step": 900}}
+    config = experiment.check(traced(checkpoints, checkpoint="early"))
+    assert (config.attribution.checkpoint, config.attribution.rank_at) == (500, 900)
+
+
+def test_what_is_written_down_makes_the_same_configuration(traced, folder):
+    config = experiment.check(traced({"early": {"model": folder("a"), "step": 7}}, checkpoint="early"))
+    again = experiment.check(config.model_dump(mode="json"))
+    assert again == config
+
+
+def test_folders_and_revisions_of_the_hub(traced, folder):
+    checkpoints = {
+        "early": {"model": "own/model", "revision": "step100"},
+        "late": {"model": "own/model", "revision": "main"},
+        "tuned": {"model": folder("a")},
+    }
+    config = experiment.check(traced(checkpoints))
+    assert config.trace.revisions == ["step100", "main"]
+    assert [reference[:3] for reference in pins.references(config)] == [
+        ("model", "own/model", "step100"), ("model", "own/model", "main"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda made: made.update(checkpoints={}), "trace.checkpoints: Dictionary should have at least 1"),
+        (lambda made: made["checkpoints"]["a"].update(model="no/where/here"), "is no folder here"),
+        (lambda made: made["checkpoints"]["a"].update(revision="main"), "which has no 'revision'"),
+        (lambda made: made["checkpoints"]["a"].update(step=4), "give it for all or none"),
+        (lambda made: made["checkpoints"]["a"].update(steps=4), "unknown key 'steps'; did you mean 'step'"),
+        (lambda made: made.update(jobs=0), "trace.jobs: Input should be greater than or equal to 1"),
+    ],
+)
+def test_a_mistake_is_one_sentence(traced, folder, change, words):
+    made = traced({"a": {"model": folder("a")}, "b": {"model": folder("b")}})
+    change(made["trace"])
+    with pytest.raises(UserError, match=words) as caught:
+        experiment.check(made)
+    assert "\n" not in str(caught.value)
+    assert "trace" in str(caught.value)
+
+
+def test_what_does_not_fit_is_one_sentence(traced, folder, tmp_path):
+    both = {"a": {"model": folder("a")}, "b": {"model": folder("b", num_hidden_layers=4)}}
+    with pytest.raises(UserError, match="a and b are of models of different shapes"):
+        experiment.check(traced(both))
+    with pytest.raises(UserError, match=r"checkpoint is 'final', but trace.checkpoints has only a; name one"):
+        experiment.check(traced({"a": {"model": str(tmp_path / "a")}}, checkpoint="final"))
+    made = traced({"a": {"model": str(tmp_path / "a")}})
+    made["targets"][0]["units"] = ["L7H0"]
+    with pytest.raises(UserError, match="names L7H0, but the model has layers 0 to 2"):
+        experiment.check(made)
+    made["targets"][0]["units"] = ["L1H0"]
+    made["tokens"]["tokenizer"]["kind"] = "word"
+    with pytest.raises(UserError, match="the traced model knows the tokens of its own alone"):
+        experiment.check(made)
+
+
+def test_only_a_trace_holds_nothing_out(default, traced, folder):
+    default["corpus"]["held_out"] = 0
+    with pytest.raises(UserError, match=r"corpus.held_out is 0, but runs are measured on held-out"):
+        experiment.check(default)
+    experiment.check(traced({"a": {"model": folder("a")}}))

@@ -1,0 +1,169 @@
+"""The section of the configuration for models that were trained elsewhere: nothing is trained then."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+from pydantic import Field, ValidationError, model_validator
+
+from mda.config import model_settings
+from mda.config.section import Name, Natural, Positive, Section
+from mda.config.sections import Architecture
+from mda.config.study_sections import Studies
+
+
+class TracedCheckpoint(Section):
+    """A checkpoint: a folder of this machine, or a repository of the hub at a revision."""
+
+    model: str
+    revision: str | None = None
+    step: Natural | None = None
+
+    @property
+    def local(self) -> Path | None:
+        """The folder, when it is one of this machine."""
+        return Path(self.model) if Path(self.model).is_dir() else None
+
+    @property
+    def remote(self) -> str | None:
+        """The repository on the hub, when it is one."""
+        return self.model if self.local is None else None
+
+    @model_validator(mode="after")
+    def _place(self) -> TracedCheckpoint:
+        if self.remote is not None and (self.revision is None or self.remote.count("/") != 1):
+            raise ValueError(
+                f"model '{self.model}' is no folder here; for a repository on the hub write owner/name, and "
+                "its 'revision'"
+            )
+        if self.local is not None and not (self.local / "config.json").is_file():
+            raise ValueError(f"model '{self.model}' is no folder of a checkpoint: it has no config.json")
+        if self.local is not None and self.revision is not None:
+            raise ValueError(f"model '{self.model}' is a folder of this machine, which has no 'revision'")
+        if self.local is not None:
+            kind, _ = model_settings.of_checkpoint(self.local)
+            if kind not in get_args(Architecture):
+                raise ValueError(
+                    f"model '{self.model}' is of architecture '{kind}', which is not supported; take one "
+                    f"of {', '.join(get_args(Architecture))}"
+                )
+        return self
+
+
+class Trace(Section):
+    """Checkpoints of one model, and how its corpus is scored."""
+
+    checkpoints: Annotated[dict[Name, TracedCheckpoint], Field(min_length=1)]
+    rows: Positive | None
+    jobs: Positive
+
+    @property
+    def steps(self) -> dict[str, int]:
+        """Name -> training step of each checkpoint; its place in the list where no step is given."""
+        given = {name: checkpoint.step for name, checkpoint in self.checkpoints.items()}
+        return {name: place if step is None else step for place, (name, step) in enumerate(given.items())}
+
+    @property
+    def folders(self) -> list[str]:
+        """The folders of this machine among the checkpoints, in their order."""
+        return [one.model for one in self.checkpoints.values() if one.local is not None]
+
+    @property
+    def revisions(self) -> list[str]:
+        """The hub's revisions among the checkpoints, in their order."""
+        found = [one.revision for one in self.checkpoints.values() if one.remote is not None]
+        return [revision for revision in found if revision is not None]
+
+    @property
+    def repository(self) -> str | None:
+        """The hub's repository that checkpoints are of, if some are."""
+        return next((one.remote for one in self.checkpoints.values() if one.remote is not None), None)
+
+    def steps_of(self, remote: bool) -> list[int]:
+        """Training steps of the hub's checkpoints, or of those of this machine, in their order."""
+        steps = self.steps
+        return [steps[name] for name, one in self.checkpoints.items() if (one.remote is not None) == remote]
+
+    @model_validator(mode="after")
+    def _together(self) -> Trace:
+        known = [checkpoint.step is not None for checkpoint in self.checkpoints.values()]
+        if any(known) and not all(known):
+            raise ValueError(
+                "checkpoints: some have a 'step' and some have none; give it for all, or for none"
+            )
+        steps = list(self.steps.values())
+        for revision in self.revisions:
+            if self.revisions.count(revision) > 1:
+                raise ValueError(f"checkpoints have the revision {revision} twice; name it once")
+        for name, step in self.steps.items():
+            if steps.count(step) > 1:
+                raise ValueError(f"checkpoints.{name} has the step {step}, and so has another one")
+        remote = {one.remote for one in self.checkpoints.values() if one.remote is not None}
+        if len(remote) > 1:
+            raise ValueError(
+                f"checkpoints are of the repositories {' and '.join(sorted(map(str, remote)))}; trace one "
+                "model at a time"
+            )
+        shapes = {
+            name: model_settings.shape(*model_settings.of_checkpoint(one.local))
+            for name, one in self.checkpoints.items()
+            if one.local is not None
+        }
+        for (first, shape), (name, other) in itertools.pairwise(shapes.items()):
+            if shape != other:
+                raise ValueError(
+                    f"checkpoints: {first} and {name} are of models of different shapes; trace one at a time"
+                )
+        return self
+
+
+def without_training(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration with what stands for a run that is not there.
+
+    All rows are the window. They are read once, in `trace.jobs` parts, each of which counts as a step.
+
+    Raises:
+        ValueError: one sentence, when the section is wrong or an attribution names no checkpoint of it.
+    """
+    try:
+        trace = Trace.model_validate(config["trace"])
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, ("trace", *first["loc"])))
+        raise ValueError(f"{place}: {first['msg'].removeprefix('Value error, ')}") from None
+    start = next(iter(trace.checkpoints.values()))
+    model = dict(config["model"]) | {
+        "checkpoint": start.model, "revision": start.revision, "published": {}, "settings": {},
+    }  # fmt: skip
+    run = {
+        "steps": trace.jobs,
+        "batch_size": 1,
+        "order_seed": None,
+        "checkpoints": list(trace.steps.values()),
+        "evaluate_every": 1,
+        "window": {"start": 0, "stop": trace.jobs, "branch": None},
+        "optimizer": dict((config.get("run") or {}).get("optimizer") or {}),
+    }
+    attribution = dict(config["attribution"])
+    for key in ("checkpoint", "rank_at"):
+        attribution[key] = _step_of(key, attribution.get(key), trace.steps)
+    studies: dict[str, Any] = {name: [] if name == "replications" else None for name in Studies.model_fields}
+    # Influence at every checkpoint, where there are several.
+    studies["time"] = {"checkpoints": list(trace.steps.values()), "swap": False}
+    return {**config, "model": model, "run": run, "attribution": attribution, "studies": studies}
+
+
+def _step_of(key: str, wanted: Any, steps: dict[str, int]) -> int:
+    if wanted is None:
+        return list(steps.values())[-1]
+    if wanted in steps:
+        return steps[wanted]
+    # Of a configuration that has been through here before.
+    if wanted in steps.values():
+        return wanted
+    raise ValueError(
+        f"attribution.{key} is {wanted!r}, but trace.checkpoints has only {', '.join(steps)}; name one of "
+        "them, or set it to null for the last"
+    )

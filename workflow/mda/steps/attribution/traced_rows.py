@@ -1,0 +1,17 @@
+"""List the rows of a corpus that is scored without a training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mda.runtime import cli, files
+from mda.training import schedule
+
+
+def plan(train: Path, jobs: int, rows: int | None, out: Path) -> None:
+    """Write `out`, a schedule whose steps are the parts that scoring jobs read; `rows` None is all rows."""
+    schedule.read_once(len(files.map_array(train)), jobs, rows).write(out)
+
+
+if __name__ == "__main__":
+    cli.run(plan)
