@@ -135,7 +135,7 @@ USAGE = Step("report.usage")
 rule usage:
     """Collect what all jobs used, at the end of a run."""
     input:
-        "<results>/tables/effects.csv",
+        "<results>/tables/effects.csv" if CONFIG.trace is None else traced_results(),
         figures(),
     output:
         table="<results>/benchmarks/usage.csv",

@@ -61,3 +61,13 @@ def attributed_units(wildcards):
     """The units of the targets that this attribution scores."""
     other = variants.place(variants.OTHER_UNITS)
     return f"<results>/{other if wildcards.place == other else ''}heads/targets.json"
+
+
+def traced_results():
+    """What a trace makes beside scores and figures: influence by document, and over the checkpoints."""
+    if CONFIG.trace is None:
+        return []
+    by_document = [] if CONFIG.tokens.pack else ["<results>/scores/documents.parquet"]
+    several = len(CONFIG.trace.checkpoints) > 1
+    agreement = ["<results>/evidence/agreement.csv", "<results>/figures/evidence/agreement.png"]
+    return by_document + (agreement if several else [])

@@ -3,17 +3,6 @@
 # Out: schedules/order.parquet, the rows in the parts that scoring jobs read; base/checkpoints/step-*, links to
 #      the files of the checkpoints; scores/documents.parquet, the influence of every document.
 
-
-def traced_results():
-    """What a trace makes beside scores and figures: influence by document, and over the checkpoints."""
-    if CONFIG.trace is None:
-        return []
-    by_document = [] if CONFIG.tokens.pack else ["<results>/scores/documents.parquet"]
-    several = len(CONFIG.trace.checkpoints) > 1
-    agreement = ["<results>/evidence/agreement.csv", "<results>/figures/evidence/agreement.png"]
-    return by_document + (agreement if several else [])
-
-
 if CONFIG.trace is not None:
 
     TRACED_ROWS = Step("attribution.traced_rows")
