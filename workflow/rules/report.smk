@@ -19,6 +19,9 @@ rule sample_browser:
     input:
         tokens="<results>/samples/tokens.parquet",
         targets="<results>/heads/targets.json",
+        # Where every row is of one document.
+        train_rows=[] if CONFIG.tokens.pack else ["<results>/tokens/train.rows.parquet"],
+        documents=[] if CONFIG.tokens.pack else ["<results>/corpus/documents.parquet"],
     output:
         page=report(
             "<results>/samples/index.html",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,18 @@ from mda.report import html_page
 DIGITS = 4
 
 
-def sample(line: dict[str, Any]) -> dict[str, Any]:
+def sample(line: dict[str, Any], source: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """A sample as the page has it.
 
     Args:
         line: a line of samples/tokens.parquet.
+        source: the columns of its document that are shown with it.
 
     Returns:
         The line's target, side, rank, row, step, label, influence and loss; `pieces` of text, and
         for each the influence of its tokens in `values` and their number in `tokens`, where it is
         not one; and `spans`: (first piece, piece after the last, number) of every occurrence of
-        a repeated span.
+        a repeated span; and `source`, pairs of name and text.
     """
     kept = {key: line[key] for key in ("target", "side", "rank", "row", "step", "label")}
     numbers = {key: _rounded(line[key]) for key in ("influence", "loss")}
@@ -45,6 +46,8 @@ def sample(line: dict[str, Any]) -> dict[str, Any]:
         **numbers,
         "pieces": pieces,
         "values": [_rounded(sum(part)) if part else None for part in parts[: len(pieces)]],
+        # In the order of the user's columns, as JSON objects need not be.
+        "source": [[name, str(value)] for name, value in (source or {}).items() if value is not None],
         "tokens": {str(place): len(part) for place, part in enumerate(parts) if len(part) > 1},
         "spans": occurrences(pieces, spans),
     }
