@@ -86,7 +86,7 @@ def page(found: list[Key]) -> str:
         mine = [key for key in found if re.match(rf"{re.escape(top)}(\[\])?(\.|$)", key.path)]
         lines.append(f"## {top}\n")
         if mine[0].section:
-    X
+            lines.append(f"{prose(mine[0].meaning)}\n")
         rows = [_row(key, top) for key in mine if not (key.section and key.path == top)]
         lines.append(table(["Key", "Type and range", "Default", "Meaning"], rows))
     return "\n".join(lines)
