@@ -97,8 +97,8 @@ INTRODUCTION = """# Configuration
 Every key of `config.yaml`. Types and ranges come from the schema that checks a configuration before any job starts;
 defaults and meanings come from `config.yaml` itself.
 
-To change a key, write an overlay and name it with `--configfile`; [Your own corpus and model](../how-to/own-corpus.md)
-shows one. A key in a list is written `targets[].name`. A `*` stands for a name of your choice. Where the default is
+To change a key, write an overlay and name it with `--configfile`; [Your own corpus](../how-to/own-corpus.md) shows
+one. A key in a list is written `targets[].name`. A `*` stands for a name of your choice. Where the default is
 empty, the section is `null` unless you fill it.
 """
 
@@ -163,14 +163,14 @@ def _limited(words: str, limits: list[Any]) -> str:
         pattern = getattr(limit, "pattern", None)
         if pattern is not None:
             return PATTERNS[pattern]
-    signs = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
     told = [
         f"{word} {getattr(limit, sign):g}"
         for sign, word in signs.items()
         for limit in limits
         if getattr(limit, sign, None) not in (None, UNSAID)
     ]
-    return ", ".join([words, *told])
+    return f"{words} {' and '.join(told)}" if told else words
 
 
 def _with_examples(text: str) -> str:

@@ -6,6 +6,7 @@ schema and config.yaml, the rules' docstrings, inputs and outputs, the table of 
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 from pathlib import Path
@@ -42,15 +43,7 @@ def pages() -> dict[str, str]:
     """Name -> Markdown of every generated page."""
     by_title = rules_by_title()
     files, endings = result_files.read((ROOT / "workflow" / "report" / "result_files.yaml").read_text())
-    makers = {
-        file.path: [
-            rule.name
-            for found in by_title.values()
-            for rule in found
-            if any(matches(file.path, output) for output in rule.outputs)
-        ]
-        for file in files
-    }
+    makers = {file.path: result_files.makers(file.path, itertools.chain(*by_title.values())) for file in files}
     return {
         "configuration": configuration.page(configuration.keys(Config, (ROOT / "config.yaml").read_text())),
         "results": result_files.page(files, endings, makers),
@@ -65,12 +58,3 @@ def rules_by_title() -> dict[str, list[rules.Rule]]:
     paths = [ROOT / name for name in included]
     functions = rules.input_functions(paths)
     return {rules.header(path): rules.of_file(path, functions) for path in paths}
-
-
-def matches(path: str, output: str) -> bool:
-    """Whether a path of the table of result files names this output of a rule, which may have other wildcards."""
-    place = output.removeprefix("<results>/").removeprefix("{place}")
-    pattern = "".join(
-        r"(?:\{\w+\}|.+?)" if part.startswith("{") else re.escape(part) for part in re.split(r"(\{\w+\})", path)
-    )
-    return place == path or re.fullmatch(pattern, place) is not None

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 
 def code(text: object) -> str:
-    """A text as code, safe in a table."""
-    escaped = html.escape(str(text), quote=False)
-    for sign in "|*_`{}[]":
-        escaped = escaped.replace(sign, f"&#{ord(sign)};")
-    return f"<code>{escaped}</code>"
+    """A text as code, safe in a table; it may break after a slash, a dot or an underscore."""
+    escaped = "".join(
+        f"&#{ord(sign)};" if sign in "|*_`{}[]<>&" else sign for sign in str(text)
+    )
+    return f"<code>{re.sub('(/|[.]|&#95;)', lambda found: found[0] + '<wbr>', escaped)}</code>"
 
 
 def prose(text: str) -> str:

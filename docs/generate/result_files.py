@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import yaml
 from markdown_text import code, prose, table
+from rules import Rule
+
+# In a path: {one,other} or {wildcard}.
+BRACES = re.compile(r"(\{[\w,]+\})")
 
 
 class Column(NamedTuple):
@@ -42,6 +48,32 @@ def read(text: str) -> tuple[list[File], dict[str, str]]:
 def names(file: File) -> set[str]:
     """The names of all columns, with their endings."""
     return {column.name + ending for column in file.columns for ending in ("", *column.endings)}
+
+
+def makers(path: str, rules: Iterable[Rule]) -> list[str]:
+    """The rules that make the files of this path."""
+    outputs = [
+        (rule.name, output.removeprefix("<results>/").removeprefix("{place}"))
+        for rule in rules
+        for output in rule.outputs
+    ]
+    same = [rule for rule, output in outputs if output == path]
+    covered = [rule for rule, output in outputs if re.fullmatch(_pattern(path), output)]
+    # A rule of many files, such as {page}.html.
+    found = same or covered or [rule for rule, output in outputs if re.fullmatch(_pattern(output), path)]
+    return list(dict.fromkeys(found))
+
+
+def _pattern(path: str) -> str:
+    parts = []
+    for part in BRACES.split(path):
+        if not BRACES.fullmatch(part):
+            parts.append(re.escape(part))
+        elif "," in part:
+            parts.append(f"(?:{part[1:-1].replace(',', '|')})")
+        else:
+            parts.append(rf"(?:{re.escape(part)}|[^/{{}}]+|\{{\w+\}})")
+    return "".join(parts)
 
 
 def page(files: list[File], endings: dict[str, str], makers: dict[str, list[str]]) -> str:
