@@ -4,37 +4,20 @@ from __future__ import annotations
 
 import re
 
-import rules
 from markdown_text import code, prose, table
+from rules import Rule
 
 VERB = re.compile(r"^([a-z-]+):.*## (.*)$", re.M)
 
 
-def page(makefile: str, goals: list[rules.Rule]) -> str:
-    """The reference as a page.
-
-    Args:
-        goals: the rules of the Snakefile, which make nothing themselves.
-    """
-    verbs = [[code(f"make {name}"), prose(told[0].upper() + told[1:]) + "."] for name, told in VERB.findall(makefile)]
-    asked = [[code(f"snakemake {goal.name}"), prose(goal.docstring)] for goal in goals]
-    return "\n".join(
-        [INTRODUCTION, table(["Command", "What it does"], verbs), SNAKEMAKE, table(["Goal", "What it makes"], asked)]
-    )
+def verbs(makefile: str) -> str:
+    """The verbs of a Makefile, with what their comments say."""
+    found = VERB.findall(makefile)
+    rows = [[code(f"make {name}"), prose(f"{told[0].upper()}{told[1:]}.")] for name, told in found]
+    return table(["Command", "What it does"], rows)
 
 
-INTRODUCTION = """# Commands
-
-`make` is the front door. It makes the environment `.venv` when it is needed. `make help` prints this list.
-"""
-
-SNAKEMAKE = """
-## Snakemake
-
-`make demo` runs `snakemake --profile profiles/local` and then prints the main numbers. Run Snakemake yourself to choose an
-experiment, a goal or a profile, in the environment (`source .venv/bin/activate`):
-
-    snakemake --profile profiles/local --configfile experiments/python-stdlib.yaml
-
-Without a goal it makes `all`. [Everyday commands](../how-to/everyday.md) shows the options that are used most.
-"""
+def goals(rules: list[Rule]) -> str:
+    """The rules that make nothing themselves, but name what is made."""
+    rows = [[code(f"snakemake {rule.name}"), prose(rule.docstring)] for rule in rules]
+    return table(["Goal", "What it makes"], rows)

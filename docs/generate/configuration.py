@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
-from markdown_text import code, prose, table
 from pydantic import BaseModel
+
+from markdown_text import code, prose, table
 
 # Above a key of config.yaml: an example of keys that the default does not have.
 EXAMPLE = re.compile(r"^(\s*)#   (.*)$")
@@ -79,9 +80,9 @@ def _inside(path: str, section: str) -> bool:
     return re.match(rf"{re.escape(section)}(\[\])?\.", path) is not None
 
 
-def page(found: list[Key]) -> str:
-    """The reference as a page: a table for each section at the top of config.yaml."""
-    lines = [INTRODUCTION]
+def tables(found: list[Key]) -> str:
+    """A table for each section at the top of config.yaml."""
+    lines = []
     for top in dict.fromkeys(key.path.split(".")[0].removesuffix("[]") for key in found):
         mine = [key for key in found if re.match(rf"{re.escape(top)}(\[\])?(\.|$)", key.path)]
         lines.append(f"## {top}\n")
@@ -90,17 +91,6 @@ def page(found: list[Key]) -> str:
         rows = [_row(key, top) for key in mine if not (key.section and key.path == top)]
         lines.append(table(["Key", "Type and range", "Default", "Meaning"], rows))
     return "\n".join(lines)
-
-
-INTRODUCTION = """# Configuration
-
-Every key of `config.yaml`. Types and ranges come from the schema that checks a configuration before any job starts;
-defaults and meanings come from `config.yaml` itself.
-
-To change a key, write an overlay and name it with `--configfile`; [Your own corpus](../how-to/own-corpus.md) shows
-one. A key in a list is written `targets[].name`. A `*` stands for a name of your choice. Where the default is
-empty, the section is `null` unless you fill it.
-"""
 
 
 def _row(key: Key, top: str) -> list[str]:
@@ -123,7 +113,7 @@ def _kinds(schema: type[BaseModel], prefix: str) -> Iterator[tuple[str, tuple[st
 
 
 def _in_words(annotation: Any) -> tuple[str, type[BaseModel] | None, str]:
-    """A type in words, the section inside of it, and the mark of its place: '[]' of a list, '.*' of a mapping."""
+    """A type in words, the section in it, and the mark of its place: '[]' of a list, '.*' of a mapping."""
     metadata: list[Any] = []
     while get_origin(annotation) is Annotated:
         annotation, *more = get_args(annotation)
@@ -134,10 +124,10 @@ def _in_words(annotation: Any) -> tuple[str, type[BaseModel] | None, str]:
         return "section", annotation, ""
     if origin in (Union, types.UnionType):
         parts = [_in_words(part) for part in arguments if part is not type(None)]
-        inner = next(((part[1], part[2]) for part in parts if part[1] is not None), (None, ""))
+        held = next((part for part in parts if part[1] is not None), ("", None, ""))
         words = " or ".join(part[0] for part in parts)
         words = _limited(words, limits)
-        return (f"{words}, or null" if type(None) in arguments else words), *inner
+        return (f"{words}, or null" if type(None) in arguments else words), held[1], held[2]
     if origin is Literal:
         return "one of " + ", ".join(code(value) for value in arguments), None, ""
     if origin is list:
@@ -227,7 +217,9 @@ def _defaults(value: Any, prefix: str = "") -> dict[str, str]:
     found = {}
     for key, inner in value.items():
         path = f"{prefix}{key}"
-        found[path] = yaml.safe_dump(inner, default_flow_style=True, width=1000).removesuffix("\n...\n").strip()
+        found[path] = (
+            yaml.safe_dump(inner, default_flow_style=True, width=1000).removesuffix("\n...\n").strip()
+        )
         if isinstance(inner, dict):
             found |= _defaults(inner, f"{path}.")
     return found

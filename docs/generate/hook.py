@@ -1,7 +1,8 @@
-"""The pages of the reference, made while MkDocs builds the site.
+"""The tables of the reference, made while MkDocs builds the site.
 
-They are made from what the workflow itself reads, so that nothing is written twice and nothing can be out of date: the
-schema and config.yaml, the rules' docstrings, inputs and outputs, the table of result files, and the Makefile.
+They are made from what the workflow itself reads (the schema and config.yaml, the rules, the table of result
+files, the Makefile), so that nothing is written twice and nothing can be out of date. A page has a comment in
+the place of each.
 """
 
 from __future__ import annotations
@@ -9,11 +10,9 @@ from __future__ import annotations
 import itertools
 import re
 import sys
+from functools import cache
 from pathlib import Path
-
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files
-from mkdocs.structure.pages import Page
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "workflow"), str(Path(__file__).parent)]
@@ -23,38 +22,39 @@ import configuration  # noqa: E402
 import mathml  # noqa: E402
 import result_files  # noqa: E402
 import rules  # noqa: E402
-
 from mda.config import Config  # noqa: E402
 
-
-def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the generated pages to those that are written."""
-    for name, text in pages().items():
-        files.append(File.generated(config, f"reference/{name}.md", content=text))
-    return files
+PLACE = re.compile(r"^<!-- generated: (\w+) -->$", re.M)
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Turn formulas into MathML."""
-    return mathml.with_formulas(markdown)
+def on_page_markdown(markdown: str, **others: Any) -> str:
+    """Fill in what is generated, and turn formulas into MathML."""
+    del others
+    return mathml.with_formulas(PLACE.sub(lambda place: generated()[place[1]], markdown))
 
 
-def pages() -> dict[str, str]:
-    """Name -> Markdown of every generated page."""
+@cache
+def generated() -> dict[str, str]:
+    """Name -> Markdown of everything that is generated."""
     by_title = rules_by_title()
-    files, endings = result_files.read((ROOT / "workflow" / "report" / "result_files.yaml").read_text())
-    makers = {file.path: result_files.makers(file.path, itertools.chain(*by_title.values())) for file in files}
+    files, endings = result_files.read(_text("workflow/report/result_files.yaml"))
+    every = list(itertools.chain(*by_title.values()))
+    makers = {file.path: result_files.makers(file.path, every) for file in files}
     return {
-        "configuration": configuration.page(configuration.keys(Config, (ROOT / "config.yaml").read_text())),
-        "results": result_files.page(files, endings, makers),
-        "rules": rules.page(by_title),
-        "commands": commands.page((ROOT / "Makefile").read_text(), rules.of_file(ROOT / "Snakefile", {})),
+        "configuration": configuration.tables(configuration.keys(Config, _text("config.yaml"))),
+        "results": result_files.tables(files, endings, makers),
+        "rules": rules.tables(by_title),
+        "verbs": commands.verbs(_text("Makefile")),
+        "goals": commands.goals(rules.of_file(ROOT / "Snakefile", {})),
     }
 
 
 def rules_by_title() -> dict[str, list[rules.Rule]]:
     """The rules of every file that the Snakefile includes, by the title of the file."""
-    included = re.findall(r'^include: "(.+)"', (ROOT / "Snakefile").read_text(), re.M)
-    paths = [ROOT / name for name in included]
+    paths = [ROOT / name for name in re.findall(r'^include: "(.+)"', _text("Snakefile"), re.M)]
     functions = rules.input_functions(paths)
     return {rules.header(path): rules.of_file(path, functions) for path in paths}
+
+
+def _text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")

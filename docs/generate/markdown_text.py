@@ -9,9 +9,7 @@ from collections.abc import Sequence
 
 def code(text: object) -> str:
     """A text as code, safe in a table; it may break after a slash, a dot or an underscore."""
-    escaped = "".join(
-        f"&#{ord(sign)};" if sign in "|*_`{}[]<>&" else sign for sign in str(text)
-    )
+    escaped = "".join(f"&#{ord(sign)};" if sign in "|*_`{}[]<>&" else sign for sign in str(text))
     return f"<code>{re.sub('(/|[.]|&#95;)', lambda found: found[0] + '<wbr>', escaped)}</code>"
 
 

@@ -1,4 +1,4 @@
-"""Formulas as MathML, which browsers draw by themselves: no script is loaded, so the site works without a network."""
+"""Formulas as MathML, which browsers draw by themselves: no script is fetched for them."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import yaml
+
 from markdown_text import code, prose, table
 from rules import Rule
 
@@ -38,11 +39,15 @@ def read(text: str) -> tuple[list[File], dict[str, str]]:
         File(
             entry["path"],
             entry["meaning"],
-            [Column(name, *given[:2], tuple((*given, [])[2])) for name, given in entry.get("columns", {}).items()],
+            [_column(name, *given) for name, given in entry.get("columns", {}).items()],
         )
         for entry in record["files"]
     ]
     return files, record["endings"]
+
+
+def _column(name: str, unit: str, meaning: str, endings: Iterable[str] = ()) -> Column:
+    return Column(name, unit, meaning, tuple(endings))
 
 
 def names(file: File) -> set[str]:
@@ -76,21 +81,22 @@ def _pattern(path: str) -> str:
     return "".join(parts)
 
 
-def page(files: list[File], endings: dict[str, str], makers: dict[str, list[str]]) -> str:
-    """The reference as a page.
+def tables(files: list[File], endings: dict[str, str], makers: dict[str, list[str]]) -> str:
+    """All files, and the columns of each.
 
     Args:
         makers: path -> the rules that make it.
     """
-    lines = [INTRODUCTION, table(["Ending", "Meaning"], [[code(name), prose(told)] for name, told in endings.items()])]
-    lines.append("## All files\n")
+    lines = ["## All files\n"]
     rows: list[list[Any]] = []
     for file in files:
         name = f"[{code(file.path)}](#{anchor(file.path)})" if file.columns else code(file.path)
         rules = ", ".join(f"[{rule}](rules.md#{rule})" for rule in makers.get(file.path, []))
         rows.append([name, prose(file.meaning), rules])
     lines.append(table(["File", "What it is", "Made by rule"], rows))
-    lines += ["Every job also has a log in `logs/` and its time and memory in `benchmarks/`.\n", "## Columns\n"]
+    lines += ["Every job also has a log in `logs/`, and its time and memory in `benchmarks/`.\n"]
+    lines += ["## Columns\n", "A column may have companions whose names end like this:\n"]
+    lines.append(table(["Ending", "Meaning"], [[code(name), prose(told)] for name, told in endings.items()]))
     for file in files:
         if not file.columns:
             continue
@@ -109,29 +115,3 @@ def _row(column: Column) -> list[str]:
     others = ", ".join(code(column.name + ending) for ending in column.endings)
     name = code(column.name) + (f"<br>{others}" if others else "")
     return [name, prose(column.unit), prose(column.meaning)]
-
-
-INTRODUCTION = """# Result files
-
-Every file of an experiment, with every column and its unit. Paths are below the folder of results: `results/` for the
-embedded default, `results/<name>/` for an experiment with a name. A name in braces stands for several files.
-
-Other programs can open all of them: Parquet and CSV (pandas), JSON, NumPy, safetensors, Hugging Face checkpoints, PNG, PDF
-and HTML.
-
-**What made a file.** Parquet, JSON, safetensors, checkpoints, figures and pages carry a record, `made_by`: the step, a
-fingerprint of its code, its settings, hashes of its inputs and the versions of the packages. For arrays, CSV files and
-folders the record is beside them, in `<name>.made_by.json`.
-
-**Branches and selections.** A branch is one way to change the training stream. It is `base` (the shuffled window,
-unchanged) or `{intervention}/{selection}/top-{percent}`. The interventions are `replace` and `mask`, which remove the
-selected samples, `duplicate`, which shows them twice, `augment`, which inserts new samples with their structure, and `swap`
-(in a study), which puts the top samples of other steps in their places. A selection is `influence-{target}`, `random`, `loss`
-or `repetition`; in the studies also `matched`, `gradient_norm`, `bm25`, `identity`, `diagonal` or `kfac` with a target, and
-`subset/draw-{n}`. Random selections are drawn anew for every seed, in `random/draw-{seed}`.
-
-**Variants.** An attribution with other settings has its factors and scores in `variants/{variant}/`, with the same names and
-columns.
-
-**Endings.** A column may have companions with these endings:
-"""

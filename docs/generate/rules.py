@@ -12,7 +12,9 @@ from pathlib import Path
 from markdown_text import code, prose, table
 
 # Of a rule, with what belongs to it by its indentation.
-RULE = re.compile(r"^(?P<indent> *)(?:rule|checkpoint) (?P<name>\w+):\n(?P<body>(?:(?P=indent) +.*\n|\n)+)", re.M)
+RULE = re.compile(
+    r"^(?P<indent> *)(?:rule|checkpoint) (?P<name>\w+):\n(?P<body>(?:(?P=indent) +.*\n|\n)+)", re.M
+)
 FUNCTION = re.compile(r"^def (?P<name>\w+)\(.*\n(?:(?: +.*|\))\n|\n)+", re.M)
 VARIABLE = re.compile(r"^(?P<name>\w+) = (?P<value>\w+\(.*\))$", re.M)
 SECTION = r"^{indent}{name}:(?P<text>.*\n(?:{indent} +.*\n|\n)*)"
@@ -76,7 +78,9 @@ def input_functions(paths: list[Path]) -> dict[str, str]:
             first = (told or match["name"]).split("\n\n")[0].replace("\n", " ").rstrip(".")
             found[match["name"]] = first.removeprefix("An input function: ")
         for match in VARIABLE.finditer(text):
-            paths_in_it = [text for text in _texts(ast.parse(match["value"])) if text.startswith("<results>/")]
+            paths_in_it = [
+                text for text in _texts(ast.parse(match["value"])) if text.startswith("<results>/")
+            ]
             if len(paths_in_it) == 1:
                 found[match["name"]] = paths_in_it[0]
     return found
@@ -120,13 +124,17 @@ def _of_value(value: ast.expr, functions: dict[str, str]) -> Iterator[str]:
 def _texts(value: ast.AST) -> Iterator[str]:
     """The texts in an expression; what a formatted one fills in stands in braces."""
     if isinstance(value, ast.JoinedStr):
-        yield "".join(
-            str(part.value)
-            if isinstance(part, ast.Constant)
-            else f"{{{ast.unparse(part.value).split('.')[-1].lower()}}}"
-            for part in value.values
-            if isinstance(part, ast.Constant | ast.FormattedValue)
-        ).replace("{{", "{").replace("}}", "}")
+        yield (
+            "".join(
+                str(part.value)
+                if isinstance(part, ast.Constant)
+                else f"{{{ast.unparse(part.value).split('.')[-1].lower()}}}"
+                for part in value.values
+                if isinstance(part, ast.Constant | ast.FormattedValue)
+            )
+            .replace("{{", "{")
+            .replace("}}", "}")
+        )
     elif isinstance(value, ast.Constant) and isinstance(value.value, str):
         yield value.value
     else:
@@ -134,9 +142,9 @@ def _texts(value: ast.AST) -> Iterator[str]:
             yield from _texts(part)
 
 
-def page(files: dict[str, list[Rule]]) -> str:
-    """The reference as a page: a table for each file of rules."""
-    lines = [INTRODUCTION]
+def tables(files: dict[str, list[Rule]]) -> str:
+    """A table for each file of rules."""
+    lines: list[str] = []
     for title, rules in files.items():
         if not rules:
             continue
@@ -155,14 +163,3 @@ def page(files: dict[str, list[Rule]]) -> str:
 
 def _shown(path: str) -> str:
     return prose(path) if path.startswith("(") else code(path.removeprefix("<results>/"))
-
-
-INTRODUCTION = """# Rules
-
-Every rule of the workflow, in the order in which the data flows, with the files that it reads and makes. Paths are
-below the folder of results. A name in braces stands for several files, as in `top-{percent}.parquet`.
-
-A rule marked *GPU* takes a free GPU where there is one, and runs on the CPU where there is none. Every rule also reads
-the settings that it depends on, and knows the code that it runs: it runs again when one of these changes.
-[Result files](results.md) says what is in each file.
-"""
