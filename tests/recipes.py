@@ -13,10 +13,16 @@ def section(page: str, title: str = "") -> str:
     text = (ROOT / page).read_text()
     if not title:
         return text
-    # A comment in a block is no heading.
-    found = re.search(rf"^#+ {re.escape(title)}\n(.*?)(?=^#+ [A-Z]|\Z)", text, re.MULTILINE | re.DOTALL)
-    assert found, f"{page} has no heading {title!r}"
-    return found[1]
+    lines, kept, inside, fenced = text.splitlines(keepends=True), [], False, False
+    for line in lines:
+        fenced ^= line.startswith("```")
+        # A comment in a block is no heading.
+        if line.startswith("#") and not fenced:
+            inside = line.lstrip("#").strip() == title
+        elif inside:
+            kept.append(line)
+    assert kept, f"{page} has no heading {title!r}"
+    return "".join(kept)
 
 
 def blocks(page: str, title: str = "", language: str = "yaml") -> list[str]:
