@@ -163,3 +163,11 @@ def test_every_verb_is_in_the_reference(generate):
     verbs = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[0].split()
     page = generate["hook"].generated()["verbs"]
     assert not [verb for verb in verbs if f">make {verb}<" not in page]
+
+
+def test_the_glossary_defines_each_word_once():
+    words = re.findall(r"^\*\*(.+)\*\*$", (ROOT / "docs" / "explanation" / "glossary.md").read_text(), re.MULTILINE)
+    single = [word.strip() for entry in words for word in entry.split(",")]
+    assert len(single) > 40
+    assert len(single) == len({word.lower() for word in single})
+    assert words == sorted(words, key=str.lower)
