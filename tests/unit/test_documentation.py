@@ -166,7 +166,9 @@ def test_every_verb_is_in_the_reference(generate):
 
 
 def test_the_glossary_defines_each_word_once():
-    words = re.findall(r"^\*\*(.+)\*\*$", (ROOT / "docs" / "explanation" / "glossary.md").read_text(), re.MULTILINE)
+    words = re.findall(
+        r"^\*\*(.+)\*\*$", (ROOT / "docs" / "explanation" / "glossary.md").read_text(), re.MULTILINE
+    )
     single = [word.strip() for entry in words for word in entry.split(",")]
     assert len(single) > 40
     assert len(single) == len({word.lower() for word in single})
