@@ -1,7 +1,7 @@
 """Mechanistic data attribution: which training data made this part of the model?
 
 The rules are in workflow/rules, one file a stage, in the order in which the data flows; what
-they run is in workflow/mda. config.yaml explains every setting, workflow/report/result_files.yaml every result.
+they run is in workflow/mda. config.yaml explains every setting, mda/report/columns.yaml every column.
 """
 
 import os

@@ -17,7 +17,7 @@ from project import ROOT, Project
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 from warm.server import warm
 
-from mda import sections
+from mda.config import sections
 
 # Small models are slower on many threads, and results vary a little with their number.
 torch.set_num_threads(1)

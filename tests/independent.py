@@ -10,8 +10,8 @@ from conftest import Store
 from torch.nn import functional
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from mda import architectures
-from mda.units import Neuron
+from mda.models import architectures
+from mda.models.units import Neuron
 
 KINDS = list(architectures.ARCHITECTURES)
 HEADS, SIZE, NEURONS = 4, 8, 12

@@ -21,10 +21,10 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from mda import model as models
-from mda import passes
-from mda.influence import Query
-from mda.units import Unit
+from mda.attribution import passes
+from mda.attribution.influence import Query
+from mda.models import model as models
+from mda.models.units import Unit
 
 
 class Rows(Dataset):
@@ -123,7 +123,7 @@ class Tracker:
         self, rows: passes.Rows, factors: dict[str, dict[str, torch.Tensor]], strategy: str,
         damping: float | None, batch_size: int, by_position: bool = False,
     ) -> Iterator[tuple[Query, dict[str, np.ndarray]]]:  # fmt: skip
-        """As `mda.influence.Tracker.score`; `damping` is absolute; None is that around the call."""
+        """As `Tracker.score` of influence; `damping` is absolute; None is that around the call."""
         needs = FactorConfig.CONFIGS[strategy]
         used = {
             name: factor

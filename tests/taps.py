@@ -24,9 +24,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from mda import architectures
-from mda.errors import UserError
-from mda.units import Unit
+from mda.models import architectures
+from mda.models.units import Unit
+from mda.runtime.errors import UserError
 
 
 class _Tee(torch.autograd.Function):

@@ -23,8 +23,8 @@ from scipy.stats import spearmanr
 
 from bench import passes, peaks, retraining, scale, startup
 from bench.shapes import PRECISIONS, SHAPES, Setting
-from mda import files
-from mda.errors import UserError
+from mda.runtime import files
+from mda.runtime.errors import UserError
 from merged import configuration
 
 ROOT = Path(__file__).parent.parent

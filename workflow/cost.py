@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from mda import cost
-from mda.errors import UserError
+from mda.planning import cost
+from mda.runtime.errors import UserError
 from merged import configuration
 
 

@@ -3,7 +3,7 @@
 Snakemake goes by its own records in `.snakemake` and by dates. Results that were copied without the
 records count as current for it, whatever the settings say now; copied with new dates, or dated in the
 future, they count as stale; and a job's outputs are deleted when an input got a younger date while it
-ran. In all these cases, and in no other, results are asked what made them (`mda.provenance`): those
+ran. In all these cases, and in no other, results are asked what made them (`mda.runtime.provenance`): those
 that would be made alike get a record and a date, the others are made again.
 """
 
@@ -21,8 +21,8 @@ from snakemake.logging import logger
 from snakemake.persistence import ParamsChange
 from snakemake_interface_executor_plugins.settings import ExecMode
 
-from mda import files, provenance, saves
-from mda.errors import UserError
+from mda.runtime import files, provenance, saves
+from mda.runtime.errors import UserError
 
 
 def install() -> None:

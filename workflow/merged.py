@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mda import settings
-from mda.config import Config, check
+from mda.config import settings
+from mda.config.experiment import Config, check
 
 DEFAULT = Path(__file__).parent.parent / "config.yaml"
 

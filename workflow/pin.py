@@ -11,10 +11,10 @@ import logging
 import sys
 from pathlib import Path
 
-from mda import hub, pins
-from mda.config import Config
-from mda.errors import UserError
-from mda.pins import Pin
+from mda.config.experiment import Config
+from mda.hub import downloads, pins
+from mda.hub.pins import Pin
+from mda.runtime.errors import UserError
 from merged import configuration
 
 
@@ -43,7 +43,7 @@ def pin_all(config: Config, table: Path, update: bool) -> None:
     known = {pin.key: pin for pin in pins.read(table)}
     before = dict(known)
     for kind, repository, revision, wanted in pins.references(config):
-        new = hub.resolve(kind, repository, revision, wanted)
+        new = downloads.resolve(kind, repository, revision, wanted)
         old = known.get(new.key)
         known[new.key] = new if old is None else joined(old, new, update)
         print(described(old, known[new.key]))

@@ -13,8 +13,9 @@ import sys
 from pathlib import Path
 from typing import IO
 
-from mda import environment, locks, settings
-from mda.errors import UserError
+from mda.config import settings
+from mda.runtime import environment, locks
+from mda.runtime.errors import UserError
 from merged import configuration
 
 # From another folder, whose results these are, as well as from that of the workflow.

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from mda import files
-from mda.errors import printable
+from mda.runtime import files
+from mda.runtime.errors import printable
 
 KINDS = {
     "replace": "remove, replaced",

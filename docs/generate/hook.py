@@ -1,8 +1,8 @@
 """The tables of the reference, made while MkDocs builds the site.
 
-They are made from what the workflow itself reads (the schema and config.yaml, the rules, the table of result
-files, the Makefile), so that nothing is written twice and nothing can be out of date. A page has a comment in
-the place of each.
+They are made from what the workflow itself reads, so that nothing is written twice and nothing can be out of
+date: the schema and config.yaml, the rules, the list of result files, the meanings of columns, the Makefile.
+A page has a comment in the place of each.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import configuration  # noqa: E402
 import mathml  # noqa: E402
 import result_files  # noqa: E402
 import rules  # noqa: E402
-from mda.config import Config  # noqa: E402
+from mda.config.experiment import Config  # noqa: E402
 
 PLACE = re.compile(r"^<!-- generated: (\w+) -->$", re.M)
 
@@ -37,12 +37,12 @@ def on_page_markdown(markdown: str, **others: Any) -> str:
 def generated() -> dict[str, str]:
     """Name -> Markdown of everything that is generated."""
     by_title = rules_by_title()
-    files, endings = result_files.read(_text("workflow/report/result_files.yaml"))
+    files = result_files.read(_text("workflow/report/result_files.yaml"))
     every = list(itertools.chain(*by_title.values()))
     makers = {file.path: result_files.makers(file.path, every) for file in files}
     return {
         "configuration": configuration.tables(configuration.keys(Config, _text("config.yaml"))),
-        "results": result_files.tables(files, endings, makers),
+        "results": result_files.tables(files, makers),
         "rules": rules.tables(by_title),
         "verbs": commands.verbs(_text("Makefile")),
         "goals": commands.goals(rules.of_file(ROOT / "Snakefile", {})),

@@ -1,58 +1,50 @@
-"""The reference of result files: workflow/report/result_files.yaml as a page."""
+"""The reference of result files: every file, and every column of the tables."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
 from markdown_text import code, prose, table
+from mda.report import columns
 from rules import Rule
 
 # In a path: {one,other} or {wildcard}.
 BRACES = re.compile(r"(\{[\w,]+\})")
-
-
-class Column(NamedTuple):
-    """A column of a table; `endings` are those with which it is there as well."""
-
-    name: str
-    unit: str
-    meaning: str
-    endings: tuple[str, ...]
+# Of columns that go with another one.
+ENDINGS = ("_low", "_high", "_p", "_q", "_detectable")
 
 
 class File(NamedTuple):
-    """Files of one kind, or of one place, and their columns, none for what is no table."""
+    """Files of one kind, and what they are; those that are tables have a description of their columns."""
 
     path: str
     meaning: str
-    columns: list[Column]
+    table: columns.Table | None
 
 
-def read(text: str) -> tuple[list[File], dict[str, str]]:
-    """The files, and what each ending of a column means."""
-    record = yaml.safe_load(text)
-    files = [
-        File(
-            entry["path"],
-            entry["meaning"],
-            [_column(name, *given) for name, given in entry.get("columns", {}).items()],
-        )
-        for entry in record["files"]
-    ]
-    return files, record["endings"]
+def read(text: str) -> list[File]:
+    """The files in workflow/report/result_files.yaml, with the tables among them.
 
-
-def _column(name: str, unit: str, meaning: str, endings: Iterable[str] = ()) -> Column:
-    return Column(name, unit, meaning, tuple(endings))
-
-
-def names(file: File) -> set[str]:
-    """The names of all columns, with their endings."""
-    return {column.name + ending for column in file.columns for ending in ("", *column.endings)}
+    Raises:
+        ValueError: for a file that is neither explained nor a known table.
+    """
+    found = []
+    for entry in yaml.safe_load(text)["files"]:
+        path = entry["path"]
+        # Any of its files.
+        one = re.sub(r"\{(\w+)[\w,]*\}", r"\1", path)
+        described = columns.of(Path("results", one)) if path.endswith((".csv", ".parquet")) else None
+        if ("meaning" in entry) == (described is not None):
+            raise ValueError(
+                f"{path} needs a meaning here, or columns in {columns.SOURCE.name}, and not both"
+            )
+        found.append(File(path, entry["meaning"] if described is None else described.holds, described))
+    return found
 
 
 def makers(path: str, rules: Iterable[Rule]) -> list[str]:
@@ -81,28 +73,33 @@ def _pattern(path: str) -> str:
     return "".join(parts)
 
 
-def tables(files: list[File], endings: dict[str, str], makers: dict[str, list[str]]) -> str:
-    """All files, and the columns of each.
+def tables(files: list[File], rules: Mapping[str, list[str]]) -> str:
+    """All files, and the columns of each kind of table.
 
     Args:
-        makers: path -> the rules that make it.
+        rules: path -> the rules that make it.
     """
-    lines = ["## All files\n"]
-    rows: list[list[Any]] = []
+    kinds: dict[columns.Table, list[str]] = {}
     for file in files:
-        name = f"[{code(file.path)}](#{anchor(file.path)})" if file.columns else code(file.path)
-        rules = ", ".join(f"[{rule}](rules.md#{rule})" for rule in makers.get(file.path, []))
-        rows.append([name, prose(file.meaning), rules])
+        if file.table is not None:
+            kinds.setdefault(file.table, []).append(file.path)
+    lines = ["## All files\n"]
+    rows = []
+    for file in files:
+        shown = code(file.path)
+        if file.table is not None:
+            shown = f"[{shown}](#{anchor(kinds[file.table][0])})"
+        by = ", ".join(f"[{rule}](rules.md#{rule})" for rule in rules.get(file.path, []))
+        rows.append([shown, _sentence(file.meaning), by])
     lines.append(table(["File", "What it is", "Made by rule"], rows))
     lines += ["Every job also has a log in `logs/`, and its time and memory in `benchmarks/`.\n"]
     lines += ["## Columns\n", "A column may have companions whose names end like this:\n"]
-    lines.append(table(["Ending", "Meaning"], [[code(name), prose(told)] for name, told in endings.items()]))
-    for file in files:
-        if not file.columns:
-            continue
-        lines.append(f"### {code(file.path)} {{#{anchor(file.path)}}}\n")
-        lines.append(f"{prose(file.meaning)}\n")
-        lines.append(table(["Column", "Unit", "Meaning"], [_row(column) for column in file.columns]))
+    lines.append(table(["Ending", "Meaning"], _endings()))
+    for kind, paths in kinds.items():
+        lines.append(f"### {code(paths[0])} {{#{anchor(paths[0])}}}\n")
+        others = f" Also {', '.join(map(code, paths[1:]))}." if len(paths) > 1 else ""
+        lines.append(f"{_sentence(kind.holds)}{others}\n")
+        lines.append(table(["Column", "Unit", "Meaning"], _columns(kind)))
     return "\n".join(lines)
 
 
@@ -111,7 +108,25 @@ def anchor(path: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in path).strip("-").lower()
 
 
-def _row(column: Column) -> list[str]:
-    others = ", ".join(code(column.name + ending) for ending in column.endings)
-    name = code(column.name) + (f"<br>{others}" if others else "")
-    return [name, prose(column.unit), prose(column.meaning)]
+def _columns(kind: columns.Table) -> list[list[str]]:
+    """A row for each column; those that go with another one stand in its row."""
+    every = [(column, False) for column in kind.columns] + [(column, True) for column in kind.optional]
+    names = {column.name for column, _ in every}
+    rows = []
+    for column, optional in every:
+        if any(column.name.removesuffix(ending) in names - {column.name} for ending in ENDINGS):
+            continue
+        companions = [column.name + ending for ending in ENDINGS if column.name + ending in names]
+        name = code(column.name) + (f"<br>{', '.join(map(code, companions))}" if companions else "")
+        told = _sentence(column.meaning) + (" *Not in every such table.*" if optional else "")
+        rows.append([name, prose(column.unit), told])
+    return rows
+
+
+def _endings() -> list[list[str]]:
+    said = yaml.safe_load(columns.SOURCE.read_text(encoding="utf-8"))["endings"]
+    return [[code(name), _sentence(told.format(column="it"))] for name, (_, told) in said.items()]
+
+
+def _sentence(text: str) -> str:
+    return prose(f"{text[0].upper()}{text[1:].rstrip('.')}.")

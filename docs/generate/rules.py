@@ -16,7 +16,7 @@ RULE = re.compile(
     r"^(?P<indent> *)(?:rule|checkpoint) (?P<name>\w+):\n(?P<body>(?:(?P=indent) +.*\n|\n)+)", re.M
 )
 FUNCTION = re.compile(r"^def (?P<name>\w+)\(.*\n(?:(?: +.*|\))\n|\n)+", re.M)
-VARIABLE = re.compile(r"^(?P<name>\w+) = (?P<value>\w+\(.*\))$", re.M)
+VARIABLE = re.compile(r"^(?P<name>\w+) = (?P<value>.*<results>/.*)$", re.M)
 SECTION = r"^{indent}{name}:(?P<text>.*\n(?:{indent} +.*\n|\n)*)"
 
 
@@ -78,11 +78,9 @@ def input_functions(paths: list[Path]) -> dict[str, str]:
             first = (told or match["name"]).split("\n\n")[0].replace("\n", " ").rstrip(".")
             found[match["name"]] = first.removeprefix("An input function: ")
         for match in VARIABLE.finditer(text):
-            paths_in_it = [
-                text for text in _texts(ast.parse(match["value"])) if text.startswith("<results>/")
-            ]
-            if len(paths_in_it) == 1:
-                found[match["name"]] = paths_in_it[0]
+            named = [text for text in _texts(ast.parse(match["value"])) if text.startswith("<results>/")]
+            if len(named) == 1:
+                found[match["name"]] = named[0]
     return found
 
 

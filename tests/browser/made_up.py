@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from project import ROOT
 
-from mda import browser, repetition
+from mda.interventions import repetition
+from mda.report import browser
 
 TEMPLATE = ROOT / "workflow" / "report" / "samples.html.j2"
 UNITS = {"induction-1": ["L1H0"], "pair": ["L0H0", "L0H1"]}

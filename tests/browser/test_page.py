@@ -8,7 +8,7 @@ import pytest
 from browser import made_up
 from playwright.sync_api import expect
 
-from mda import browser
+from mda.report import browser
 
 LINES = made_up.lines()
 

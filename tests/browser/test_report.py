@@ -8,14 +8,15 @@ from browser import made_up
 from PIL import Image
 from project import ROOT
 
-from mda import findings, measured, report_page
-from mda.steps import report
+from mda.evidence import findings, measured
+from mda.report import front_page
+from mda.steps.report import report
 
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)> `_ **'
 
 
 def item(path, **more):
-    return report_page.Item.model_validate(
+    return front_page.Item.model_validate(
         {
             "path": path, "rule": "plot_study", "category": "Studies",
             "labels": {"figure": path.stem, "target": "all"},
@@ -109,5 +110,5 @@ def test_links_within_the_page_and_to_files_lead_somewhere(path, visit):
 def test_a_long_table_says_what_it_leaves_out(path, visit):
     page = visit(path)
     page.locator("summary").first.click()
-    assert page.locator(".wide tbody tr").count() == report_page.LINES
+    assert page.locator(".wide tbody tr").count() == front_page.LINES
     assert "The first 300 of 400 lines; the file has all." in page.inner_text("details")

@@ -140,12 +140,13 @@ class ClusterProject(Project):
         return [job for job, comment, folder in rows if folder == place and _rule(comment) == rule]
 
     def at_work_on(self, step: str) -> int | None:
-        """The process that works on a step (its module's name) in a job of the project, if there is one."""
+        """The process that works on a step (the last part of its name) in a job of the project, if any."""
         for process in self.cluster.processes_of_jobs():
             place = Path(f"/proc/{process}")
             try:
                 words = (place / "cmdline").read_text().split("\0")
-                if f"mda.steps.{step}" in words and (place / "cwd").readlink() == self.folder:
+                named = any(word.startswith("mda.steps.") and word.endswith(f".{step}") for word in words)
+                if named and (place / "cwd").readlink() == self.folder:
                     return process
             except OSError:
                 continue

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mda import parallel
+from mda.runtime import parallel
 
 
 @pytest.fixture(autouse=True)

@@ -2,10 +2,11 @@
 
 import re
 
-import columns
 import pandas as pd
 import pytest
 import recipes
+
+from mda.config import strict_yaml
 
 pytestmark = pytest.mark.slow
 
@@ -18,12 +19,13 @@ def saved_as(project, title):
     (project.folder / place).write_text(recipes.blocks(GUIDE, title, "python")[0])
 
 
-def explained(project, title, results):
-    """Add the meaning of the example's columns to those that are known, and compare."""
+def explained(project, title):
+    """Names of the columns that the example explains."""
+    source = project.folder / "workflow" / "mda" / "report" / "columns.yaml"
     [meaning] = recipes.blocks(GUIDE, title)
-    text = (project.folder / "workflow" / "report" / "result_files.yaml").read_text() + meaning
-    files, _ = columns.result_files.read(text)
-    return next(columns.result_files.names(file) for file in files if file.path == results)
+    source.write_text(source.read_text() + meaning)
+    described = strict_yaml.read(source)["tables"][-1]
+    return {entry if isinstance(entry, str) else next(iter(entry)) for entry in described["columns"]}
 
 
 def test_add_a_rule(finished, tmp_path):
@@ -37,7 +39,7 @@ def test_add_a_rule(finished, tmp_path):
     rows = pd.read_parquet(project.results / "tokens" / "train.rows.parquet")
     assert table["rows"].sum() == len(rows)
     assert set(table["label"]) == {"prose", "tiled"}
-    assert explained(project, "Add a rule", "tokens/labels.csv") == set(table.columns)
+    assert explained(project, "Add a rule") == set(table.columns)
 
 
 def test_add_a_study(finished, tmp_path):
@@ -51,7 +53,7 @@ def test_add_a_study(finished, tmp_path):
         "    return found\n\n\nSTUDY",
         f"{inputs}    return found\n\n\nSTUDY",
     )
-    plots = "workflow/mda/study_plots.py"
+    plots = "workflow/mda/report/study_plots.py"
     project.edit(plots, "FIGURES: dict", f"{figure}\n\nFIGURES: dict")
     project.edit(plots, '    "dose": _dose,\n', '    "dose": _dose,\n    "labels": _labels,\n')
     caption = "workflow/report/study.rst"
@@ -63,4 +65,4 @@ def test_add_a_study(finished, tmp_path):
     means = scores.groupby(["target", "label"])["influence"].mean()
     for line in table.itertuples():
         assert line.mean == pytest.approx(means[line.target, line.label], rel=1e-4)
-    assert explained(project, title, "evidence/labels.csv") == set(table.columns)
+    assert explained(project, title) == set(table.columns)

@@ -57,7 +57,7 @@ def test_other_settings_are_noticed_without_records(copied):
 
 
 def test_other_code_and_other_tables_are_noticed_without_records(copied):
-    copied.edit("workflow/mda/evidence.py", "def effects(", "OTHER = 1\n\n\ndef effects(")
+    copied.edit("workflow/mda/evidence/effect_table.py", "def effects(", "OTHER = 1\n\n\ndef effects(")
     (copied.results / "scores" / "shards" / "0.parquet").unlink()
     scores = pd.read_parquet(copied.results / "scores" / "scores.parquet")
     scores.to_parquet(copied.results / "scores" / "scores.parquet")

@@ -12,7 +12,8 @@ import pytest
 from project import ROOT
 from tokenizers import Tokenizer
 
-from mda import files, repetition
+from mda.interventions import repetition
+from mda.runtime import files
 
 pytestmark = pytest.mark.slow
 
@@ -110,7 +111,7 @@ def test_the_shown_samples_are_the_extremes_and_their_tokens_sum_to_the_influenc
 
 def test_the_page_of_samples_says_what_made_it(finished):
     record = json.loads(files.made_by_of(finished.results / "samples" / "index.html"))
-    assert record["step"] == "sample_browser"
+    assert record["step"] == "report.sample_browser"
 
 
 def test_the_effects_have_every_cell(finished):
@@ -168,7 +169,7 @@ def test_results_name_what_made_them(finished):
     checkpoints = list(finished.results.glob("base/checkpoints/step-*"))
     assert len(checkpoints) == 3
     for folder in checkpoints:
-        assert json.loads((folder / "made_by.json").read_text())["step"] == "base_run"
+        assert json.loads((folder / "made_by.json").read_text())["step"] == "training.base_run"
 
 
 def test_nothing_is_left_of_unfinished_work(finished):

@@ -50,7 +50,9 @@ def test_a_touch_of_every_source_file(project):
 
 def test_comments_in_the_code(project):
     project.edit(
-        "workflow/mda/training.py", "        model.train()\n", "        # Now.\n        model.train()\n"
+        "workflow/mda/training/training.py",
+        "        model.train()\n",
+        "        # Now.\n        model.train()\n",
     )
     assert project.planned() == Counter()
 
@@ -78,7 +80,9 @@ def test_a_seed_added(project):
 
 def test_the_code_of_the_probes(project):
     project.edit(
-        "workflow/mda/probes.py", "length = tokens.shape[1] // 2", "length = tokens.shape[1] // 2 + 0"
+        "workflow/mda/attribution/probes.py",
+        "length = tokens.shape[1] // 2",
+        "length = tokens.shape[1] // 2 + 0",
     )
     assert project.planned() == Counter({**RESCORED, "all": 1})
 

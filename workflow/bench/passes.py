@@ -14,11 +14,15 @@ from transformers import PreTrainedModel
 from bench import scale
 from bench.shapes import PRECISIONS, Setting, query, trainer
 from bench.timing import Spread, in_turns, table
-from mda import architectures, influence, memory, output_layer, parallel, sections, training
-from mda import model as models
-from mda.curvature import Factors
-from mda.tokens import TokenStore
-from mda.units import Head
+from mda.attribution import influence
+from mda.attribution.curvature import Factors
+from mda.config import sections
+from mda.corpus.tokens import TokenStore
+from mda.models import architectures, memory, output_layer
+from mda.models import model as models
+from mda.models.units import Head
+from mda.runtime import parallel
+from mda.training import training
 
 DAMPING = 0.1
 

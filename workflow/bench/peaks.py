@@ -26,9 +26,12 @@ from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 from bench.passes import Scored
 from bench.shapes import Setting, trainer
 from bench.timing import Spread, table
-from mda import files, memory, schedule, sections, training
-from mda.errors import UserError
-from mda.steps import merge_scores, scores
+from mda.config import sections
+from mda.models import memory
+from mda.runtime import files
+from mda.runtime.errors import UserError
+from mda.steps.attribution import merge_scores, scores
+from mda.training import schedule, training
 
 GIB = 2**30
 # Of the small model whose samples become more and more: context, and samples a shard.

@@ -13,10 +13,12 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from bench.timing import in_turns, table
-from mda import files, metrics, parallel, schedule, training
-from mda import model as models
-from mda.config import Config
-from mda.tokens import TokenStore
+from mda.config.experiment import Config
+from mda.corpus.tokens import TokenStore
+from mda.models import metrics
+from mda.models import model as models
+from mda.runtime import files, parallel
+from mda.training import schedule, training
 
 
 def measure(config: Config, folder: Path, repetitions: int, steps: int | None = None) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bench import shapes
 from bench.shapes import SHAPES, Shape
 from bench.timing import table
-from mda import memory, output_layer
+from mda.models import memory, output_layer
 
 CONTEXT, TARGETS = 2048, 8
 SAMPLES = (10**6, 10**7, 10**8, 10**9)
@@ -111,7 +111,7 @@ def need(name: str, samples: int, machine: Machine) -> Need:
     """What scoring so many samples with a shape takes, with one row at once on the device."""
     shape = SHAPES[name]
     weights = shape.layer_parameters + 2 * shape.output_parameters
-    # As mda.memory estimates a row without logits, and three copies of the logits that are held.
+    # As mda.models.memory estimates a row without logits, and three copies of the logits that are held.
     row = machine.width * CONTEXT * shape.layers * shape.width * memory.HIDDEN
     logits = 3 * 4 * output_layer.LOGITS["cuda"]
     seconds = samples * CONTEXT * operations(shape, CONTEXT) / machine.rate(name)

@@ -9,9 +9,13 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, GPTNeoXConfig, PreTrainedModel
 
-from mda import files, influence, parallel, probes, schedule, sections, sequences, training
-from mda.tokens import TokenStore
-from mda.units import Head
+from mda.attribution import influence, probes
+from mda.config import sections
+from mda.corpus.tokens import TokenStore
+from mda.models import sequences
+from mda.models.units import Head
+from mda.runtime import files, parallel
+from mda.training import schedule, training
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Mechanistic data attribution: which training samples formed this part of the model?
 
-Data flows one way through the modules:
-corpus, tokens, model, training, heads, influence, selection, schedule, evidence, plots.
-No module knows of Snakemake; `mda.steps` holds one function a rule.
+The folders are stages. Each imports only from itself and from those before it in this list:
+runtime, config, hub, corpus, planning, models, training, attribution, interventions, evidence, report.
+No module knows of Snakemake; `mda.steps` holds one function a rule, in folders of the same names.
 """
 
 __version__ = "0.1.0"

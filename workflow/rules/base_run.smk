@@ -25,10 +25,10 @@ rule order:
         steps=CONFIG.run.steps,
         batch_size=CONFIG.run.batch_size,
         seed=as_json(CONFIG.run.order_seed),
-        code=fingerprint("order"),
+        code=fingerprint("training.order"),
     shell:
         r"""
-        python -m mda.steps.order \
+        python -m mda.steps.training.order \
             --train {input.train:q} \
             --steps {params.steps} \
             --batch-size {params.batch_size} \
@@ -77,10 +77,10 @@ rule base_run:
         metrics=as_json(CONFIG.metrics),
         neurons=as_json(CONFIG.neurons()),
         resume=f"{CONFIG.results}/resume/base_run",
-        code=fingerprint("base_run"),
+        code=fingerprint("training.base_run"),
     shell:
         r"""
-        exec python -m mda.launch {resources.gpu} mda.steps.base_run \
+        exec python -m mda.steps.launch {resources.gpu} mda.steps.training.base_run \
             --tokenizer {input.tokenizer:q} \
             --train {input.train:q} \
             --held-out {input.held_out:q} \

@@ -37,10 +37,10 @@ rule token_influence:
         probes=as_json(CONFIG.probes_of(CONFIG.targets)),
         probe_files=CONFIG.probe_files(),
         shortest=CONFIG.experiments.augmentation.shortest_motif,
-        code=fingerprint("token_influence", CONFIG.probe_files()),
+        code=fingerprint("attribution.token_influence", CONFIG.probe_files()),
     shell:
         r"""
-        python -m mda.launch {resources.gpu} mda.steps.token_influence \
+        python -m mda.steps.launch {resources.gpu} mda.steps.attribution.token_influence \
             --checkpoint {params.checkpoint:q} \
             --tokenizer {input.tokenizer:q} \
             --train {input.train:q} \
@@ -93,10 +93,10 @@ rule sample_browser:
         experiment=as_json(CONFIG.experiment),
         checkpoint=CONFIG.attribution.checkpoint,
         strategy=CONFIG.attribution.fit.strategy,
-        code=fingerprint("sample_browser"),
+        code=fingerprint("report.sample_browser"),
     shell:
         r"""
-        python -m mda.steps.sample_browser \
+        python -m mda.steps.report.sample_browser \
             --tokens {input.tokens:q} \
             --targets {input.targets:q} \
             --templates {params.templates:q} \

@@ -23,10 +23,15 @@ from snakemake.logging import logger
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 import judgement
-from mda import code, corpus, design, environment, outside, pins, plan, restart, selection, settings, variants
-from mda.config import check as check_configuration
-from mda.config import selections_of
-from mda.errors import UserError
+from mda.config import settings
+from mda.corpus import sources
+from mda.hub import pins
+from mda.interventions import selection
+from mda.planning import design, plan, variants
+from mda.runtime import environment, external_files, fingerprints, restart
+from mda.config.experiment import check as check_configuration
+from mda.config.experiment import selections_of
+from mda.runtime.errors import UserError
 
 
 def given_settings():
@@ -124,7 +129,7 @@ wildcard_constraints:
 
 def fingerprint(step, probes=()):
     """The code that a step runs; found when a job is planned, for each job of a cluster reads all rules."""
-    return lambda wildcards: code.fingerprint(step, probes)
+    return lambda wildcards: fingerprints.fingerprint(step, probes)
 
 
 def pin_of(kind, repository, revision):
@@ -233,11 +238,11 @@ def samples_outside(wildcards):
 
 
 def content_of(paths):
-    """A parameter: what files that no job makes hold. Such files are no inputs; see mda.outside."""
+    """A parameter: what files that no job makes hold. Such files are no inputs; see mda.runtime.external_files."""
 
     def found(wildcards):
         try:
-            return outside.content(map(Path, paths))
+            return external_files.content(map(Path, paths))
         except UserError as error:
             # The step says it in one sentence, Snakemake with a traceback.
             return str(error)

@@ -18,14 +18,14 @@ rule corpus:
         runtime=minutes(60),
     params:
         corpus=as_json(CONFIG.corpus.in_use()),
-        files=lambda wildcards: corpus.fingerprint(CONFIG.corpus),
+        files=lambda wildcards: sources.fingerprint(CONFIG.corpus),
         # A download is long, too.
-        before="python -m mda.checks" if CONFIG.corpus.source == "huggingface" else ":",
-        code=fingerprint("corpus"),
+        before="python -m mda.attribution.checks" if CONFIG.corpus.source == "huggingface" else ":",
+        code=fingerprint("corpus.corpus"),
     shell:
         r"""
         {params.before} >{log:q} 2>&1
-        python -m mda.steps.corpus \
+        python -m mda.steps.corpus.corpus \
             --corpus-settings {params.corpus:q} \
             --content {params.files:q} \
             --out {output.documents:q} \
@@ -44,10 +44,10 @@ rule merged_configuration:
         "../../envs/mda.yaml"
     params:
         config=as_json(CONFIG),
-        code=fingerprint("merged_configuration"),
+        code=fingerprint("config.merged_configuration"),
     shell:
         r"""
-        python -m mda.steps.merged_configuration \
+        python -m mda.steps.config.merged_configuration \
             --merged {params.config:q} \
             --out {output:q} \
             >{log:q} 2>&1

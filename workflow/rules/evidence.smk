@@ -37,10 +37,10 @@ rule curves:
     params:
         metrics=as_json({target.name: target.metric for target in CONFIG.targets}),
         cells=lambda wildcards: as_json(CELLS_OF[wildcards.scope]),
-        code=fingerprint("curves"),
+        code=fingerprint("evidence.curves"),
     shell:
         r"""
-        python -m mda.steps.curves \
+        python -m mda.steps.evidence.curves \
             --targets {input.targets:q} \
             --metrics {params.metrics:q} \
             --steps {input.steps:q} \
@@ -75,10 +75,10 @@ rule effects:
         runtime=minutes(30),
     params:
         evidence=as_json(CONFIG.evidence),
-        code=fingerprint("effects"),
+        code=fingerprint("evidence.effects"),
     shell:
         r"""
-        python -m mda.steps.effects \
+        python -m mda.steps.evidence.effects \
             --curves {input.curves:q} \
             --settings {params.evidence:q} \
             --out {output.effects:q} \

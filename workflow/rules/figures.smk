@@ -37,10 +37,10 @@ rule plot_base_run:
         metric=metric_of_target,
         palette=PALETTE,
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("plot_base_run"),
+        code=fingerprint("report.plot_base_run"),
     shell:
         r"""
-        python -m mda.steps.plot_base_run \
+        python -m mda.steps.report.plot_base_run \
             --targets {input.targets:q} \
             --steps {input.steps:q} \
             --head-scores {input.heads:q} \
@@ -82,10 +82,10 @@ rule plot_emergence:
         threshold=CONFIG.evidence.threshold,
         palette=PALETTE,
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("plot_emergence"),
+        code=fingerprint("report.plot_emergence"),
     shell:
         r"""
-        python -m mda.steps.plot_emergence \
+        python -m mda.steps.report.plot_emergence \
             --curves {input.curves:q} \
             --metric {params.metric:q} \
             --threshold {params.threshold:q} \
@@ -122,10 +122,10 @@ rule plot_effects:
     params:
         palette=PALETTE,
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("plot_effects"),
+        code=fingerprint("report.plot_effects"),
     shell:
         r"""
-        python -m mda.steps.plot_effects \
+        python -m mda.steps.report.plot_effects \
             --effects {input.effects:q} \
             --palette {params.palette:q} \
             --target {wildcards.target:q} \
@@ -161,10 +161,10 @@ rule plot_icl:
         metric=metric_of_target,
         palette=PALETTE,
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("plot_icl"),
+        code=fingerprint("report.plot_icl"),
     shell:
         r"""
-        python -m mda.steps.plot_icl \
+        python -m mda.steps.report.plot_icl \
             --curves {input.curves:q} \
             --metric {params.metric:q} \
             --palette {params.palette:q} \
@@ -199,10 +199,10 @@ rule plot_influence:
         runtime=minutes(30),
     params:
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("plot_influence"),
+        code=fingerprint("report.plot_influence"),
     shell:
         r"""
-        python -m mda.steps.plot_influence \
+        python -m mda.steps.report.plot_influence \
             --scores {input.scores:q} \
             --target {wildcards.target:q} \
             --dpi {params.dpi} \
@@ -240,10 +240,10 @@ rule plot_labels:
         names=lambda wildcards: as_json(design.shown_selections(CONFIG, wildcards.target)),
         window=as_json(CONFIG.run.window),
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("plot_labels"),
+        code=fingerprint("report.plot_labels"),
     shell:
         r"""
-        python -m mda.steps.plot_labels \
+        python -m mda.steps.report.plot_labels \
             --schedule {input.schedule:q} \
             --train-rows {input.train_rows:q} \
             --selections {input.selections:q} \
@@ -286,10 +286,10 @@ rule plot_samples:
         samples=CONFIG.figures.top_samples,
         length=CONFIG.figures.sample_tokens,
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("plot_samples"),
+        code=fingerprint("report.plot_samples"),
     shell:
         r"""
-        python -m mda.steps.plot_samples \
+        python -m mda.steps.report.plot_samples \
             --selection {input.selection:q} \
             --train {input.train:q} \
             --tokenizer {input.tokenizer:q} \
@@ -327,10 +327,10 @@ rule plot_heads:
         runtime=minutes(30),
     params:
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("plot_heads"),
+        code=fingerprint("report.plot_heads"),
     shell:
         r"""
-        python -m mda.steps.plot_heads \
+        python -m mda.steps.report.plot_heads \
             --scores {input.scores:q} \
             --dpi {params.dpi} \
             --out {output.png:q} {output.pdf:q} \
@@ -365,10 +365,10 @@ rule plot_study:
     params:
         palette=PALETTE,
         dpi=CONFIG.figures.dpi,
-        code=fingerprint("plot_study"),
+        code=fingerprint("report.plot_study"),
     shell:
         r"""
-        python -m mda.steps.plot_study \
+        python -m mda.steps.report.plot_study \
             --table {input.table:q} \
             --study {wildcards.study:q} \
             --palette {params.palette:q} \

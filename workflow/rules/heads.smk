@@ -24,10 +24,10 @@ rule head_scores:
         runtime=minutes(60),
     params:
         metrics=as_json(CONFIG.metrics),
-        code=fingerprint("heads"),
+        code=fingerprint("models.heads"),
     shell:
         r"""
-        python -m mda.launch {resources.gpu} mda.steps.heads \
+        python -m mda.steps.launch {resources.gpu} mda.steps.models.heads \
             --tokenizer {input.tokenizer:q} \
             --checkpoints {input.checkpoints:q} \
             --metrics-settings {params.metrics:q} \
@@ -58,10 +58,10 @@ rule targets:
             {target.name: target.units for target in variants.targets(CONFIG, wildcards.place)}
         ),
         rank_at=CONFIG.attribution.rank_at,
-        code=fingerprint("targets"),
+        code=fingerprint("models.targets"),
     shell:
         r"""
-        python -m mda.steps.targets \
+        python -m mda.steps.models.targets \
             --scores {input.scores:q} \
             --rank-at {params.rank_at} \
             --targets {params.targets:q} \

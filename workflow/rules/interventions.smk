@@ -38,10 +38,10 @@ rule motifs:
     params:
         top=as_json(CONFIG.experiments.augmentation.top),
         shortest=CONFIG.experiments.augmentation.shortest_motif,
-        code=fingerprint("motifs"),
+        code=fingerprint("interventions.motifs"),
     shell:
         r"""
-        python -m mda.steps.motifs \
+        python -m mda.steps.interventions.motifs \
             --selection {input.selection:q} \
             --train {input.train:q} \
             --tokenizer {input.tokenizer:q} \
@@ -75,10 +75,10 @@ rule synthesize:
         content=lambda wildcards: content_of(other_motifs(wildcards))(wildcards),
         seed=CONFIG.experiments.augmentation.seed,
         samples=as_json(CONFIG.experiments.augmentation.samples),
-        code=fingerprint("synthesize"),
+        code=fingerprint("interventions.synthesize"),
     shell:
         r"""
-        python -m mda.steps.synthesize \
+        python -m mda.steps.interventions.synthesize \
             --schema {input.schema:q} {params.other:q} \
             --train {input.train:q} \
             --tokenizer {input.tokenizer:q} \
@@ -116,10 +116,10 @@ rule intervene:
         window=as_json(CONFIG.run.window),
         batch_size=CONFIG.run.batch_size,
         at_step=lambda wildcards: as_json(design.insertion_step(CONFIG, wildcards.branch)),
-        code=fingerprint("intervene"),
+        code=fingerprint("interventions.intervene"),
     shell:
         r"""
-        python -m mda.steps.intervene \
+        python -m mda.steps.interventions.intervene \
             --kind {params.kind:q} \
             --seed {wildcards.seed} \
             --schedule {input.schedule:q} \
@@ -167,10 +167,10 @@ rule retrain:
         metrics=as_json(CONFIG.metrics),
         neurons=as_json(CONFIG.neurons()),
         resume=f"{CONFIG.results}/resume/{{branch}}/seed-{{seed}}",
-        code=fingerprint("retrain"),
+        code=fingerprint("training.retrain"),
     shell:
         r"""
-        exec python -m mda.launch {resources.gpu} mda.steps.retrain \
+        exec python -m mda.steps.launch {resources.gpu} mda.steps.training.retrain \
             --tokenizer {input.tokenizer:q} \
             --train {input.train:q} \
             --held-out {input.held_out:q} \

@@ -25,11 +25,11 @@ rule checkpoint:
     params:
         repository=CONFIG.model.remote,
         pin=lambda wildcards: pinned("model", CONFIG.model.remote, wildcards.revision),
-        code=fingerprint("checkpoint"),
+        code=fingerprint("hub.checkpoint"),
     shell:
         r"""
-        python -m mda.checks >{log:q} 2>&1
-        python -m mda.steps.checkpoint \
+        python -m mda.attribution.checks >{log:q} 2>&1
+        python -m mda.steps.hub.checkpoint \
             --repository {params.repository:q} \
             --revision {wildcards.revision:q} \
             --pin {params.pin:q} \
@@ -66,10 +66,10 @@ rule measure_published:
         numerics=as_json(CONFIG.numerics.of_training()),
         metrics=as_json(CONFIG.metrics),
         neurons=as_json(CONFIG.neurons()),
-        code=fingerprint("measure_published"),
+        code=fingerprint("models.measure_published"),
     shell:
         r"""
-        python -m mda.launch {resources.gpu} mda.steps.measure_published \
+        python -m mda.steps.launch {resources.gpu} mda.steps.models.measure_published \
             --tokenizer {input.tokenizer:q} \
             --held-out {input.held_out:q} \
             --text {input.text:q} \

@@ -33,10 +33,10 @@ rule findings:
         confidence=CONFIG.evidence.confidence,
         start=CONFIG.run.window.origin,
         shuffled=as_json(CONFIG.run.order_seed is not None),
-        code=fingerprint("findings"),
+        code=fingerprint("evidence.findings"),
     shell:
         r"""
-        python -m mda.steps.findings \
+        python -m mda.steps.evidence.findings \
             --tables {input.tables:q} \
             --scores {input.scores:q} \
             --targets {params.targets:q} \
@@ -84,10 +84,10 @@ rule report:
         templates=REPORT_TEMPLATES,
         content=content_of(REPORT_TEMPLATES),
         complete=lambda wildcards: as_json(wildcards.page == "evidence"),
-        code=fingerprint("report"),
+        code=fingerprint("report.report"),
     shell:
         r"""
-        python -m mda.steps.report \
+        python -m mda.steps.report.report \
             --findings {input.findings:q} \
             --configuration {input.configuration:q} \
             --targets {input.targets:q} \

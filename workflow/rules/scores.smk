@@ -35,10 +35,10 @@ rule covariance_part:
         checkpoint=attributed_checkpoint,
         fit=as_fit,
         numerics=as_json(CONFIG.numerics.of_attribution()),
-        code=fingerprint("covariance"),
+        code=fingerprint("attribution.covariance"),
     shell:
         r"""
-        python -m mda.launch {resources.gpu} mda.steps.covariance \
+        python -m mda.steps.launch {resources.gpu} mda.steps.attribution.covariance \
             --checkpoint {params.checkpoint:q} \
             --train {input.train:q} \
             --schedule {input.schedule:q} \
@@ -70,10 +70,10 @@ rule eigendecomposition:
         mem_mb=torch_memory,
         runtime=minutes(60),
     params:
-        code=fingerprint("eigendecomposition"),
+        code=fingerprint("attribution.eigendecomposition"),
     shell:
         r"""
-        python -m mda.launch {resources.gpu} mda.steps.eigendecomposition \
+        python -m mda.steps.launch {resources.gpu} mda.steps.attribution.eigendecomposition \
             --parts {input.parts:q} \
             --out {output.eigen:q} \
             --out-covariance {output.covariance:q} \
@@ -106,10 +106,10 @@ rule lambda_part:
         checkpoint=attributed_checkpoint,
         fit=as_fit,
         numerics=as_json(CONFIG.numerics.of_attribution()),
-        code=fingerprint("lambdas"),
+        code=fingerprint("attribution.lambdas"),
     shell:
         r"""
-        python -m mda.launch {resources.gpu} mda.steps.lambdas \
+        python -m mda.steps.launch {resources.gpu} mda.steps.attribution.lambdas \
             --checkpoint {params.checkpoint:q} \
             --train {input.train:q} \
             --schedule {input.schedule:q} \
@@ -140,10 +140,10 @@ rule lambdas:
         mem_mb=table_memory,
         runtime=minutes(10),
     params:
-        code=fingerprint("merge_lambdas"),
+        code=fingerprint("attribution.merge_lambdas"),
     shell:
         r"""
-        python -m mda.steps.merge_lambdas \
+        python -m mda.steps.attribution.merge_lambdas \
             --parts {input.parts:q} \
             --out {output.lambdas:q} \
             >{log:q} 2>&1
@@ -183,10 +183,10 @@ rule score_shard:
         targets=lambda wildcards: as_json(variants.targets(CONFIG, wildcards.place)),
         probes=lambda wildcards: as_json(CONFIG.probes_of(variants.targets(CONFIG, wildcards.place))),
         probe_files=CONFIG.probe_files(),
-        code=fingerprint("scores", CONFIG.probe_files()),
+        code=fingerprint("attribution.scores", CONFIG.probe_files()),
     shell:
         r"""
-        python -m mda.launch {resources.gpu} mda.steps.scores \
+        python -m mda.steps.launch {resources.gpu} mda.steps.attribution.scores \
             --checkpoint {params.checkpoint:q} \
             --tokenizer {input.tokenizer:q} \
             --train {input.train:q} \
@@ -231,10 +231,10 @@ rule scores:
         blocks=lambda wildcards: as_json(
             {target.name: target.blocks for target in variants.targets(CONFIG, wildcards.place)}
         ),
-        code=fingerprint("merge_scores"),
+        code=fingerprint("attribution.merge_scores"),
     shell:
         r"""
-        python -m mda.steps.merge_scores \
+        python -m mda.steps.attribution.merge_scores \
             --shards {input.shards:q} \
             --train-rows {input.train_rows:q} \
             --samples {params.samples} \

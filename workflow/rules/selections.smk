@@ -29,10 +29,10 @@ rule control_scores:
         method=lambda wildcards: design.Selection.parse(wildcards.selection).method,
         probe=probe_of_selection,
         steps=as_json(CONFIG.scored),
-        code=fingerprint("control_scores"),
+        code=fingerprint("interventions.control_scores"),
     shell:
         r"""
-        python -m mda.steps.control_scores \
+        python -m mda.steps.interventions.control_scores \
             --method {params.method:q} \
             --train {input.train:q} \
             --tokenizer {input.tokenizer:q} \
@@ -72,10 +72,10 @@ rule gradient_norm:
         numerics=as_json(CONFIG.numerics.of_attribution()),
         batch_size=CONFIG.attribution.fit.batch_size,
         steps=as_json(CONFIG.scored),
-        code=fingerprint("gradient_norm"),
+        code=fingerprint("attribution.gradient_norm"),
     shell:
         r"""
-        python -m mda.launch {resources.gpu} mda.steps.gradient_norm \
+        python -m mda.steps.launch {resources.gpu} mda.steps.attribution.gradient_norm \
             --checkpoint {params.checkpoint:q} \
             --train {input.train:q} \
             --schedule {input.schedule:q} \
@@ -117,10 +117,10 @@ rule select:
         window=as_json(CONFIG.run.window),
         seed=CONFIG.selection.seed,
         characters=CONFIG.selection.excerpt_characters,
-        code=fingerprint("select"),
+        code=fingerprint("interventions.select"),
     shell:
         r"""
-        python -m mda.steps.select \
+        python -m mda.steps.interventions.select \
             --method {params.method:q} \
             --target {params.target:q} \
             --draw {params.draw} \

@@ -32,10 +32,10 @@ rule study:
     params:
         arguments=arguments_of_study,
         others=content_of_others,
-        code=lambda wildcards: code.fingerprint(f"study_{wildcards.study}"),
+        code=lambda wildcards: fingerprints.fingerprint(f"evidence.study_{wildcards.study}"),
     shell:
         r"""
-        python -m mda.steps.study_{wildcards.study} \
+        python -m mda.steps.evidence.study_{wildcards.study} \
             {params.arguments} \
             --out {output.table:q} \
             >{log:q} 2>&1
@@ -85,10 +85,10 @@ rule exact:
         steps=as_json(CONFIG.scored),
         confidence=CONFIG.evidence.confidence,
         probe_files=CONFIG.probe_files(),
-        code=fingerprint("exact", CONFIG.probe_files()),
+        code=fingerprint("evidence.exact", CONFIG.probe_files()),
     shell:
         r"""
-        python -m mda.launch {resources.gpu} mda.steps.exact \
+        python -m mda.steps.launch {resources.gpu} mda.steps.evidence.exact \
             --checkpoint {params.checkpoint:q} \
             --tokenizer {input.tokenizer:q} \
             --train {input.train:q} \

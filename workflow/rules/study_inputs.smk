@@ -205,7 +205,7 @@ def not_run(studies):
 
 
 def inputs_of_study(wildcards):
-    """The inputs of a study; other experiments' results that are there are none, see mda.outside."""
+    """The inputs of a study; other experiments' results that are there are none, see mda.runtime.external_files."""
     return {**read_by_study(wildcards.study, own=True), "missing": not_run([wildcards.study])}
 
 

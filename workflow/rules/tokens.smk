@@ -25,10 +25,10 @@ rule tokenizer:
         settings=as_json(CONFIG.tokens.tokenizer),
         pin=pinned("model", *CONFIG.tokens.tokenizer.remote, names=["tokenizer.json"]),
         content=content_of(CONFIG.tokens.tokenizer.files),
-        code=fingerprint("tokenizer"),
+        code=fingerprint("corpus.tokenizer"),
     shell:
         r"""
-        python -m mda.steps.tokenizer \
+        python -m mda.steps.corpus.tokenizer \
             --documents {input.documents:q} \
             --settings {params.settings:q} \
             --pin {params.pin:q} \
@@ -73,11 +73,11 @@ if CONFIG.corpus.source == "tokenized":
             context=CONFIG.tokens.context,
             rows=CONFIG.run.steps * CONFIG.run.batch_size,
             resume=f"{CONFIG.results}/resume/batches",
-            code=fingerprint("batches"),
+            code=fingerprint("corpus.batches"),
         shell:
             r"""
-            python -m mda.checks >{log:q} 2>&1
-            python -m mda.steps.batches \
+            python -m mda.attribution.checks >{log:q} 2>&1
+            python -m mda.steps.corpus.batches \
                 --source {params.source:q} \
                 --pin {params.pin:q} \
                 --content {params.content:q} \
@@ -116,10 +116,10 @@ else:
             runtime=minutes(120),
         params:
             context=CONFIG.tokens.context,
-            code=fingerprint("tokens"),
+            code=fingerprint("corpus.tokens"),
         shell:
             r"""
-            python -m mda.steps.tokens \
+            python -m mda.steps.corpus.tokens \
                 --documents {input.documents:q} \
                 --tokenizer {input.tokenizer:q} \
                 --context {params.context} \
@@ -152,10 +152,10 @@ rule measured_text:
         pin=measured_pin(),
         content=measured_content,
         context=CONFIG.tokens.context,
-        code=fingerprint("measured_text"),
+        code=fingerprint("corpus.measured_text"),
     shell:
         r"""
-        python -m mda.steps.measured_text \
+        python -m mda.steps.corpus.measured_text \
             --text {params.text:q} \
             --pin {params.pin:q} \
             --content {params.content:q} \

@@ -21,10 +21,10 @@ rule usage:
     params:
         benchmarks=lambda wildcards, output: str(Path(output.table).parent),
         logs=f"{CONFIG.results}/logs",
-        code=fingerprint("usage"),
+        code=fingerprint("report.usage"),
     shell:
         r"""
-        python -m mda.steps.usage \
+        python -m mda.steps.report.usage \
             --benchmarks {params.benchmarks:q} \
             --logs {params.logs:q} \
             --out {output.table:q} \

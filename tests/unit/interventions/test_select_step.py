@@ -1,0 +1,129 @@
+"""The step that selects, by every method, on a window whose best samples are known."""
+
+import json
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer, models
+
+from mda.corpus.tokens import TokenStore
+from mda.interventions import selection
+from mda.runtime import cli, files
+from mda.steps.interventions import select
+from mda.training import schedule
+
+WINDOW = json.dumps({"start": 2, "stop": 10, "branch": None})
+
+
+@pytest.fixture
+def arguments(tmp_path):
+    """Command-line arguments; row n has influence n on the first target, -n on the second."""
+    vocabulary = {"<|endoftext|>": 0, **{f"w{n}": n for n in range(1, 30)}}
+    Tokenizer(models.WordLevel(vocabulary, unk_token="<|endoftext|>")).save(str(tmp_path / "tokenizer"))
+    rows = np.random.default_rng(0).integers(1, 30, (100, 9)).astype(np.uint16)
+    rows[40] = 7
+    files.write_array(tmp_path / "train.npy", rows)
+    files.write_table(
+        tmp_path / "rows", {"row": np.arange(100), "label": [f"label{n % 3}" for n in range(100)]}
+    )
+    stream = schedule.base(100, 10, 10, seed=0)
+    stream.write(tmp_path / "schedule")
+    numbers = stream.row.astype(float)
+    table = {
+        "target": ["first"] * 100 + ["second"] * 100,
+        "row": np.tile(stream.row, 2),
+        "influence": np.concatenate([numbers, -numbers]),
+        "loss": np.tile(numbers % 10, 2),
+    }
+    files.write_table(tmp_path / "scores", table)
+
+    def build(method, target=None, matched=(), draw=None):
+        given = {
+            "method": method,
+            "fraction": "0.1",
+            "schedule": str(tmp_path / "schedule"),
+            "train": str(tmp_path / "train.npy"),
+            "train-rows": str(tmp_path / "rows"),
+            "tokenizer": str(tmp_path / "tokenizer"),
+            "window": WINDOW,
+            "target": json.dumps(target),
+            "draw": json.dumps(draw),
+            "seed": "0",
+            "characters": "20",
+            "out": str(tmp_path / "out"),
+        }
+        line = [part for key, value in given.items() for part in (f"--{key}", value)]
+        scores = [str(tmp_path / "scores")] if method in ("influence", "outside", "loss") else []
+        if method == "repetition":
+            scores = [str(tmp_path / "control")]
+            values = selection.repetition_scores(TokenStore(tmp_path / "train.npy"), stream.row)
+            files.write_table(tmp_path / "control", {"row": stream.row, "score": values})
+        return [*line, "--scores", *scores, "--matched", *matched]
+
+    return build
+
+
+def selected(tmp_path, arguments):
+    cli.run(select.select, arguments)
+    return files.read_table(tmp_path / "out").to_pandas()
+
+
+@pytest.fixture
+def window(tmp_path, arguments):
+    return schedule.Schedule.read(tmp_path / "schedule").between(2, 10).row
+
+
+@pytest.mark.parametrize(("target", "sign"), [("first", -1), ("second", 1)])
+def test_influence_takes_the_windows_best_of_its_target(tmp_path, arguments, window, target, sign):
+    found = selected(tmp_path, arguments("influence", target))
+    assert found["row"].tolist() == sorted(window.tolist(), key=lambda row: sign * row)[:8]
+    assert found["label"].tolist() == [f"label{row % 3}" for row in found["row"]]
+    assert found["excerpt"].str.len().max() <= 20
+
+
+def test_loss_takes_the_highest_whatever_the_target(tmp_path, arguments, window):
+    found = selected(tmp_path, arguments("loss"))
+    assert found["score"].tolist() == sorted((window % 10).tolist(), reverse=True)[:8]
+
+
+def test_repetition_finds_the_row_that_repeats(tmp_path, arguments, window):
+    found = selected(tmp_path, arguments("repetition"))
+    assert (found["row"].iloc[0] == 40) == (40 in window)
+    assert len(found) == 8
+
+
+def test_random_is_from_the_window_and_seeded(tmp_path, arguments, window):
+    first, again, other = (selected(tmp_path, arguments("random", draw=draw)) for draw in (3, 3, 4))
+    assert first.equals(again)
+    assert set(first["row"]) <= set(window)
+    assert set(first["row"]) != set(other["row"])
+
+
+def test_matched_has_the_labels_of_the_selection_it_is_held_against(tmp_path, arguments, window):
+    cli.run(select.select, arguments("influence", "first"))
+    (tmp_path / "out").rename(tmp_path / "before")
+    before = files.read_table(tmp_path / "before").to_pandas()
+    found = selected(tmp_path, arguments("matched", "first", [str(tmp_path / "before")], 0))
+    assert sorted(found["label"]) == sorted(before["label"])
+    assert set(found["row"]) <= set(window)
+    assert set(found["row"]) != set(before["row"])
+
+
+def test_subsets_are_drawn_apart(tmp_path, arguments, window):
+    draws = [frozenset(selected(tmp_path, arguments("subset", draw=number))["row"]) for number in range(3)]
+    assert len(set(draws)) == 3
+    assert all(draw <= set(window) for draw in draws)
+
+
+def test_outside_takes_the_best_from_the_other_steps(tmp_path, arguments, window):
+    found = selected(tmp_path, arguments("outside", "first"))
+    others = sorted(set(schedule.Schedule.read(tmp_path / "schedule").row) - set(window), reverse=True)
+    assert found["row"].tolist() == others[:8]
+
+
+def test_candidates_without_a_score_are_an_error(tmp_path, arguments, window, capsys):
+    table = files.read_table(tmp_path / "scores").to_pandas()
+    files.write_table(tmp_path / "scores", table[table["row"] != window[3]])
+    with pytest.raises(SystemExit):
+        selected(tmp_path, arguments("influence", "first"))
+    assert "some candidates have no score" in capsys.readouterr().err

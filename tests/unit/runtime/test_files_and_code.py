@@ -1,0 +1,260 @@
+"""Whole files or none, provenance, the steps' command line, and code fingerprints."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from project import ROOT
+
+from mda.runtime import cli, files, fingerprints
+from mda.runtime.errors import UserError
+
+STEPS = fingerprints.steps()
+
+
+def test_a_failed_write_leaves_nothing(tmp_path):
+    target = tmp_path / "out.json"
+    target.write_text("old")
+    with pytest.raises(ZeroDivisionError), files.whole(target) as part:
+        part.write_text("half")
+        raise ZeroDivisionError
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_a_killed_process_left_goes_away(tmp_path):
+    for name, age in (("old", 2 * files.STALE_SECONDS), ("new", 0)):
+        part = tmp_path / f".out.json.{name}.part"
+        part.write_text("half")
+        os.utime(part, (time.time() - age, time.time() - age))
+    files.write_text(tmp_path / "out.json", "whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"out.json", ".out.json.new.part"}
+
+
+def test_large_inputs_are_told_apart_by_their_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "HASHED_BYTES", 10)
+    (tmp_path / "a").write_bytes(b"x" * 20)
+    (tmp_path / "b").write_bytes(b"x" * 19 + b"y")
+    assert files.describe(tmp_path / "a") != files.describe(tmp_path / "b")
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path):
+    for content in ("one", "two"):
+        with files.whole(tmp_path / "folder") as part:
+            part.mkdir()
+            (part / content).write_text(content)
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["two"]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        "files.write_array(out, numpy.zeros(9999))",
+        "files.write_table(out, {'x': numpy.random.rand(9999)})",
+        "files.write_text(out, 'x' * 9999)",
+        "with files.whole(out) as part: save_file({'x': numpy.zeros(9999)}, part)",
+        "plots.save(plots.plt.figure(), [out.with_suffix('.png')], 200)",
+    ],
+)
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path, write):
+    program = f"""
+import numpy, pathlib
+from safetensors.numpy import save_file
+from mda.report import plots
+from mda.runtime import files
+from mda.runtime.errors import UserError
+out = pathlib.Path({str(tmp_path)!r}) / "out"
+try:
+    {write}
+except UserError as error:
+    print(error)
+"""
+    limit = (
+        "import resource, signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", limit + program],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={"PYTHONPATH": "workflow", "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    assert "cannot be written" in done.stdout, done.stderr
+    assert "free the disk" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_results_say_what_made_them(tmp_path):
+    files.set_made_by({"step": "test", "parameters": {"seed": 1}})
+    try:
+        files.write_table(tmp_path / "t.parquet", {"x": np.arange(3)})
+        files.write_json(tmp_path / "t.json", {"x": 1})
+    finally:
+        files.set_made_by({})
+    metadata = json.loads(pq.read_schema(tmp_path / "t.parquet").metadata[b"made_by"])
+    assert metadata == {"step": "test", "parameters": {"seed": 1}}
+    assert files.read_json(tmp_path / "t.json")["made_by"]["step"] == "test"
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 and then nothing"])
+def test_a_truncated_table_is_one_sentence(tmp_path, content):
+    (tmp_path / "t.parquet").write_bytes(content)
+    with pytest.raises(UserError, match=r"cannot be read as Parquet .* delete it and run again"):
+        files.read_table(tmp_path / "t.parquet")
+
+
+def test_the_command_line_is_the_signature(tmp_path, monkeypatch, capsys):
+    seen = {}
+
+    def step(source: Path, many: list[Path], count: int, rates: list[float], name: str, out: Path) -> None:
+        seen.update(locals())
+
+    monkeypatch.setattr(cli, "_record", lambda *arguments: {})
+    arguments = [
+        "--source",
+        "a",
+        "--many",
+        "b",
+        "c",
+        "--count",
+        "3",
+        "--rates",
+        "[0.5]",
+        "--name",
+        "x",
+        "--out",
+        "y",
+    ]
+    monkeypatch.chdir(tmp_path)
+    cli.run(step, arguments)
+    assert seen["many"] == [Path("b"), Path("c")]
+    assert (seen["count"], seen["rates"], seen["name"]) == (3, [0.5], "x")
+    arguments[arguments.index("3")] = "three"
+    with pytest.raises(SystemExit) as caught:
+        cli.run(step, arguments)
+    assert caught.value.code == 1
+    assert "--count: Invalid JSON" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_step_has_a_rule_that_passes_its_fingerprint(step):
+    rules = "\n".join(path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk"))
+    if "study_" in step:
+        # All have one rule, which knows them by name.
+        name = step.removeprefix("evidence.study_")
+        assert f'found["{name}"]' in rules or f'"{name}": (' in rules or f'"{name}"' in rules
+        return
+    assert f" mda.steps.{step} " in rules
+    assert f'code=fingerprint("{step}"' in rules
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package, to be edited."""
+    import shutil
+
+    shutil.copytree(fingerprints.PACKAGE, tmp_path / "mda")
+    monkeypatch.setattr(fingerprints, "PACKAGE", tmp_path / "mda")
+    clear()
+    yield tmp_path / "mda"
+    clear()
+
+
+def clear():
+    fingerprints._digest.cache_clear()
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    clear()
+
+
+def all_fingerprints():
+    return {step: fingerprints.fingerprint(step) for step in STEPS}
+
+
+def test_comments_docstrings_and_layout_change_no_fingerprint(package):
+    before = all_fingerprints()
+    probes = package / "attribution" / "probes.py"
+    edit(probes, "    del heads\n", "    # A comment.\n\n    del heads\n")
+    edit(probes, "A scalar in nats.", "A scalar, in nats.")
+    assert all_fingerprints() == before
+
+
+def test_an_edit_changes_the_steps_that_run_it_and_no_others(package):
+    before = all_fingerprints()
+    edit(
+        package / "attribution" / "probes.py",
+        "length = tokens.shape[1] // 2",
+        "length = tokens.shape[1] // 3",
+    )
+    after = all_fingerprints()
+    assert {step for step in STEPS if before[step] != after[step]} == {
+        "attribution.scores", "evidence.exact", "attribution.token_influence",
+    }  # fmt: skip
+
+
+def test_an_edit_of_a_module_imported_by_an_imported_module_counts(package):
+    before = all_fingerprints()
+    edit(package / "interventions" / "repetition.py", "== 0", "== 1")
+    after = all_fingerprints()
+    changed = {step for step in STEPS if before[step] != after[step]}
+    # The tables of studies are of seconds; what is expensive does not change.
+    assert {step for step in changed if "study_" not in step} == {
+        "attribution.token_influence", "evidence.exact", "interventions.control_scores",
+        "interventions.motifs", "interventions.select", "interventions.synthesize", "report.plot_samples",
+    }  # fmt: skip
+
+
+def test_what_a_probe_imports_from_beside_it_belongs_to_the_fingerprint(tmp_path):
+    sources = {
+        "own.py": "import math, helper\nfrom pack import part\n",
+        "helper.py": "def f():\n    import deep\n",
+        "deep.py": "x = 1\n",
+        "pack/__init__.py": "from . import other\n",
+        "pack/part.py": "from .other import y\nfrom mda.interventions import repetition\n",
+        "pack/other.py": "y = 1\n",
+        "unused.py": "x = 1\n",
+    }
+    for name, text in sources.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = fingerprints.beside(tmp_path / "own.py")
+    names = {str(path.relative_to(tmp_path)) for path in found.values()}
+    assert names == set(sources) - {
+        "own.py",
+        "unused.py",
+    }
+    files = (str(tmp_path / "own.py"), *map(str, found.values()))
+    for name in ("helper.py", "deep.py", "pack/other.py"):
+        before = fingerprints.fingerprint("attribution.scores", files)
+        (tmp_path / name).write_text(sources[name] + "z = 2\n")
+        clear()
+        assert fingerprints.fingerprint("attribution.scores", files) != before, name
+
+
+def test_what_a_probe_imports_of_the_package_belongs_to_it(tmp_path, package):
+    (tmp_path / "own.py").write_text("from mda.interventions import repetition\n")
+    own = (str(tmp_path / "own.py"),)
+    before = fingerprints.fingerprint("training.order", own), fingerprints.fingerprint("training.order")
+    edit(package / "interventions" / "repetition.py", "== 0", "== 1")
+    assert fingerprints.fingerprint("training.order", own) != before[0]
+    assert fingerprints.fingerprint("training.order") == before[1]
+
+
+def test_a_users_probe_belongs_to_the_fingerprint(tmp_path):
+    own = tmp_path / "own.py"
+    own.write_text("x = 1\n")
+    before = fingerprints.fingerprint("attribution.scores", (str(own),))
+    own.write_text("x = 2\n")
+    clear()
+    assert fingerprints.fingerprint("attribution.scores", (str(own),)) != before

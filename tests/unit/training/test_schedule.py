@@ -1,0 +1,138 @@
+"""Schedules: what every intervention keeps and what it changes."""
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from mda.config import sections
+from mda.runtime.errors import UserError
+from mda.training import schedule
+
+BASE = schedule.base(100, steps=10, batch_size=8, seed=0)
+WINDOW = sections.Window(start=4, stop=10, branch=None)
+STREAM = schedule.branch(BASE, WINDOW, seed=1)
+SELECTED = STREAM.row[5:15]
+
+
+def rows_by_role(stream, role):
+    return sorted(stream.row[stream.role == role].tolist())
+
+
+def test_base_reads_no_row_twice_and_fills_every_step():
+    assert len(set(BASE.row.tolist())) == 80
+    assert np.bincount(BASE.step).tolist() == [8] * 10
+
+
+def test_too_few_rows_is_one_sentence():
+    with pytest.raises(UserError, match="reads 10 x 11 = 110 rows, but the training store has 100"):
+        schedule.base(100, 10, 11, 0)
+
+
+def test_branch_is_the_window_in_another_order():
+    window = BASE.between(4, 10)
+    assert sorted(STREAM.row) == sorted(window.row)
+    assert not np.array_equal(STREAM.row, window.row)
+    assert np.array_equal(STREAM.row, schedule.branch(BASE, WINDOW, seed=1).row)
+    assert not np.array_equal(STREAM.row, schedule.branch(BASE, WINDOW, seed=2).row)
+
+
+def test_mask_changes_roles_only():
+    masked = schedule.mask(STREAM, SELECTED)
+    assert np.array_equal(masked.row, STREAM.row)
+    assert rows_by_role(masked, schedule.MASKED) == sorted(SELECTED.tolist())
+
+
+def test_replace_keeps_every_batch_full_and_the_rest_in_place():
+    replaced = schedule.replace(STREAM, SELECTED, 1, WINDOW)
+    assert np.array_equal(replaced.step, STREAM.step)
+    assert not np.isin(replaced.row, SELECTED).any()
+    changed = replaced.role == schedule.REPLACEMENT
+    assert np.array_equal(changed, np.isin(STREAM.row, SELECTED))
+    assert np.array_equal(replaced.row[~changed], STREAM.row[~changed])
+    assert np.isin(replaced.row[changed], STREAM.row).all()
+    assert len(set(replaced.row[changed].tolist())) == changed.sum()
+
+
+def test_replace_needs_enough_other_rows():
+    with pytest.raises(UserError, match="lower the fraction"):
+        schedule.replace(STREAM, STREAM.row[:40], 1, WINDOW)
+
+
+def test_insert_adds_and_moves_nothing():
+    doubled = schedule.insert(STREAM, SELECTED, schedule.DUPLICATE, 1, WINDOW)
+    assert rows_by_role(doubled, schedule.DUPLICATE) == sorted(SELECTED.tolist())
+    kept = doubled.role == schedule.TRAIN
+    assert np.array_equal(doubled.row[kept], STREAM.row)
+    sizes = np.bincount(doubled.step)[4:]
+    assert sizes.max() - sizes.min() <= 1
+    for step in range(4, 10):
+        slots = doubled.slot[doubled.step == step]
+        assert slots.tolist() == list(range(len(slots)))
+
+
+def test_insert_at_one_step_makes_updates_of_its_own():
+    added = schedule.insert_at(STREAM, np.arange(11), schedule.SYNTHETIC, 1, step=7, batch_size=4)
+    (natural, roles), *inserted = added.at(7)
+    assert np.array_equal(natural, STREAM.at(7)[0][0])
+    assert (roles == schedule.TRAIN).all()
+    assert [len(rows) for rows, _ in inserted] == [4, 4, 3]
+    assert sorted(np.concatenate([rows for rows, _ in inserted])) == list(range(11))
+    assert all((roles == schedule.SYNTHETIC).all() for _, roles in inserted)
+    assert [len(added.at(step)) for step in range(4, 10)] == [1, 1, 1, 4, 1, 1]
+
+
+def test_without_a_seed_rows_are_read_as_they_are_stored():
+    assert schedule.base(100, 10, 8, None).row.tolist() == list(range(80))
+
+
+def test_an_earlier_branching_step_keeps_the_base_order_before_the_window():
+    early = sections.Window(start=4, stop=10, branch=2)
+    stream = schedule.branch(BASE, early, seed=1)
+    assert np.array_equal(stream.between(2, 4).row, BASE.between(2, 4).row)
+    assert np.array_equal(stream.between(4, 10).row, STREAM.row)
+    for changed in (
+        schedule.replace(stream, SELECTED, 1, early),
+        schedule.insert(stream, SELECTED, schedule.DUPLICATE, 1, early),
+        schedule.mask(stream, SELECTED),
+    ):
+        assert np.array_equal(changed.between(2, 4).row, BASE.between(2, 4).row)
+        inside = schedule.replace(STREAM, SELECTED, 1, WINDOW).row
+    assert np.array_equal(schedule.replace(stream, SELECTED, 1, early).between(4, 10).row, inside)
+
+
+def test_a_schedule_survives_its_file(tmp_path):
+    stream = schedule.insert(schedule.mask(STREAM, SELECTED), SELECTED, schedule.DUPLICATE, 1, WINDOW)
+    stream = schedule.insert_at(stream, np.arange(5), schedule.SYNTHETIC, 1, step=7, batch_size=4)
+    stream.write(tmp_path / "s.parquet")
+    again = schedule.Schedule.read(tmp_path / "s.parquet")
+    for column in ("step", "update", "slot", "row", "role"):
+        assert np.array_equal(getattr(stream, column), getattr(again, column))
+
+
+@pytest.mark.parametrize(("first", "count"), [(0, 7), (5, 6), (13, 100), (0, 1000)])
+def test_samples_of_a_written_schedule_are_its_part(tmp_path, monkeypatch, first, count):
+    stream = schedule.base(100, 10, 10, 0)
+    stream.write(tmp_path / "s.parquet")
+    iterate = pq.ParquetFile.iter_batches
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", lambda self, **given: iterate(self, 7, **given))
+    step, row = schedule.samples(tmp_path / "s.parquet", (3, 8), first, count)
+    expected = stream.between(3, 8)
+    assert np.array_equal(step, expected.step[first : first + count])
+    assert np.array_equal(row, expected.row[first : first + count])
+
+
+def test_a_swap_puts_other_rows_in_the_places_of_the_selected_ones():
+    others = BASE.outside(4, 10).row
+    swapped = schedule.swap(STREAM, SELECTED, others, seed=1)
+    hit = np.isin(STREAM.row, SELECTED)
+    assert np.array_equal(swapped.row[~hit], STREAM.row[~hit])
+    assert set(swapped.row[hit]) <= set(others)
+    assert len(set(swapped.row[hit])) == hit.sum()
+    assert (swapped.role[hit] == schedule.REPLACEMENT).all()
+    assert not np.array_equal(swapped.row, schedule.swap(STREAM, SELECTED, others, seed=2).row)
+
+
+def test_outside_is_every_other_step():
+    outside = BASE.outside(4, 10)
+    assert set(outside.step) == {0, 1, 2, 3}
+    assert not set(outside.row) & set(BASE.between(4, 10).row)

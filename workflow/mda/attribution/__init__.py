@@ -1,0 +1,1 @@
+"""Probes, curvature, and the influence of training samples on units."""

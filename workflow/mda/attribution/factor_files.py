@@ -1,0 +1,82 @@
+"""Curvature factors in files: which rows each part is fitted on, and how parts are joined.
+
+A part holds sums over its rows with their counts, so the whole is the sum of the parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from mda.config import sections
+from mda.runtime import files
+from mda.runtime.errors import UserError
+from mda.training.schedule import Schedule
+
+if TYPE_CHECKING:
+    import torch
+
+
+def rows(schedule: Path, fit: sections.Fit, part: int) -> np.ndarray:
+    """The rows of one part of the sample that is drawn from the run's own stream.
+
+    Returns:
+        Row numbers, at most `fit.samples_per_part`, ascending, also over the parts.
+    """
+    generator = np.random.default_rng(fit.seed)
+    sample = np.sort(generator.choice(Schedule.read(schedule).row, size=fit.samples, replace=False))
+    return sample[part * fit.samples_per_part : (part + 1) * fit.samples_per_part]
+
+
+def join(parts: Sequence[Path]) -> dict[str, np.ndarray]:
+    """The sum of the parts, added up in float64, in the type of the parts."""
+    first = read(parts[0])
+    if len(parts) == 1:
+        return first
+    sums = {key: array.astype(np.promote_types(array.dtype, np.float64)) for key, array in first.items()}
+    for part in parts[1:]:
+        tensors = read(part)
+        if tensors.keys() != sums.keys():
+            raise UserError(f"{part}: has other blocks than {parts[0]}; delete both and run again")
+        for key in sums:
+            sums[key] += tensors[key]
+    return {key: array.astype(first[key].dtype) for key, array in sums.items()}
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """Read what `write` wrote.
+
+    Raises:
+        UserError: when the file is missing or damaged.
+    """
+    try:
+        return load_file(path)
+    except Exception as error:  # safetensors raises its own kinds
+        raise UserError(f"{path}: cannot be read ({error}); delete it and run again") from error
+
+
+def write(path: Path, tensors: dict[str, np.ndarray]) -> None:
+    """Write factors with what made them, keyed `factor/module`."""
+    with files.whole(path) as part:
+        save_file(tensors, part, metadata={"made_by": files.made_by()})
+
+
+def tensors(paths: Sequence[Path]) -> dict[str, torch.Tensor]:
+    """What several files of factors hold, as one."""
+    return {key: tensor for path in paths for key, tensor in to_tensors(read(path)).items()}
+
+
+def to_arrays(tensors: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    """Tensors as arrays."""
+    return {key: tensor.numpy() for key, tensor in tensors.items()}
+
+
+def to_tensors(arrays: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    """Arrays as tensors."""
+    import torch
+
+    return {key: torch.from_numpy(array) for key, array in arrays.items()}

@@ -1,0 +1,106 @@
+"""Passes over training samples: forward, and backward to what is watched, as many at once as fit."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from mda.attribution.watching import Block, Seen, watched
+from mda.config import sections
+from mda.corpus.tokens import TokenStore
+from mda.models import memory, output_layer
+from mda.models import model as models
+from mda.runtime import parallel
+from mda.runtime.errors import UserError
+from mda.runtime.progress import Progress
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+class Rows(NamedTuple):
+    """Rows of a token store, by their numbers."""
+
+    store: TokenStore
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def over(
+    model: PreTrainedModel,
+    blocks: Sequence[Block],
+    rows: Rows,
+    at_once: int,
+    work: Callable[[Seen, torch.Tensor], Result],
+    about: str,
+    precision: sections.Precision = "fp32",
+    label_seed: int | None = None,
+) -> Iterator[Result]:
+    """Differentiate each row's summed cross-entropy, a batch at a time.
+
+    A batch that does not fit the GPU is halved, and so are those after it.
+
+    Args:
+        at_once: the most rows of a batch; fewer where memory is expected not to suffice.
+        work: what to do with a batch: (what was seen, each row's summed cross-entropy in nats) -> result. It
+            must leave nothing behind, for a batch that does not fit is begun again.
+        about: what the progress says.
+        label_seed: differentiate the loss of labels drawn from the model's predictions by this seed and the
+            row, for the true Fisher, in place of that of the next tokens.
+
+    Raises:
+        UserError: when a single row does not fit the GPU.
+    """
+    progress, begin = Progress(about, len(rows)), 0
+    at_once = min(at_once, memory.rows_at_once(model, rows.store.tokens.shape[1] - 1, logits=False))
+    with watched(model, blocks) as seen:
+        while begin < len(rows):
+            part = rows.rows[begin : begin + at_once]
+            try:
+                result = _batch(model, seen, rows.store, part, work, precision, label_seed)
+            except torch.cuda.OutOfMemoryError:
+                if at_once == 1:
+                    raise UserError(
+                        "one row does not fit the GPU; set numerics.attention to sdpa or lower tokens.context"
+                    ) from None
+                at_once //= 2
+                log.info("out of GPU memory: going on with %d rows at once", at_once)
+                torch.cuda.empty_cache()
+                continue
+            finally:
+                seen.clear()
+            begin += len(part)
+            progress.advance(len(part))
+            yield result
+
+
+def _batch(
+    model: PreTrainedModel,
+    seen: Seen,
+    store: TokenStore,
+    rows: np.ndarray,
+    work: Callable[[Seen, torch.Tensor], Result],
+    precision: sections.Precision,
+    label_seed: int | None,
+) -> Result:
+    place = parallel.device()
+    tokens = torch.from_numpy(store.take(rows)).to(place)
+    read = tokens[:, :-1]
+    with models.precision(place, precision):
+        if label_seed is None:
+            losses = output_layer.losses(model, read, tokens[:, 1:])
+        else:
+            points = output_layer.points_of(rows, read.shape[1], label_seed).to(place)
+            losses = output_layer.losses(model, read, None, points)
+    losses = losses.sum(dim=1)
+    losses.sum().backward()
+    with torch.no_grad():
+        return work(seen, losses.detach())

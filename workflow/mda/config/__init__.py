@@ -1,0 +1,1 @@
+"""What may be configured, and what must hold between settings."""

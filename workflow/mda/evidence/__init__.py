@@ -1,0 +1,1 @@
+"""Effects of interventions, their statistics, and verdicts on published findings."""

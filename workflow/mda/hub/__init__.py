@@ -1,0 +1,1 @@
+"""Downloads from the Hugging Face hub: of pinned commits, with pinned bytes."""

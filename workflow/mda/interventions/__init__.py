@@ -1,0 +1,1 @@
+"""Which samples are selected, and what is done with them."""

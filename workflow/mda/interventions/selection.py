@@ -1,0 +1,98 @@
+"""Selecting training samples: by influence, and by the controls it is held against."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from mda.corpus.tokens import TokenStore
+from mda.interventions import repetition
+
+# Methods whose scores are a table of their own.
+CONTROLS = ("repetition", "bm25", "gradient_norm")
+
+
+def count(candidates: int, fraction: float) -> int:
+    """Number of samples of a fraction, at least one."""
+    return max(1, round(candidates * fraction))
+
+
+def top(scores: np.ndarray, number: int, seed: int) -> np.ndarray:
+    """Positions of the highest scores, highest first; ties are broken at random, by seed."""
+    ties = np.random.default_rng([seed, 3]).random(len(scores))
+    return np.lexsort((ties, -scores))[:number]
+
+
+# Methods that select at random, each with a stream of its own.
+STREAMS = {"random": 4, "matched": 5, "subset": 6}
+
+
+def random_scores(number: int, method: str, seed: int, draw: int) -> np.ndarray:
+    """Scores that select at random; of one seed there are many draws."""
+    return np.random.default_rng([seed, STREAMS[method], draw]).random(number)
+
+
+def repetition_scores(store: TokenStore, rows: np.ndarray) -> np.ndarray:
+    """Scores by repetition, a non-gradient control; see `mda.interventions.repetition`."""
+    return np.concatenate([repetition.repetition_score(part) for part in store.parts(rows)])
+
+
+def bm25_scores(store: TokenStore, rows: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """BM25 of each row against all the queries' tokens (Robertson & Zaragoza 2009), a control.
+
+    Args:
+        queries: shape (sequences, length); their terms count as often as they occur.
+    """
+    # Heavier than numpy, and only this control needs it.
+    import bm25s
+
+    asked = {str(token) for token in np.unique(queries)}
+    # All rows have one length, so that terms nobody asks for change nothing.
+    documents = [
+        [term for term in map(str, row) if term in asked]
+        for part in store.parts(rows)
+        for row in part.tolist()
+    ]
+    if not any(documents):
+        # bm25s cannot index a corpus without a term.
+        return np.zeros(len(documents))
+    index = bm25s.BM25()
+    index.index(documents, show_progress=False)
+    return np.sum([index.get_scores([str(token) for token in query]) for query in queries.tolist()], axis=0)
+
+
+def matched(labels: np.ndarray, chosen: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """Positions drawn at random with as many of each label as the chosen ones have.
+
+    Args:
+        labels: of all candidates.
+        chosen: positions of the selection to match.
+        draws: of all candidates, from `random_scores`.
+    """
+    found = []
+    for label in np.unique(labels[chosen]):
+        mine = np.flatnonzero(labels == label)
+        found.append(mine[np.argsort(draws[mine])][: int((labels[chosen] == label).sum())])
+    return np.concatenate(found)
+
+
+def excerpt(text: str, characters: int) -> str:
+    """The beginning of a text on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= characters else line[: characters - 1] + "…"
+
+
+def table(
+    steps: np.ndarray, rows: np.ndarray, scores: np.ndarray, labels: list[str], texts: list[str]
+) -> pa.Table:
+    """A selection: rank (1 is the first), score, row, step in the base run, label, excerpt."""
+    return pa.table(
+        {
+            "rank": pa.array(range(1, len(rows) + 1), pa.int64()),
+            "score": pa.array(scores, pa.float64()),
+            "row": pa.array(rows, pa.int64()),
+            "step": pa.array(steps, pa.int64()),
+            "label": labels,
+            "excerpt": texts,
+        }
+    )

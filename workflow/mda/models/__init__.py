@@ -1,0 +1,1 @@
+"""Architectures, their units, and what is measured of a model."""

@@ -1,0 +1,41 @@
+"""How many rows fit the device at once."""
+
+from __future__ import annotations
+
+import torch
+from transformers import PreTrainedModel
+
+# Used of the free GPU memory, and of a CPU's, whose memory the scheduler counts.
+GPU_SHARE = 0.6
+CPU_BYTES = 2 * 2**30
+# Values a token and hidden unit that a layer keeps for the backward pass (Korthikanti et al.
+# 2022, arXiv 2205.05198, eq. 1: 34 bytes in 16 bit), those a pair of tokens and head keeps in
+# eager attention, and those a token and vocabulary entry keeps for the loss.
+HIDDEN, PATTERN, LOGITS = 17, 3, 4
+
+
+def row_bytes(model: PreTrainedModel, context: int, logits: bool = True) -> int:
+    """Estimate of what the forward and backward pass of one row takes, in bytes (float32).
+
+    Args:
+        logits: whether the logits of all its tokens are held; see `mda.models.output_layer`.
+    """
+    settings = model.config
+    hidden = settings.num_hidden_layers * settings.hidden_size * HIDDEN
+    # Other implementations never hold the whole pattern.
+    pairs = context if settings._attn_implementation == "eager" else 0
+    pattern = settings.num_hidden_layers * settings.num_attention_heads * pairs * PATTERN
+    return 4 * context * (settings.vocab_size * LOGITS * logits + hidden + pattern)
+
+
+def rows_at_once(model: PreTrainedModel, context: int, logits: bool = True) -> int:
+    """Number of rows of `context` tokens to pass through the model at once: a power of two.
+
+    So that a resumed run, which finds a little more or less memory, mostly takes the same number.
+    """
+    place = next(model.parameters()).device
+    free: float = CPU_BYTES
+    if place.type == "cuda":
+        unused = torch.cuda.memory_reserved(place) - torch.cuda.memory_allocated(place)
+        free = GPU_SHARE * (torch.cuda.mem_get_info(place)[0] + unused)
+    return 1 << max(0, int(free // row_bytes(model, context, logits)).bit_length() - 1)

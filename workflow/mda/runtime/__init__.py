@@ -1,0 +1,1 @@
+"""How a step runs: its command line, files that are whole or not there, fingerprints, GPUs, restart."""

@@ -1,0 +1,135 @@
+"""Influence of every token of the samples that are shown: the highest and the lowest of each target."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mda.attribution import curvature, factor_files, influence, queries
+from mda.config import sections
+from mda.corpus import tokens
+from mda.corpus.tokens import TokenStore
+from mda.interventions import repetition
+from mda.models import model as models
+from mda.models import sequences, units
+from mda.runtime import cli, files
+
+log = logging.getLogger(__name__)
+
+SCHEMA = pa.schema(
+    {
+        "target": pa.string(),
+        "side": pa.string(),
+        "rank": pa.int64(),
+        "row": pa.int64(),
+        "step": pa.int64(),
+        "label": pa.string(),
+        "influence": pa.float32(),
+        "loss": pa.float32(),
+        "pieces": pa.list_(pa.string()),
+        "token_influence": pa.list_(pa.float32()),
+        "repeated": pa.list_(pa.int32()),
+    }
+)
+
+
+def score(
+    checkpoint: Path,
+    tokenizer: Path,
+    train: Path,
+    targets: Path,
+    factors: list[Path],
+    scores: Path,
+    fit: sections.Fit,
+    damping: float,
+    floor: float | None,
+    numerics: sections.Numerics,
+    samples: int,
+    target_settings: list[sections.Target],
+    probe_settings: dict[str, sections.Probe],
+    probe_files: list[Path],
+    shortest: int,
+    out: Path,
+) -> None:
+    """Write `out`: for each target its `samples` of highest and of lowest influence, token by token.
+
+    Columns: target; side ('top' or 'bottom') and rank on it (1 is the most extreme); row, step, label,
+    influence and loss of the sample as in `scores`; and lists: pieces, the text of each of the
+    context + 1 tokens, which join to the sample's; token_influence of each of the context input
+    tokens, whose sum is the influence; repeated, for each piece the number of the repeated span of at
+    least `shortest` tokens that it belongs to, or 0. No sample is on both sides: of fewer samples
+    there are fewer. `probe_files` are the users' own sources, noted in `out` with their hashes.
+    """
+    del probe_files
+    found = units.read_targets(targets)
+    reader, store = tokens.load_tokenizer(tokenizer), TokenStore(train)
+    vocabulary = sequences.ordinary_tokens(reader)
+    fitted = curvature.unflatten(factor_files.tensors(factors))
+    scored = files.read_table(scores)
+
+    def tables() -> Iterator[pa.Table]:
+        for target in target_settings:
+            shown = extremes(scored.filter(pc.equal(scored.column("target"), target.name)), samples)
+            # A copy, which torch may share.
+            rows = influence.Rows(store, np.array(shown.column("row")))
+            probe = probe_settings[target.probe]
+            query = queries.of_target(target.name, found[target.name], probe, vocabulary)
+            # A model a target, so that no more is kept than of its own blocks and samples.
+            model = models.load(checkpoint, numerics.attention)
+            tracker = influence.Tracker(model, query.units, fit.seed, [query], numerics.attribution)
+            results = tracker.score(
+                rows, fitted, fit.strategy, damping, fit.batch_size, floor, by_position=True
+            )
+            yield _table(target, shown, store.take(rows.rows), next(results)[1], reader, shortest)
+
+    files.write_tables(out, tables())
+
+
+def _table(
+    target: sections.Target,
+    shown: pa.Table,
+    texts: np.ndarray,
+    parts: dict[str, np.ndarray],
+    reader,
+    shortest: int,
+) -> pa.Table:
+    values = np.stack([parts[block] for block in target.blocks]).sum(axis=0, dtype=np.float32)
+    _tell(target.name, values, shown.column("influence").to_numpy())
+    columns = {name: shown.column(name) for name in shown.column_names} | {
+        "target": [target.name] * len(texts),
+        "pieces": [tokens.pieces(reader, text) for text in texts],
+        "token_influence": list(values),
+        "repeated": [repetition.repeated_spans(text, shortest) for text in texts],
+    }
+    return pa.table({name: columns[name] for name in SCHEMA.names}, schema=SCHEMA)
+
+
+def extremes(scores: pa.Table, samples: int) -> pa.Table:
+    """The samples of highest influence, then those of lowest, of one target's scores.
+
+    Columns: side, rank, row, step, label, influence, loss. Ties go by place in the run, and a
+    sample is on one side alone.
+    """
+    number = min(samples, scores.num_rows // 2)
+    order = np.lexsort((scores["row"].to_numpy(), scores["step"].to_numpy(), -scores["influence"].to_numpy()))
+    # Of the lowest, the lowest first.
+    chosen = np.concatenate([order[:number], order[::-1][:number]])
+    kept = scores.select(["row", "step", "label", "influence", "loss"]).take(chosen)
+    ranks = np.tile(np.arange(1, number + 1), 2)
+    sides = pa.array(["top"] * number + ["bottom"] * number, pa.string())
+    return kept.append_column("side", sides).append_column("rank", pa.array(ranks))
+
+
+def _tell(target: str, values: np.ndarray, influences: np.ndarray) -> None:
+    off = np.abs(values.sum(axis=1, dtype=np.float64) - influences).max(initial=0)
+    scale = np.abs(influences).max(initial=0)
+    log.info(
+        "%s: sums over tokens are the scores but for %.1g of the largest", target, off / max(scale, 1e-30)
+    )
+
+
+if __name__ == "__main__":
+    cli.run(score)

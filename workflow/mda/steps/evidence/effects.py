@@ -1,0 +1,22 @@
+"""Turn the curves of all runs into outcomes and effects with intervals."""
+
+from pathlib import Path
+
+from mda.config import sections
+from mda.evidence import effect_table
+from mda.runtime import cli, files
+
+
+def estimate(curves: Path, settings: sections.Evidence, out: Path, out_outcomes: Path) -> None:
+    """Write `out` (effects, CSV) and `out_outcomes` (a line a run and target, CSV).
+
+    The columns are those of `mda.evidence.effect_table.effects` and `mda.evidence.effect_table.outcomes`.
+    """
+    table = effect_table.outcomes(files.read_table(curves).to_pandas(), settings.threshold)
+    files.write_text(out_outcomes, table.to_csv(index=False, float_format="%.6g"))
+    effects = effect_table.effects(table, settings.confidence)
+    files.write_text(out, effects.to_csv(index=False, float_format="%.6g"))
+
+
+if __name__ == "__main__":
+    cli.run(estimate)

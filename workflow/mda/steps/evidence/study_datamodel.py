@@ -1,0 +1,59 @@
+"""Are runs on random subsets predicted by influence, and by the controls?"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from mda.config import sections
+from mda.evidence import effect_table
+from mda.evidence.studies import agreement, datamodel
+from mda.interventions import selection
+from mda.runtime import cli, files
+from mda.training import schedule as schedules
+
+
+def table(
+    curves: Path,
+    subsets: list[Path],
+    schedule: Path,
+    window: sections.Window,
+    scores: list[Path],
+    methods: list[tuple[str, str | None]],
+    threshold: float,
+    confidence: float,
+    out: Path,
+) -> None:
+    """Write `out`: `mda.evidence.studies.datamodel.scores`, a line a target, method and outcome.
+
+    `curves` are those of the runs on subsets, `subsets` the selections that they left out, by number;
+    `scores` has a table for each of `methods`: its name, and the target it scores for (null: every target).
+    """
+    table = effect_table.outcomes(files.read_table(curves).to_pandas(), threshold)
+    left_out = [files.read_table(path, columns=["row"]).column("row").to_numpy() for path in subsets]
+    candidates = schedules.Schedule.read(schedule).between(window.start, window.stop).row
+    lines = []
+    for target, mine in table.groupby("target", sort=False):
+        number = mine["selection"].str.rpartition("-")[2].astype(int)
+        runs = mine.assign(number=number).pivot(index="number", columns="seed", values=[*datamodel.OUTCOMES])
+        outcomes = {name: runs[name].to_numpy() for name in datamodel.OUTCOMES}
+        values = {}
+        for (method, scored), path in zip(methods, scores, strict=True):
+            if scored in (None, target):
+                values[method] = _scores(path, str(target), method).loc[candidates].to_numpy()
+        lines += [
+            {"target": target, **line}
+            for line in datamodel.scores(outcomes, left_out, candidates, values, confidence)
+        ]
+    files.write_text(out, pd.DataFrame(lines).to_csv(index=False, float_format="%.6g"))
+
+
+def _scores(path: Path, target: str, method: str) -> pd.Series:
+    """Score by row."""
+    if method in selection.CONTROLS:
+        return files.read_table(path, columns=["row", "score"]).to_pandas().set_index("row")["score"]
+    column = "loss" if method == "loss" else "influence"
+    return agreement.read(path, (column,))[target].set_index("row")[column]
+
+
+if __name__ == "__main__":
+    cli.run(table)

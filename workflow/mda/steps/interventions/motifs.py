@@ -1,0 +1,29 @@
+"""Extract the motifs of selected samples."""
+
+from pathlib import Path
+
+from mda.corpus import encoding, tokens
+from mda.corpus.tokens import TokenStore
+from mda.interventions import motifs
+from mda.runtime import cli, files
+
+
+def extract(selection: Path, train: Path, tokenizer: Path, top: int | None, shortest: int, out: Path) -> None:
+    """Write `out`, a readable schema: a motif a structure, with its layout and pattern.
+
+    Motifs are those of the `top` first samples, None for all. See `mda.interventions.motifs.Motif` for what
+    layout and pattern mean.
+    """
+    rows = files.read_table(selection, columns=["row"]).column("row").to_numpy()[:top]
+    ends = encoding.ends(tokens.load_tokenizer(tokenizer))
+    found = motifs.extract(TokenStore(train).take(rows), ends, shortest)
+    record = {
+        "samples": len(rows),
+        "shortest": shortest,
+        "motifs": [motif.record() for motif in found],
+    }
+    files.write_json(out, record)
+
+
+if __name__ == "__main__":
+    cli.run(extract)

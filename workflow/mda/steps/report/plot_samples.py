@@ -1,0 +1,43 @@
+"""Draw the top samples with their repeated spans marked."""
+
+from pathlib import Path
+
+import numpy as np
+
+from mda.corpus import tokens
+from mda.corpus.tokens import TokenStore
+from mda.interventions import repetition
+from mda.report import plots
+from mda.runtime import cli, files
+
+
+def draw(
+    selection: Path,
+    train: Path,
+    tokenizer: Path,
+    target: str,
+    shortest: int,
+    samples: int,
+    length: int,
+    dpi: int,
+    out: list[Path],
+) -> None:
+    """Write the figure to every path of `out`; repeats shorter than `shortest` are not marked.
+
+    Of a longer sample the stretch of `length` tokens with the most repeated ones is shown.
+    """
+    top = files.read_table(selection).slice(0, samples).to_pylist()
+    store, reader = TokenStore(train), tokens.load_tokenizer(tokenizer)
+    shown = []
+    for sample in top:
+        row = store.tokens[sample["row"]]
+        marks = repetition.repeated_positions(row, shortest)
+        counts = np.convolve(marks, np.ones(min(length, len(row))), mode="valid")
+        part = slice(int(counts.argmax()), int(counts.argmax()) + length)
+        texts = tokens.pieces(reader, row[part])
+        shown.append({**sample, "tokens": texts, "repeated": marks[part].tolist()})
+    plots.save(plots.top_samples(shown, target), out, dpi)
+
+
+if __name__ == "__main__":
+    cli.run(draw)

@@ -1,0 +1,44 @@
+"""Write the report: findings with their verdicts, and every figure and table."""
+
+from pathlib import Path
+
+from mda.config import strict_yaml
+from mda.config.experiment import Config
+from mda.models import units
+from mda.report import front_page, html_page
+from mda.runtime import cli, files
+
+
+def write(
+    findings: Path,
+    configuration: Path,
+    targets: Path,
+    templates: list[Path],
+    items: list[front_page.Item],
+    complete: bool,
+    out: Path,
+) -> None:
+    """Write `out`, a page of HTML that needs no other file.
+
+    `templates` are the page's own, what it includes, and the captions; `items` is what it shows, in
+    order; `complete` says whether the studies are among it.
+    """
+    text = configuration.read_text(encoding="utf-8")
+    read = strict_yaml.read(configuration)
+    settings = Config.model_validate(read)
+    members = {name: list(map(str, of)) for name, of in units.read_targets(targets).items()}
+    page = html_page.render(
+        templates[0],
+        experiment=settings.experiment,
+        facts=front_page.facts(settings, members),
+        findings=front_page.findings(files.read_csv(findings)),
+        groups=front_page.groups(items, out.parent, read),
+        confidence=f"{100 * settings.evidence.confidence:g}",
+        complete=complete,
+        configuration=text,
+    )
+    files.write_text(out, page)
+
+
+if __name__ == "__main__":
+    cli.run(write)

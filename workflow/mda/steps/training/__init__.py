@@ -1,0 +1,1 @@
+"""The steps of this stage: one function a rule."""

@@ -1,0 +1,59 @@
+"""Train a branch of the base run along the schedule of an intervention."""
+
+from pathlib import Path
+
+from mda.config import sections
+from mda.corpus import tokens
+from mda.corpus.tokens import TokenStore
+from mda.models import metrics, sequences, units
+from mda.runtime import cli, parallel, saves
+from mda.training import schedule as schedules
+from mda.training import training
+
+
+def retrain(
+    tokenizer: Path,
+    train: Path,
+    held_out: Path,
+    text: list[Path],
+    state: Path,
+    schedule: Path,
+    synthetic: list[Path],
+    window: sections.Window,
+    evaluate_every: int,
+    optimizer: sections.Optimizer,
+    numerics: sections.Numerics,
+    metrics_settings: sections.Metrics,
+    neurons: list[str],
+    save_seconds: float,
+    resume: Path,
+    out_steps: Path,
+    out_heads: Path,
+) -> None:
+    """Branch from the base run's state, and write the metrics by step and by head.
+
+    `synthetic` has the store of generated samples if the schedule inserts some.
+    """
+    reader = tokens.load_tokenizer(tokenizer)
+    store, held = TokenStore(train), TokenStore(held_out)
+    generated = TokenStore(synthetic[0]) if synthetic else None
+    vocabulary = sequences.ordinary_tokens(reader)
+    watched = [units.Neuron.parse(neuron) for neuron in neurons]
+    evaluator = metrics.Evaluator(metrics_settings, held.tokens, vocabulary, parallel.device(), watched, text)
+    stream = schedules.Schedule.read(schedule)
+    cadence = training.Cadence(evaluate_every, window.origin, save_seconds, resume)
+    trainer = training.Trainer(stream, store, generated, optimizer, numerics, evaluator, cadence)
+    outputs = [out_steps, out_heads]
+    with parallel.group(), training.claim(cadence.folder):
+        if training.taken_up(cadence.folder, outputs):
+            return
+        network, moments = training.load_state(state, optimizer, numerics)
+        trainer.follow(network, moments, window.origin, window.stop)
+        if parallel.rank() > 0:
+            return
+        with saves.finishing(cadence.folder, outputs) as (to_steps, to_heads):
+            training.write_records(trainer.records, to_steps, to_heads)
+
+
+if __name__ == "__main__":
+    cli.run(retrain)

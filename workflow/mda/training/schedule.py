@@ -1,0 +1,194 @@
+"""Schedules: the exact training stream of a run, as a table (step, update, slot, row, role).
+
+A schedule is small, inspectable and complete: with the token store it fixes every gradient
+of the run. Branches of the base run differ from it only in their schedule.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mda.config import sections
+from mda.runtime import files
+from mda.runtime.errors import UserError
+
+# What a row is to its step. A masked row is read but gives no gradient; a synthetic row is
+# an index into the store of generated samples, every other one into the training store.
+TRAIN, MASKED, REPLACEMENT, DUPLICATE, SYNTHETIC = range(5)
+ROLES = ("train", "masked", "replacement", "duplicate", "synthetic")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A training stream, ordered by step, update and slot.
+
+    A step is a place in the base run's stream. It has one optimizer update (number 0), and more
+    where samples were inserted as batches of their own.
+
+    Attributes:
+        step, update, slot, row, role: int64 arrays of equal length; `role` indexes `ROLES`.
+    """
+
+    step: np.ndarray
+    update: np.ndarray
+    slot: np.ndarray
+    row: np.ndarray
+    role: np.ndarray
+
+    def at(self, step: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Rows and roles of one step, a pair an update."""
+        mine = self.between(step, step + 1)
+        edges = np.flatnonzero(np.diff(mine.update)) + 1
+        return list(zip(np.split(mine.row, edges), np.split(mine.role, edges), strict=True))
+
+    def between(self, start: int, stop: int) -> Schedule:
+        """The steps `start` to `stop` - 1."""
+        begin, end = np.searchsorted(self.step, [start, stop])
+        return self._map(lambda column: column[begin:end])
+
+    def outside(self, start: int, stop: int) -> Schedule:
+        """All other steps."""
+        kept = (self.step < start) | (self.step >= stop)
+        return self._map(lambda column: column[kept])
+
+    def join(self, other: Schedule) -> Schedule:
+        """Both streams as one, in order."""
+        pairs = zip(self._columns(), other._columns(), strict=True)
+        joined = Schedule(*[np.concatenate(pair) for pair in pairs])
+        order = np.lexsort((joined.slot, joined.update, joined.step))
+        return joined._map(lambda column: column[order])
+
+    def _columns(self) -> tuple[np.ndarray, ...]:
+        return self.step, self.update, self.slot, self.row, self.role
+
+    def _map(self, change: Callable[[np.ndarray], np.ndarray]) -> Schedule:
+        return Schedule(*map(change, self._columns()))
+
+    def write(self, path: Path) -> None:
+        """Write as Parquet, the role as a word."""
+        role = pa.DictionaryArray.from_arrays(pa.array(self.role, pa.int8()), pa.array(ROLES))
+        columns = {"step": self.step, "update": self.update, "slot": self.slot, "row": self.row}
+        files.write_table(path, {**columns, "role": role})
+
+    @classmethod
+    def read(cls, path: Path) -> Schedule:
+        """Read what `write` wrote."""
+        table = files.read_table(path)
+        role = pc.index_in(table.column("role").cast(pa.string()), pa.array(ROLES)).to_numpy()
+        step, update, slot, row = (
+            table.column(name).to_numpy() for name in ("step", "update", "slot", "row")
+        )
+        return cls(step, update, slot, row, role.astype(np.int64))
+
+
+def samples(path: Path, steps: tuple[int, int], first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The steps and rows of `count` samples of a written schedule, `first` of some steps and on.
+
+    However long the schedule, no more of it is held.
+
+    Args:
+        steps: from, to before.
+    """
+    found: list[tuple[np.ndarray, np.ndarray]] = []
+    for batch in files.read_batches(path, ["step", "row"]):
+        step, row = (batch.column(name).to_numpy() for name in ("step", "row"))
+        inside = (step >= steps[0]) & (step < steps[1])
+        step, row = step[inside], row[inside]
+        part = slice(min(first, len(step)), first + count)
+        found.append((step[part], row[part]))
+        first, count = first - part.start, count - len(step[part])
+        if count == 0:
+            break
+    step, row = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return step, row
+
+
+def base(rows: int, steps: int, batch_size: int, seed: int | None) -> Schedule:
+    """The base run: `steps` batches of rows, none twice, in random order or, without seed, as stored.
+
+    Raises:
+        UserError: when the store has too few rows.
+    """
+    needed = steps * batch_size
+    if rows < needed:
+        raise UserError(
+            f"the run reads {steps} x {batch_size} = {needed} rows, but the training store has {rows}; "
+            "add documents, or lower run.steps or run.batch_size"
+        )
+    order = np.arange(rows) if seed is None else np.random.default_rng(seed).permutation(rows)
+    return _stream(order[:needed], 0, steps)
+
+
+def branch(base_run: Schedule, window: sections.Window, seed: int) -> Schedule:
+    """The base run's stream from the branching step on, with the window's rows in another order.
+
+    All branches of one seed share this order, which is what pairs them.
+    """
+    before = base_run.between(window.origin, window.start)
+    inside = base_run.between(window.start, window.stop)
+    rows = np.random.default_rng([seed, 0]).permutation(inside.row)
+    return before.join(_stream(rows, window.start, window.stop))
+
+
+def _stream(rows: np.ndarray, start: int, stop: int) -> Schedule:
+    batch_size = len(rows) // (stop - start)
+    step = np.repeat(np.arange(start, stop), batch_size)
+    slot = np.tile(np.arange(batch_size), stop - start)
+    return Schedule(step, np.zeros_like(step), slot, rows.astype(np.int64), np.full(len(rows), TRAIN))
+
+
+def mask(stream: Schedule, selected: np.ndarray) -> Schedule:
+    """Remove rows by masking their loss (arXiv 2601.21996, deletion)."""
+    return dataclasses.replace(stream, role=np.where(np.isin(stream.row, selected), MASKED, stream.role))
+
+
+def replace(stream: Schedule, selected: np.ndarray, seed: int, window: sections.Window) -> Schedule:
+    """Remove rows by putting unselected rows of the window in their places.
+
+    The number of gradients of every step stays what it was, which masking changes.
+    """
+    hit = np.isin(stream.row, selected)
+    pool = np.setdiff1d(stream.between(window.start, window.stop).row, selected)
+    if len(pool) < hit.sum():
+        raise UserError(f"only {len(pool)} unselected rows for {hit.sum()} places; lower the fraction")
+    row = stream.row.copy()
+    row[hit] = np.random.default_rng([seed, 1]).choice(pool, size=int(hit.sum()), replace=False)
+    return dataclasses.replace(stream, row=row, role=np.where(hit, REPLACEMENT, stream.role))
+
+
+def swap(stream: Schedule, selected: np.ndarray, others: np.ndarray, seed: int) -> Schedule:
+    """Put as many rows of another interval in the places of the selected ones, in random order."""
+    hit = np.isin(stream.row, selected)
+    row = stream.row.copy()
+    row[hit] = np.random.default_rng([seed, 1]).choice(others, size=int(hit.sum()), replace=False)
+    return dataclasses.replace(stream, row=row, role=np.where(hit, REPLACEMENT, stream.role))
+
+
+def insert(stream: Schedule, rows: np.ndarray, role: int, seed: int, window: sections.Window) -> Schedule:
+    """Add rows to the batches of the window, spread evenly over its steps in random order."""
+    order = np.random.default_rng([seed, 2]).permutation(rows)
+    steps = window.start + np.arange(len(rows)) * (window.stop - window.start) // max(len(rows), 1)
+    sizes = np.bincount(stream.step, minlength=window.stop)
+    slots = sizes[steps] + np.arange(len(rows)) - np.searchsorted(steps, steps)
+    added = (steps, np.zeros_like(steps), slots, order.astype(np.int64), np.full(len(rows), role))
+    return stream.join(Schedule(*added))
+
+
+def insert_at(
+    stream: Schedule, rows: np.ndarray, role: int, seed: int, step: int, batch_size: int
+) -> Schedule:
+    """Add rows after the batch of one step, as updates of their own of `batch_size` rows.
+
+    The published insertions are of up to a hundred batches' samples at a step (arXiv 2601.21996).
+    """
+    order = np.random.default_rng([seed, 2]).permutation(rows)
+    update, slot = np.divmod(np.arange(len(rows)), batch_size)
+    added = (np.full(len(rows), step), update + 1, slot, order.astype(np.int64), np.full(len(rows), role))
+    return stream.join(Schedule(*added))
