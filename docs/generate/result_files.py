@@ -129,4 +129,4 @@ def _endings() -> list[list[str]]:
 
 
 def _sentence(text: str) -> str:
-    return prose(f"{text[0].upper()}{text[1:].rstrip('.')}.")
+    return prose(f"{text.rstrip('.')}.")
