@@ -40,9 +40,7 @@ def read(text: str) -> list[File]:
         one = re.sub(r"\{(\w+)[\w,]*\}", r"\1", path)
         described = columns.of(Path("results", one)) if path.endswith((".csv", ".parquet")) else None
         if ("meaning" in entry) == (described is not None):
-            raise ValueError(
-                f"{path} needs a meaning here, or columns in {columns.SOURCE.name}, and not both"
-            )
+            raise ValueError(f"{path} needs a meaning here or columns in {columns.SOURCE.name}, and not both")
         found.append(File(path, entry["meaning"] if described is None else described.holds, described))
     return found
 
