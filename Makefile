@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 MDA := $(BIN)/mda
 RUN := $(MDA) run
-SOURCES := workflow tests
+SOURCES := workflow tests docs/generate
 # A failure inside of a pipe counts. Snakemake needs bash, too.
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
@@ -16,7 +16,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 PYTEST = $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help install status demo evidence stdlib pin cost bench test test-all check format clean
+.PHONY: help install status demo evidence stdlib pin cost bench test test-all check docs format clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -61,6 +61,9 @@ check: $(VENV)/installed-dev ## formats, lint and types only
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
+
+docs: $(VENV)/installed-dev ## build the documentation as a site, site/index.html; its links are checked
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo "documentation: site/index.html"
 
 format: $(VENV)/installed-dev ## rewrite the sources in the project's format
 	$(BIN)/ruff check --fix $(SOURCES)

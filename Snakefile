@@ -1,8 +1,8 @@
 """Mechanistic data attribution: which training data made this part of the model?
 
 The rules are in workflow/rules, a file or a folder a stage, in the order in which the data flows; what
-they run is in the folders of the same names in workflow/mda. config.yaml explains every setting, README.md
-the results.
+they run is in the folders of the same names in workflow/mda. config.yaml explains every setting,
+mda/report/columns.yaml every column.
 """
 
 import os

@@ -3,7 +3,7 @@
     python tests/slurm/overhead.py /tmp/overhead        # an empty or new folder; a quarter of an hour
 
 Each line is a run from nothing on a cluster of its own on this machine, by the profile as it is shipped but
-for the setting named; benchmarks.md explains the columns.
+for the setting named; docs/benchmarks.md explains the columns.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def test_with_arrays_no_job_is_left_behind():
 
 
 def test_every_key_and_variable_is_explained():
-    text = (PROFILES / "README.md").read_text()
+    text = (ROOT / "docs" / "reference" / "profiles.md").read_text()
     keys = set(profile("slurm")) - {"printshellcmds"}
     assert not [key for key in [*keys, *VARIABLES] if f"`{key}" not in text]
 

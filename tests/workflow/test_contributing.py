@@ -1,0 +1,68 @@
+"""The worked examples of CONTRIBUTING.md that are rules: applied to a project, and run."""
+
+import re
+
+import pandas as pd
+import pytest
+import recipes
+
+from mda.config import strict_yaml
+
+pytestmark = pytest.mark.slow
+
+GUIDE = "CONTRIBUTING.md"
+
+
+def saved_as(project, title):
+    """Save the step of an example where the guide says."""
+    place = re.search(r"Save it as\s+`(workflow/\S+?\.py)`", recipes.section(GUIDE, title))[1]
+    (project.folder / place).write_text(recipes.blocks(GUIDE, title, "python")[0])
+
+
+def explained(project, title):
+    """Names of the columns that the example explains."""
+    source = project.folder / "workflow" / "mda" / "report" / "columns.yaml"
+    [meaning] = recipes.blocks(GUIDE, title)
+    source.write_text(source.read_text() + meaning)
+    described = strict_yaml.read(source)["tables"][-1]
+    return {entry if isinstance(entry, str) else next(iter(entry)) for entry in described["columns"]}
+
+
+def test_add_a_rule(finished, tmp_path):
+    project = finished.copy(tmp_path / "project")
+    saved_as(project, "Add a rule")
+    [rule] = recipes.blocks(GUIDE, "Add a rule", "snakemake")
+    place = project.folder / "workflow" / "rules" / "tokens.smk"
+    place.write_text(f"{place.read_text()}\n\n{rule}")
+    project.snakemake("results/tokens/labels.csv")
+    table = pd.read_csv(project.results / "tokens" / "labels.csv")
+    rows = pd.read_parquet(project.results / "tokens" / "train.rows.parquet")
+    assert table["rows"].sum() == len(rows)
+    assert set(table["label"]) == {"prose", "tiled"}
+    assert explained(project, "Add a rule") == set(table.columns)
+
+
+def test_add_a_study(finished, tmp_path):
+    title = "Add a study"
+    project = finished.copy(tmp_path / "project")
+    saved_as(project, title)
+    _, inputs, figure = recipes.blocks(GUIDE, title, "python")
+    words, method = recipes.blocks(GUIDE, title, "jinja")
+    project.edit(
+        "workflow/rules/study_inputs.smk",
+        "    return found\n\n\nSTUDY",
+        f"{inputs}    return found\n\n\nSTUDY",
+    )
+    plots = "workflow/mda/report/study_plots.py"
+    project.edit(plots, "FIGURES: dict", f"{figure}\n\nFIGURES: dict")
+    project.edit(plots, '    "dose": _dose,\n', '    "dose": _dose,\n    "labels": _labels,\n')
+    caption = "workflow/report/study.rst"
+    project.edit(caption, "{% set words = {\n", f"{{% set words = {{\n{words}")
+    project.edit(caption, "{% set methods = {\n", f"{{% set methods = {{\n{method}")
+    project.snakemake("results/figures/evidence/labels.png")
+    table = pd.read_csv(project.results / "evidence" / "labels.csv")
+    scores = pd.read_parquet(project.results / "scores" / "scores.parquet")
+    means = scores.groupby(["target", "label"])["influence"].mean()
+    for line in table.itertuples():
+        assert line.mean == pytest.approx(means[line.target, line.label], rel=1e-4)
+    assert explained(project, title) == set(table.columns)
