@@ -32,7 +32,7 @@ def test_add_a_rule(finished, tmp_path):
     project = finished.copy(tmp_path / "project")
     saved_as(project, "Add a rule")
     [rule] = recipes.blocks(GUIDE, "Add a rule", "snakemake")
-    place = project.folder / "workflow" / "rules" / "tokens.smk"
+    place = project.folder / "workflow" / "rules" / "corpus.smk"
     place.write_text(f"{place.read_text()}\n\n{rule}")
     project.snakemake("results/tokens/labels.csv")
     table = pd.read_csv(project.results / "tokens" / "labels.csv")
@@ -45,20 +45,24 @@ def test_add_a_rule(finished, tmp_path):
 def test_add_a_study(finished, tmp_path):
     title = "Add a study"
     project = finished.copy(tmp_path / "project")
-    saved_as(project, title)
-    _, inputs, figure = recipes.blocks(GUIDE, title, "python")
-    words, method = recipes.blocks(GUIDE, title, "jinja")
-    project.edit(
-        "workflow/rules/study_inputs.smk",
-        "    return found\n\n\nSTUDY",
-        f"{inputs}    return found\n\n\nSTUDY",
+    places = re.findall(r"`(workflow/\S+?/labels(?:\.\w+|/\w+\.\w+))`", recipes.section(GUIDE, title))
+    sources = recipes.blocks(GUIDE, title, "python") + recipes.blocks(GUIDE, title, "rst")
+    sources += recipes.blocks(GUIDE, title, "snakemake")
+    for place, source in zip(places, sources, strict=True):
+        (project.folder / place).parent.mkdir(exist_ok=True)
+        (project.folder / place).write_text(source)
+    (project.folder / "workflow" / "mda" / "studies" / "labels" / "__init__.py").write_text(
+        '"""The question."""\n'
     )
-    plots = "workflow/mda/report/study_plots.py"
-    project.edit(plots, "FIGURES: dict", f"{figure}\n\nFIGURES: dict")
-    project.edit(plots, '    "dose": _dose,\n', '    "dose": _dose,\n    "labels": _labels,\n')
-    caption = "workflow/report/study.rst"
-    project.edit(caption, "{% set words = {\n", f"{{% set words = {{\n{words}")
-    project.edit(caption, "{% set methods = {\n", f"{{% set methods = {{\n{method}")
+    figures = "workflow/mda/studies/figures.py"
+    project.edit(figures, '    "dose": dose.draw,\n', '    "dose": dose.draw,\n    "labels": labels.draw,\n')
+    taken = "from mda.studies.dose import figure as dose\n"
+    project.edit(figures, taken, f"{taken}from mda.studies.labels import figure as labels\n")
+    project.edit(
+        "workflow/rules/studies.smk",
+        '    "coupling": True,\n',
+        '    "coupling": True,\n    "labels": True,\n',
+    )
     project.snakemake("results/figures/evidence/labels.png")
     table = pd.read_csv(project.results / "evidence" / "labels.csv")
     scores = pd.read_parquet(project.results / "scores" / "scores.parquet")
