@@ -82,7 +82,7 @@ def test_folders_and_revisions_of_the_hub(traced, folder):
         (lambda made: made.update(checkpoints={}), "trace.checkpoints: Dictionary should have at least 1"),
         (lambda made: made["checkpoints"]["a"].update(model="no/where/here"), "is no folder here"),
         (lambda made: made["checkpoints"]["a"].update(revision="main"), "which has no 'revision'"),
-        (lambda made: made["checkpoints"]["a"].update(step=4), "give it for all or none"),
+        (lambda made: made["checkpoints"]["a"].update(step=4), "give it for all, or for none"),
         (lambda made: made["checkpoints"]["a"].update(steps=4), "unknown key 'steps'; did you mean 'step'"),
         (lambda made: made.update(jobs=0), "trace.jobs: Input should be greater than or equal to 1"),
     ],
