@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from markdown_text import code, prose, table
-from mda.config.sections import LAYER_PATTERN
+from mda.config.unit_sections import LAYER_PATTERN
 
 # Above a key of config.yaml: an example of keys that the default does not have.
 EXAMPLE = re.compile(r"^(\s*)#   (.*)$")

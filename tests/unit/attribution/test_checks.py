@@ -11,7 +11,7 @@ import pytest
 from project import OWN_PROBE, ROOT
 
 from mda.attribution import checks
-from mda.config import experiment, sections
+from mda.config import consistency, sections
 from mda.planning import plan
 from mda.runtime.errors import UserError
 
@@ -32,7 +32,7 @@ def asked(default, tmp_path, monkeypatch):
         default["probes"]["previous-token"]["measure"] = "own.py:previous"
         default["targets"][0] |= {"units": list(units), "probe": "previous-token", "mode": mode}
         default["studies"]["specificity"] = None
-        found = experiment.check(default)
+        found = consistency.check(default)
         made = checks.configuration(found.model, found.tokens.context, found.targets)
         return checks.described(made), checks.ask(made, 32, found.targets, found.probes)
 
@@ -50,7 +50,7 @@ def test_a_probe_is_asked_of_every_architecture(asked, architecture):
 def test_parameters_are_counted_without_memory_for_them(default):
     default["model"]["settings"] |= {"hidden_size": 8192, "num_hidden_layers": 80, "num_attention_heads": 64}
     default["model"]["settings"] |= {"intermediate_size": 32768}
-    made = checks.configuration(experiment.check(default).model, 32, [])
+    made = checks.configuration(consistency.check(default).model, 32, [])
     assert checks.described(made)["parameters_without_embeddings"] == pytest.approx(
         80 * 12 * 8192**2, rel=0.01
     )
@@ -58,7 +58,7 @@ def test_parameters_are_counted_without_memory_for_them(default):
 
 def test_settings_that_only_transformers_knows_to_be_wrong(default):
     default["model"]["settings"]["hidden_act"] = "gelo"
-    made = checks.configuration(experiment.check(default).model, 32, [])
+    made = checks.configuration(consistency.check(default).model, 32, [])
     with pytest.raises(UserError, match=r"model\.settings: no model can be made of them"):
         checks.described(made)
 
@@ -124,7 +124,7 @@ def test_a_probe_may_name_any_token(default, tmp_path, monkeypatch):
     (tmp_path / "own.py").write_text(HEAD + "    return model(tokens).logits[:, -1, 1000].sum()\n")
     default["probes"]["previous-token"]["measure"] = "own.py:previous"
     default["targets"][0] |= {"units": ["L1H0"], "probe": "previous-token"}
-    found = experiment.check(default)
+    found = consistency.check(default)
     made = checks.configuration(found.model, 32, found.targets)
     for size in (1024, checks.VOCABULARY):
         assert checks.ask(made, 32, found.targets, found.probes, size)
@@ -138,7 +138,7 @@ def test_a_repository_has_its_own_architecture(default, tmp_path, monkeypatch):
     default["tokens"]["tokenizer"] |= {"kind": "huggingface", "path": "a/b", "revision": "main"}
     default["probes"]["previous-token"]["measure"] = "own.py:previous"
     default["targets"][0] |= {"units": ["L1H0"], "probe": "previous-token"}
-    found = experiment.check(default)
+    found = consistency.check(default)
     checks.main(pydantic_core.to_json(plan.asked_first(found)).decode())
     assert (tmp_path / "results" / "checks.json").is_file()
 
@@ -152,13 +152,13 @@ def test_of_a_repository_units_by_place_are_there(default, tmp_path, monkeypatch
     default["probes"]["previous-token"]["measure"] = "own.py:previous"
     units = ["L1H0", *(f"induction {rank}" for rank in range(1, 8))]
     default["targets"][0] |= {"units": units, "probe": "previous-token", "mode": "qk"}
-    found = experiment.check(default)
+    found = consistency.check(default)
     made = checks.configuration(found.model, 32, found.targets)
     assert checks.ask(made, 32, found.targets, found.probes).keys() == {"induction-1"}
 
 
 def test_the_program_writes_what_it_found_or_says_one_sentence(default, tmp_path):
-    found = experiment.check(default)
+    found = consistency.check(default)
     asked = {
         "model": found.model.model_dump(),
         "vocabulary": None,

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from mda.attribution import influence, questions, text_probes
-from mda.config import sections
+from mda.config import unit_sections
 from mda.corpus import encoding, prompts
 from mda.models import encoders
 from mda.models.units import MLP, Attention, Head, parse_all
@@ -46,7 +46,7 @@ def written(path, lines):
 
 
 def asked(path, context=20, begin=None, **keys):
-    settings = sections.Probe(path=str(path), **keys)
+    settings = unit_sections.Probe(path=str(path), **keys)
     return questions.of_probe(settings, reader(begin), context, CPU)
 
 
@@ -254,7 +254,7 @@ def test_a_wrong_feature_is_refused_before_anything_runs(change, words, tmp_path
     path = written(tmp_path / "p.jsonl", PROMPTS)
     keys = {"encoder": str(tmp_path / "sae.safetensors"), "feature": 2, "place": "L0.mlp", "centered": True}
     with pytest.raises(ValueError, match=words):
-        sections.Probe(measure="feature", path=str(path), **(keys | change))
+        unit_sections.Probe(measure="feature", path=str(path), **(keys | change))
 
 
 def test_an_unknown_kind_of_encoder_is_refused(tmp_path):
@@ -277,12 +277,12 @@ def test_a_users_probe_gets_the_tokenizer_and_may_have_a_metric(tmp_path):
     path = tmp_path / "own_with_tokenizer.py"
     path.write_text(PROBE)
     keys = {"measure": f"{path}:score", "tokens": "random", "length": 4, "sequences": 2, "seed": 0}
-    settings = sections.Probe(**keys)
+    settings = unit_sections.Probe(**keys)
     question = questions.of_probe(settings, reader(), 20, CPU)
     model = tiny("llama")
     expected = model(question.tokens).logits[:, -1, 3].mean().item()
     assert question.probe(model, question.tokens, []).item() == pytest.approx(expected)
-    target = sections.Target(name="x", units=["L0.mlp"], probe="mine", mode="in-out", metric="probe")
+    target = unit_sections.Target(name="x", units=["L0.mlp"], probe="mine", mode="in-out", metric="probe")
     watch = questions.watched([target], {"mine": settings}, reader(), 20, CPU)
     assert watch["x"](model.requires_grad_(False)) == pytest.approx(expected)
     path.write_text(PROBE + "def metric(model, tokens, units, tokenizer):\n    return float(len(units))\n")

@@ -8,7 +8,7 @@ import yaml
 from project import ROOT
 from pydantic import BaseModel
 
-from mda.config import experiment
+from mda.config import consistency, experiment
 from mda.planning import cost, design, variants
 from mda.planning.cell import BASE, Cell
 from mda.runtime.errors import UserError
@@ -65,7 +65,7 @@ def test_every_overlay_is_valid(default, path, tmp_path, monkeypatch):
             file = tmp_path / motifs.replace("{seed}", str(seed))
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch()
-    checked = experiment.check(default)
+    checked = consistency.check(default)
     assert checked.experiment == overlay.get("experiment")
     if path.parent == ROOT / "experiments" and path.stem != "evidence":
         assert checked.results == f"results/{path.stem}"
@@ -231,7 +231,7 @@ def test_replications_share_no_seed_with_the_default_or_each_other(default):
 )
 def test_a_mistake_is_one_sentence_that_names_the_key(override, place, value, words):
     with pytest.raises(UserError) as caught:
-        experiment.check(override(place, value))
+        consistency.check(override(place, value))
     message = str(caught.value)
     assert words in message
     assert "\n" not in message
@@ -245,34 +245,34 @@ def test_a_plan_of_a_million_jobs_is_refused(override):
     with pytest.raises(
         UserError, match=r"attribution\.samples_per_shard makes 6,400,000 jobs, more than the"
     ):
-        experiment.check(config_)
+        consistency.check(config_)
 
 
 def test_null_takes_away_a_key_of_the_users(override):
     """Where an overlay is merged with a mapping whose keys are free; all others are fixed."""
     default = override("probes.previous-token", None)
     default["studies"]["specificity"] = None
-    assert list(experiment.check(default).probes) == ["induction"]
-    assert experiment.check(override("model.settings.initializer_range", None)).model.settings.keys() == {
+    assert list(consistency.check(default).probes) == ["induction"]
+    assert consistency.check(override("model.settings.initializer_range", None)).model.settings.keys() == {
         "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
     }  # fmt: skip
-    assert experiment.check(override("model.published", {4: None})).model.published == {}
-    assert experiment.check(override("experiments.augmentation.motifs", {"random": None}))
-    assert experiment.check(override("model.settings", None)).model.settings == {}
+    assert consistency.check(override("model.published", {4: None})).model.published == {}
+    assert consistency.check(override("experiments.augmentation.motifs", {"random": None}))
+    assert consistency.check(override("model.settings", None)).model.settings == {}
 
 
 def test_a_probe_that_is_no_python_is_found_before_any_job(override, tmp_path):
     path = tmp_path / "probe.py"
     path.write_text("def f(:\n")
     with pytest.raises(UserError, match=r"probe\.py is not valid Python \(invalid syntax"):
-        experiment.check(override("probes.induction.measure", f"{path}:f"))
+        consistency.check(override("probes.induction.measure", f"{path}:f"))
 
 
 def test_a_helper_that_is_no_python_is_found_before_any_job(override, tmp_path):
     (tmp_path / "probe.py").write_text("import helper\n")
     (tmp_path / "helper.py").write_text("def f(:\n")
     with pytest.raises(UserError, match=r"helper\.py is not valid Python \(invalid syntax"):
-        experiment.check(override("probes.induction.measure", f"{tmp_path}/probe.py:f"))
+        consistency.check(override("probes.induction.measure", f"{tmp_path}/probe.py:f"))
 
 
 def test_two_helpers_of_a_name_are_told_apart(override, tmp_path):
@@ -281,26 +281,26 @@ def test_two_helpers_of_a_name_are_told_apart(override, tmp_path):
         (tmp_path / folder / "probe.py").write_text("import helper\n")
         (tmp_path / folder / "helper.py").write_text("")
     default = override("probes.induction.measure", f"{tmp_path}/a/probe.py:f")
-    assert experiment.check(default).probe_files() == (f"{tmp_path}/a/helper.py", f"{tmp_path}/a/probe.py")
+    assert consistency.check(default).probe_files() == (f"{tmp_path}/a/helper.py", f"{tmp_path}/a/probe.py")
     default["probes"]["previous-token"]["measure"] = f"{tmp_path}/b/probe.py:f"
     with pytest.raises(UserError, match=r"imports .*b/helper\.py, and another probe .*a/helper\.py"):
-        experiment.check(default)
+        consistency.check(default)
 
 
 def test_an_experiment_without_influence_is_told(override):
     only = [{"kind": "mask", "selections": ["random"]}]
     with pytest.raises(UserError, match="none has the selection 'influence'"):
-        experiment.check(override("experiments.interventions", only))
+        consistency.check(override("experiments.interventions", only))
 
 
 def test_missing_files_are_found_before_any_job(default):
     default["corpus"] |= {"source": "jsonl", "table": {"path": "no.jsonl", "text": "t", "label": None}}
     with pytest.raises(UserError, match=r"'corpus': table\.path names the file no\.jsonl, which does not"):
-        experiment.check(default)
+        consistency.check(default)
 
 
 def test_the_design_has_every_cell_and_its_twin(default):
-    checked = experiment.check(default)
+    checked = consistency.check(default)
     cells = design.cells(checked)
     assert len(set(cells)) == len(cells) == 4 * (1 + 4 + 4 + 2 + 2)
     assert {design.branch(cell) for cell in cells} >= {"base", "replace/influence-induction-1/top-10"}
@@ -311,13 +311,13 @@ def test_the_design_has_every_cell_and_its_twin(default):
 
 
 def test_the_configured_curvature_is_no_other(override):
-    checked = experiment.check(override("attribution.fit.strategy", "kfac"))
+    checked = consistency.check(override("attribution.fit.strategy", "kfac"))
     assert variants.strategies(checked) == ["strategy-identity", "strategy-diagonal"]
     assert "kfac-induction-1" not in {cell.selection for cell in design.study_cells(checked)}
 
 
 def test_every_curvature_is_asked_at_every_damping_and_number_of_samples(override):
-    checked = experiment.check(override("studies.curvature.strategies", ["identity", "kfac"]))
+    checked = consistency.check(override("studies.curvature.strategies", ["identity", "kfac"]))
     names = variants.names(checked)
     both = "strategy-kfac_damping-0.01"
     assert {both, "strategy-kfac_samples-125", "damping-0.01", "strategy-kfac"} <= set(names)
@@ -335,7 +335,7 @@ def test_every_curvature_is_asked_at_every_damping_and_number_of_samples(overrid
 def test_removals_that_are_configured_are_judged_without_any_study(override):
     """So that `snakemake evidence` has what `snakemake` has."""
     nothing = {"dose": None, "controls": None, "specificity": None, "time": None, "datamodel": None}
-    checked = experiment.check(override("studies", {**override("experiment", None)["studies"], **nothing}))
+    checked = consistency.check(override("studies", {**override("experiment", None)["studies"], **nothing}))
     assert set(design.study_cells(checked)) == set(design.cells(checked))
 
 
@@ -367,7 +367,7 @@ def test_percentages_in_paths(fraction, text):
 
 
 def test_sections_of_other_sources_change_no_corpus(override):
-    first = experiment.check(override("corpus.table", {"path": "x", "text": "t", "label": None}))
+    first = consistency.check(override("corpus.table", {"path": "x", "text": "t", "label": None}))
     assert first.corpus.in_use().table is None
     assert first.corpus.in_use().synthetic is not None
 
@@ -385,7 +385,7 @@ def test_an_overlay_states_the_cost_that_follows_from_it(default, path):
 
     text = path.read_text()
     update_config(default, yaml.safe_load(text))
-    found = cost.of(experiment.check(default))
+    found = cost.of(consistency.check(default))
     stated = re.search(r"([\d.]+) G tokens, (\d+) retrainings; ([\d.]+) GB to download", text)
     assert stated is not None
     assert stated[1] == f"{found.tokens / 1e9:.1f}"
@@ -408,16 +408,16 @@ def test_the_pythia_overlays_share_data_and_optimizer(default):
 
 
 def test_null_empties_what_an_overlay_cannot_take_away(override):
-    assert experiment.check(override("model.published", None)).model.published == {}
+    assert consistency.check(override("model.published", None)).model.published == {}
     assert (
-        experiment.check(override("experiments.augmentation.motifs", None)).experiments.augmentation.motifs
+        consistency.check(override("experiments.augmentation.motifs", None)).experiments.augmentation.motifs
         == {}
     )
 
 
 def test_what_changes_no_training_is_not_in_its_settings(override):
     settings = [
-        experiment.check(override(place, value))
+        consistency.check(override(place, value))
         for place, value in (("numerics.attribution", "fp32"), ("numerics.attribution", "bf16"))
     ]
     assert settings[0].numerics.of_training() == settings[1].numerics.of_training()

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 from project import ROOT
 
-from mda.config import experiment, model_settings, sections
+from mda.config import consistency, model_settings, sections
 from mda.runtime.errors import UserError
 
 GPT2 = {"architecture": "gpt2"}
@@ -45,7 +45,7 @@ def test_it_takes_no_import_of_transformers():
 def of_model(default, architecture, settings):
     default["model"] |= {"architecture": architecture}
     default["model"]["settings"] |= settings
-    return experiment.check(default)
+    return consistency.check(default)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_units_are_held_against_names_of_gpt2_too(default, unit, words):
     assert of_model(default, "gpt2", {**taken, **settings}).model.settings == settings
     default["targets"][0]["units"] = [unit]
     with pytest.raises(UserError, match=words):
-        experiment.check(default)
+        consistency.check(default)
 
 
 def test_neurons_of_gpt2_are_four_times_its_width():
@@ -111,11 +111,11 @@ def test_a_checkpoint_of_this_machine_is_looked_into(override, tmp_path):
     def told(text):
         (tmp_path / "config.json").write_text(text)
         with pytest.raises(UserError) as caught:
-            experiment.check(override("model.checkpoint", str(tmp_path)))
+            consistency.check(override("model.checkpoint", str(tmp_path)))
         return str(caught.value)
 
     with pytest.raises(UserError, match=r"has no config\.json; name a folder in Hugging Face format"):
-        experiment.check(override("model.checkpoint", str(tmp_path)))
+        consistency.check(override("model.checkpoint", str(tmp_path)))
     assert "its config.json does not say what model it is" in told("[]")
     assert "is of architecture 'bert', which is not supported" in told('{"model_type": "bert"}')
     assert "lets the model read 8 tokens" in told('{"model_type": "gpt2", "n_positions": 8}')

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mda.config import experiment
+from mda.config import consistency
 from mda.hub import pins
 from mda.planning import design
 from mda.runtime.errors import UserError
@@ -41,7 +41,7 @@ def traced(default, tmp_path):
 
 
 def test_nothing_is_trained(traced, folder):
-    config = experiment.check(traced({"early": {"model": folder("a")}, "late": {"model": folder("b")}}))
+    config = consistency.check(traced({"early": {"model": folder("a")}, "late": {"model": folder("b")}}))
     assert design.cells(config) == design.study_cells(config) == design.subset_cells(config) == []
     assert config.shards == 3
     assert config.trace.steps == {"early": 0, "late": 1}
@@ -52,13 +52,13 @@ def test_nothing_is_trained(traced, folder):
 
 def test_checkpoints_have_their_training_steps(traced, folder):
     checkpoints = {"early": {"model": folder("a"), "step": 500}, "late": {"model": folder("b"), "step": 900}}
-    config = experiment.check(traced(checkpoints, at="early"))
+    config = consistency.check(traced(checkpoints, at="early"))
     assert (config.attribution.checkpoint, config.attribution.rank_at) == (500, 900)
 
 
 def test_what_is_written_down_makes_the_same_configuration(traced, folder):
-    config = experiment.check(traced({"early": {"model": folder("a"), "step": 7}}, at="early"))
-    again = experiment.check(config.model_dump(mode="json"))
+    config = consistency.check(traced({"early": {"model": folder("a"), "step": 7}}, at="early"))
+    again = consistency.check(config.model_dump(mode="json"))
     assert again == config
 
 
@@ -68,7 +68,7 @@ def test_folders_and_revisions_of_the_hub(traced, folder):
         "late": {"model": "own/model", "revision": "main"},
         "tuned": {"model": folder("a")},
     }
-    config = experiment.check(traced(checkpoints))
+    config = consistency.check(traced(checkpoints))
     assert config.trace.revisions == ["step100", "main"]
     assert [reference[:3] for reference in pins.references(config)] == [
         ("model", "own/model", "step100"), ("model", "own/model", "main"),
@@ -90,7 +90,7 @@ def test_a_mistake_is_one_sentence(traced, folder, change, words):
     made = traced({"a": {"model": folder("a")}, "b": {"model": folder("b")}})
     change(made["trace"])
     with pytest.raises(UserError, match=words) as caught:
-        experiment.check(made)
+        consistency.check(made)
     assert "\n" not in str(caught.value)
     assert "trace" in str(caught.value)
 
@@ -98,26 +98,26 @@ def test_a_mistake_is_one_sentence(traced, folder, change, words):
 def test_what_does_not_fit_is_one_sentence(traced, folder, tmp_path):
     both = {"a": {"model": folder("a")}, "b": {"model": folder("b", num_hidden_layers=4)}}
     with pytest.raises(UserError, match="a and b are of models of different shapes"):
-        experiment.check(traced(both))
+        consistency.check(traced(both))
     with pytest.raises(UserError, match=r"trace: at is 'final', but checkpoints has only a"):
-        experiment.check(traced({"a": {"model": str(tmp_path / "a")}}, at="final"))
+        consistency.check(traced({"a": {"model": str(tmp_path / "a")}}, at="final"))
     made = traced({"a": {"model": str(tmp_path / "a")}})
     made["attribution"]["rank_at"] = "a"
     with pytest.raises(UserError, match=r"attribution.rank_at is 'a', but a trace names .* in trace.rank_at"):
-        experiment.check(made)
+        consistency.check(made)
     made["attribution"]["rank_at"] = 1
     made = traced({"a": {"model": str(tmp_path / "a")}})
     made["targets"][0]["units"] = ["L7H0"]
     with pytest.raises(UserError, match="names L7H0, but the model has layers 0 to 2"):
-        experiment.check(made)
+        consistency.check(made)
     made["targets"][0]["units"] = ["L1H0"]
     made["tokens"]["tokenizer"]["kind"] = "word"
     with pytest.raises(UserError, match="the traced model knows the tokens of its own alone"):
-        experiment.check(made)
+        consistency.check(made)
 
 
 def test_only_a_trace_holds_nothing_out(default, traced, folder):
     default["corpus"]["held_out"] = 0
     with pytest.raises(UserError, match=r"corpus.held_out is 0, but runs are measured on held-out"):
-        experiment.check(default)
-    experiment.check(traced({"a": {"model": folder("a")}}))
+        consistency.check(default)
+    consistency.check(traced({"a": {"model": folder("a")}}))

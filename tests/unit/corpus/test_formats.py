@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mda.config import corpus_sections, experiment, sections
+from mda.config import consistency, corpus_sections, sections
 from mda.corpus import sources
 from mda.runtime import files
 from mda.runtime.errors import UserError
@@ -253,7 +253,7 @@ def test_a_path_with_nothing_to_read_is_told_by_the_plan(default, saved, tmp_pat
         "table": {"path": str(tmp_path / place), "text": "text", "label": None},
     }
     with pytest.raises(UserError, match=words):
-        experiment.check(default)
+        consistency.check(default)
 
 
 def test_rows_of_the_hub_follow_the_same_choice(default, tmp_path, monkeypatch, caplog):

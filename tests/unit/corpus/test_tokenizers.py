@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
 
-from mda.config import corpus_sections, experiment
+from mda.config import consistency, corpus_sections
 from mda.corpus import encoding, tokenizer, tokens
 from mda.interventions import motifs
 from mda.models import sequences
@@ -238,11 +238,11 @@ def test_the_plan_tells_of_a_vocabulary_that_is_too_small(default, tmp_path):
     (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, lines)))
     default["corpus"]["source"] = "jsonl"
     default["corpus"]["table"] = {"path": str(tmp_path / "mine.jsonl"), "text": "text", "label": None}
-    [sentence] = plan.warnings(experiment.check(default))
+    [sentence] = plan.warnings(consistency.check(default))
     assert "is a word tokenizer with a vocabulary of 64, to which at least 7" in sentence
     assert "set kind to bpe" in sentence
     default["tokens"]["tokenizer"] |= {"kind": "bpe", "vocabulary": 300}
-    assert plan.warnings(experiment.check(default)) == []
+    assert plan.warnings(consistency.check(default)) == []
 
 
 def test_a_folder_with_a_tokenizer_json(tmp_path):
@@ -346,7 +346,7 @@ def test_a_place_without_a_tokenizer_is_told_by_the_plan(override, tmp_path):
         changed = override("tokens.tokenizer.path", str(path))
         changed["tokens"]["tokenizer"]["kind"] = "file"
         with pytest.raises(UserError, match=words):
-            experiment.check(changed)
+            consistency.check(changed)
 
 
 def test_motifs_keep_what_begins_a_document(tmp_path):
@@ -373,11 +373,11 @@ def test_motifs_with_a_begin_token_do_not_fit_a_tokenizer_without(tmp_path):
 def test_a_model_wants_its_own_tokenizer(default, tmp_path):
     default["model"] |= {"checkpoint": "owner/name", "revision": "main"}
     with pytest.raises(UserError, match=r"kind is 'word', but the model owner/name knows .* to owner/name"):
-        experiment.check(default)
+        consistency.check(default)
     # One from a folder may be of an earlier run on the same corpus.
     default["model"] |= {"checkpoint": str(tmp_path), "revision": None}
     (tmp_path / "config.json").write_text(
         json.dumps({"model_type": "gpt_neox", **default["model"]["settings"]})
     )
-    [sentence] = plan.warnings(experiment.check(default))
+    [sentence] = plan.warnings(consistency.check(default))
     assert "the model knows its tokens only if it was trained on this very corpus" in sentence

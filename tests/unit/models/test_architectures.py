@@ -33,7 +33,7 @@ from mda.models import architectures, metrics
 from mda.models import model as models
 from mda.models.units import MLP, Attention, Head, Neuron, all_units, parse_all
 from mda.runtime.errors import UserError
-from mda.training import schedule, training
+from mda.training import adamw, schedule, training
 
 
 def rows_of(store=STORE):
@@ -258,11 +258,11 @@ def test_a_saved_state_takes_the_same_next_step(tmp_path, kind):
     cadence = training.Cadence(1, 0, 1e9, tmp_path)
     trainer = training.Trainer(stream, STORE, None, OPTIMIZER, NUMERICS, lambda model: {}, cadence)
     model = tiny(kind)
-    optimizer = training.make_optimizer(model, OPTIMIZER)
+    optimizer = adamw.make_optimizer(model, OPTIMIZER)
     for step in range(2):
         trainer.update(model, optimizer, step)
-    training.save_state(tmp_path / "state", model, optimizer)
-    loaded, moments = training.load_state(tmp_path / "state", OPTIMIZER, NUMERICS)
+    adamw.save_state(tmp_path / "state", model, optimizer)
+    loaded, moments = adamw.load_state(tmp_path / "state", OPTIMIZER, NUMERICS)
     before = model.get_input_embeddings().weight.detach().clone()
     trainer.update(model, optimizer, 2)
     trainer.update(loaded, moments, 2)

@@ -16,7 +16,7 @@ from mda.models import model as models
 from mda.models import output_layer
 from mda.models.units import Head
 from mda.runtime import parallel
-from mda.training import acceleration, training
+from mda.training import acceleration, adamw
 
 pytestmark = [
     pytest.mark.gpu,
@@ -77,7 +77,7 @@ def test_training_is_that_of_the_cpu(tmp_path):
     losses = {}
     for place in (CPU, GPU):
         model, own = tiny_model().to(place), trainer(tmp_path)
-        optimizer = training.make_optimizer(model, SETTINGS)
+        optimizer = adamw.make_optimizer(model, SETTINGS)
         losses[place] = [own.update(model, optimizer, step) for step in (5, 6, 7)]
     assert losses[GPU] == pytest.approx(losses[CPU], rel=1e-4)
 
@@ -88,7 +88,7 @@ def accelerated(folder, way, precision, kind="gpt_neox"):
     model = models.placed(tiny(kind, attention="sdpa")).train()
     own = trainer(folder)
     own.numerics = own.numerics.model_copy(update={"acceleration": way, "training": precision})
-    optimizer = training.make_optimizer(model, SETTINGS, way)
+    optimizer = adamw.make_optimizer(model, SETTINGS, way)
     found = [own.update(model, optimizer, step) for step in (5, 6, 7)]
     (batch,) = own.batches(8)
     # Fewer rows than an update has.
@@ -111,7 +111,7 @@ def test_every_way_to_train_gives_the_numbers_of_the_plain_one(tmp_path, way, pr
 def test_python_does_not_wait_for_the_gpu_in_an_update(tmp_path, way):
     model, own = models.placed(tiny("gpt_neox", attention="sdpa")).train(), trainer(tmp_path)
     own.numerics = own.numerics.model_copy(update={"acceleration": way})
-    optimizer = training.make_optimizer(model, SETTINGS, way)
+    optimizer = adamw.make_optimizer(model, SETTINGS, way)
     own.update(model, optimizer, 5)
     torch.cuda.set_sync_debug_mode("error")
     try:
@@ -127,7 +127,7 @@ def test_a_resumed_run_is_near_an_unbroken_one(tmp_path, way, monkeypatch):
         own = trainer(folder, save_seconds=save_seconds)
         own.numerics = own.numerics.model_copy(update={"acceleration": way, "attention": "sdpa"})
         model = models.placed(tiny("gpt_neox", attention="sdpa"))
-        own.follow(model, training.make_optimizer(model, SETTINGS, way), 0, stop)
+        own.follow(model, adamw.make_optimizer(model, SETTINGS, way), 0, stop)
         return [record["train_loss"] for record in own.records[1:]]
 
     expected = run(tmp_path / "unbroken", 10)

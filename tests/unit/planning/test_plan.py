@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from mda.config.experiment import check
+from mda.config.consistency import check
 from mda.planning import plan
 
 

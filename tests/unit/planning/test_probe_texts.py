@@ -8,7 +8,7 @@ from project import ROOT
 from safetensors.torch import save_file
 
 from mda.attribution import checks
-from mda.config import experiment
+from mda.config import consistency
 from mda.corpus import encoding, tokens
 from mda.planning import plan, probe_texts
 from mda.runtime.errors import UserError
@@ -28,7 +28,7 @@ def asked(default, tmp_path, monkeypatch):
         default["targets"] = [{**TARGET, **(target or {})}]
         if tokenizer:
             default["tokens"]["tokenizer"] |= {"kind": "file", "path": TOKENIZER}
-        return experiment.check(default)
+        return consistency.check(default)
 
     return make
 
@@ -98,7 +98,7 @@ def test_a_probe_that_wants_the_tokenizer_is_asked_when_there_is_one(default, tm
     )
     default["probes"]["mine"] = {**default["probes"]["induction"], "measure": "wants.py:f"}
     default["targets"] = [TARGET]
-    config = experiment.check(default)
+    config = consistency.check(default)
     made = checks.configuration(config.model, 32, config.targets)
     assert checks.ask(made, 32, config.targets, config.probes) == {}
     reader = tokens.load_tokenizer(TOKENIZER)

@@ -9,7 +9,7 @@ from project import ROOT
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from mda.attribution import questions
-from mda.config import corpus_sections, sections
+from mda.config import corpus_sections, unit_sections
 from mda.corpus import encoding, prompts, tokenizer
 
 FOLDER = ROOT / "experiments" / "probes"
@@ -68,7 +68,7 @@ def test_the_examples_are_asked_as_they_say(name, every, model, reader, tmp_path
     """Against each text alone, token by token; a hundred years take long, so of some lines."""
     lines = (FOLDER / f"{name}.jsonl").read_text().splitlines()[::every]
     (tmp_path / "some.jsonl").write_text("\n".join(lines))
-    settings = sections.Probe(measure="prompts", path=str(tmp_path / "some.jsonl"))
+    settings = unit_sections.Probe(measure="prompts", path=str(tmp_path / "some.jsonl"))
     question = questions.of_probe(settings, reader, CONTEXT, torch.device("cpu"))
     value = question.probe(model, question.tokens, [])
     total = 0.0

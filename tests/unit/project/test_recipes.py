@@ -14,7 +14,7 @@ from snakemake.utils import update_config
 from tokenizers import Tokenizer, models
 
 from mda.attribution import checks
-from mda.config import corpus_sections, experiment, sections
+from mda.config import consistency, corpus_sections, sections, unit_sections
 from mda.corpus.tokens import load_tokenizer
 from mda.steps.corpus import tokenizer as tokenizer_step
 
@@ -30,7 +30,7 @@ def test_your_own_tokenizer(default, tmp_path, monkeypatch):
     word_tokenizer(tmp_path / "my-tokenizer" / "tokenizer.json")
     [overlay] = recipes.overlays("docs/how-to/own-corpus.md", "Your own tokenizer")
     update_config(default, overlay)
-    settings = experiment.check(default).tokens.tokenizer
+    settings = consistency.check(default).tokens.tokenizer
     tokenizer_step.make([], settings, None, tmp_path / "tokenizer.json")
     assert load_tokenizer(tmp_path / "tokenizer.json").encode("a").ids == [0, 3, 1]
 
@@ -45,9 +45,9 @@ def test_choose_a_unit(default):
     """All kinds of units that it names, in targets that are valid."""
     [overlay] = recipes.overlays("docs/how-to/own-probe.md", "Choose a unit")
     update_config(default, overlay)
-    checked = experiment.check(default)
+    checked = consistency.check(default)
     asked = [unit for target in checked.targets for unit in target.units]
-    for pattern in (sections.HEAD_PATTERN, sections.RANK_PATTERN, sections.NEURON_PATTERN):
+    for pattern in (unit_sections.HEAD_PATTERN, unit_sections.RANK_PATTERN, unit_sections.NEURON_PATTERN):
         assert any(pattern.match(unit) for unit in asked)
     assert checked.neurons() == ["L1N37"]
 
@@ -66,7 +66,7 @@ def test_another_architecture(default):
         elif name in ("mistral", "qwen2", "qwen3"):
             update_config(overlay, grouped)
         overlay["model"]["architecture"] = name
-        assert experiment.check(overlay).model.architecture == name
+        assert consistency.check(overlay).model.architecture == name
 
 
 def own_model(folder):
@@ -82,9 +82,9 @@ def test_a_checkpoint(default, tmp_path, monkeypatch):
     own, of_hub = recipes.overlays("docs/how-to/own-model.md", "A checkpoint")
     hub = copy.deepcopy(default)
     update_config(default, own)
-    assert experiment.check(default).model.local.name == "my-model"
+    assert consistency.check(default).model.local.name == "my-model"
     update_config(hub, of_hub)
-    assert experiment.check(hub).model.remote == experiment.check(hub).tokens.tokenizer.path
+    assert consistency.check(hub).model.remote == consistency.check(hub).tokens.tokenizer.path
 
 
 def test_the_example_of_the_readme_is_that_of_the_documentation():
@@ -104,7 +104,7 @@ def test_write_a_probe(default, tmp_path, monkeypatch):
     (tmp_path / "my_probe.py").write_text(source)
     [overlay] = recipes.overlays(page, "Write a probe")
     update_config(default, overlay)
-    checked = experiment.check(default)
+    checked = consistency.check(default)
     assert checked.probe_files() == ("my_probe.py",)
 
     values = checks.ask(tiny_model().config, 32, checked.targets, checked.probes)
@@ -114,7 +114,7 @@ def test_write_a_probe(default, tmp_path, monkeypatch):
 def test_the_tutorials_overlay(default):
     [overlay] = recipes.overlays("docs/tutorial.md", "6. Change something")
     update_config(default, overlay)
-    assert experiment.check(default).results == "results/half"
+    assert consistency.check(default).results == "results/half"
 
 
 def test_motifs_across_scales(default, tmp_path, monkeypatch):
@@ -125,10 +125,10 @@ def test_motifs_across_scales(default, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     update_config(default, yaml.safe_load(block))
     with pytest.raises(Exception, match="run the experiment that makes it"):
-        experiment.check(default)
+        consistency.check(default)
     for seed in default["experiments"]["seeds"]:
         for name in default["experiments"]["augmentation"]["motifs"].values():
             path = tmp_path / name.replace("{seed}", str(seed))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-    assert experiment.check(default).experiment == "pythia-160m"
+    assert consistency.check(default).experiment == "pythia-160m"

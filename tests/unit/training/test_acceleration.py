@@ -13,7 +13,7 @@ from unit.training.test_training import STORE as ROWS
 from unit.training.test_training import STREAM as ORDER
 
 from mda.runtime.errors import UserError
-from mda.training import acceleration, schedule, training
+from mda.training import acceleration, adamw, schedule, training
 
 STREAM = schedule.base(len(STORE), 1, len(STORE), 0)
 BATCH = torch.from_numpy(STORE.take(np.arange(len(STORE))))
@@ -82,7 +82,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path, way):
     def run(folder, stop, save_seconds=math.inf):
         own = trainer(folder, way, stream=ORDER, store=ROWS, save_seconds=save_seconds)
         model = tiny_model()
-        model = own.follow(model, training.make_optimizer(model, SETTINGS, way), 0, stop)
+        model = own.follow(model, adamw.make_optimizer(model, SETTINGS, way), 0, stop)
         return own.records, model
 
     records, whole = run(tmp_path / "unbroken", 6)
@@ -110,7 +110,7 @@ class Waiting:
         monkeypatch.setattr(self.own, "gradient", gradient)
 
     def follow(self, *given):
-        moments = training.make_optimizer(self.model, SETTINGS)
+        moments = adamw.make_optimizer(self.model, SETTINGS)
         return self.own.follow(self.model, moments, 0, 10, *given)
 
 
@@ -147,10 +147,10 @@ def test_a_diverged_model_is_never_measured(tmp_path, monkeypatch):
 def test_records_are_those_of_a_run_that_waits_for_each_loss(tmp_path, monkeypatch):
     plain = trainer(tmp_path / "plain", "fused", stream=ORDER, store=ROWS)
     model = tiny_model()
-    plain.follow(model, training.make_optimizer(model, SETTINGS), 0, 10)
+    plain.follow(model, adamw.make_optimizer(model, SETTINGS), 0, 10)
     waiting = trainer(tmp_path / "waiting", "fused", stream=ORDER, store=ROWS)
     other = tiny_model()
-    moments = training.make_optimizer(other, SETTINGS)
+    moments = adamw.make_optimizer(other, SETTINGS)
     monkeypatch.setattr(acceleration, "on_gpu", lambda asked, network: True)
     waiting.follow(other, moments, 0, 10)
     assert repr(waiting.records) == repr(plain.records)
@@ -235,11 +235,11 @@ def test_attention_without_a_mask_is_causal():
 def test_the_optimizer_of_one_kernel_takes_up_what_the_other_saved(tmp_path, monkeypatch):
     model, store = tiny_model(), Store(ROWS.tokens)
     own = trainer(tmp_path, "plain", stream=ORDER, store=store)
-    moments = training.make_optimizer(model, OPTIMIZER)
+    moments = adamw.make_optimizer(model, OPTIMIZER)
     own.update(model, moments, 0)
-    training.save_state(tmp_path / "state", model, moments)
+    adamw.save_state(tmp_path / "state", model, moments)
     monkeypatch.setattr(acceleration, "on_gpu", lambda asked, network: True)
-    loaded, fused = training.load_state(tmp_path / "state", OPTIMIZER, NUMERICS)
+    loaded, fused = adamw.load_state(tmp_path / "state", OPTIMIZER, NUMERICS)
     assert fused.defaults["fused"]
     for each, optimizer in ((model, moments), (loaded, fused)):
         own.update(each, optimizer, 1)

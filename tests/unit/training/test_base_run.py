@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from mda.config import sections
+from mda.config import sections, unit_sections
 from mda.corpus import encoding
 from mda.models import metrics
 from mda.models import model as model_module
@@ -84,8 +84,8 @@ def test_a_run_watches_the_value_of_a_probe(inputs, tmp_path):
     reader.save(str(inputs[0]))
     path = tmp_path / "p.jsonl"
     path.write_text('{"prompt": "w1 w2 w3 w1", "answer": " w2", "foil": " w4"}\n')
-    target = sections.Target(name="asked", units=["L0.mlp"], probe="p", mode="in-out", metric="probe")
-    probe = sections.Probe(measure="prompts", path=str(path))
+    target = unit_sections.Target(name="asked", units=["L0.mlp"], probe="p", mode="in-out", metric="probe")
+    probe = unit_sections.Probe(measure="prompts", path=str(path))
     content = external_files.content([path])
     train(inputs, tmp_path / "with", math.inf, ([], [target], {"p": probe}, [], content))
     train(inputs, tmp_path / "without", math.inf)

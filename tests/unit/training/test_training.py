@@ -13,7 +13,7 @@ from conftest import NUMERICS, OPTIMIZER, Store, tiny_model
 
 from mda.runtime import interruption
 from mda.runtime.errors import UserError
-from mda.training import schedule, training
+from mda.training import adamw, schedule, training
 
 SETTINGS = OPTIMIZER.model_copy(update={"schedule": "cosine", "warmup_steps": 3, "decay_steps": 12})
 STORE = Store(np.random.default_rng(0).integers(0, 20, (60, 9)))
@@ -33,7 +33,7 @@ def trainer(folder: Path, stream=STREAM, save_seconds=math.inf, synthetic=None, 
 def run(folder, stop=10, **arguments):
     found = trainer(folder, **arguments)
     model = tiny_model()
-    model = found.follow(model, training.make_optimizer(model, SETTINGS), 0, stop)
+    model = found.follow(model, adamw.make_optimizer(model, SETTINGS), 0, stop)
     return found.records, model
 
 
@@ -86,11 +86,11 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path, last):
 def test_a_state_brings_back_the_optimizer(tmp_path):
     """A branch from a saved state takes the same next step as the run itself."""
     found, model = trainer(tmp_path), tiny_model()
-    optimizer = training.make_optimizer(model, SETTINGS)
+    optimizer = adamw.make_optimizer(model, SETTINGS)
     for step in range(4):
         found.update(model, optimizer, step)
-    training.save_state(tmp_path / "state", model, optimizer)
-    loaded, moments = training.load_state(tmp_path / "state", SETTINGS, NUMERICS)
+    adamw.save_state(tmp_path / "state", model, optimizer)
+    loaded, moments = adamw.load_state(tmp_path / "state", SETTINGS, NUMERICS)
     found.update(model, optimizer, 4)
     found.update(loaded, moments, 4)
     for name, parameter in model.named_parameters():
@@ -99,12 +99,12 @@ def test_a_state_brings_back_the_optimizer(tmp_path):
 
 def test_a_damaged_state_is_one_sentence(tmp_path):
     model = tiny_model()
-    training.save_state(tmp_path / "state", model, training.make_optimizer(model, SETTINGS))
+    adamw.save_state(tmp_path / "state", model, adamw.make_optimizer(model, SETTINGS))
     moments = tmp_path / "state" / "optimizer.safetensors"
     moments.write_bytes(moments.read_bytes()[:-10] + b"x")
     (tmp_path / "state" / "model.safetensors").write_bytes(b"123")
     with pytest.raises(UserError, match="cannot be loaded"):
-        training.load_state(tmp_path / "state", SETTINGS, NUMERICS)
+        adamw.load_state(tmp_path / "state", SETTINGS, NUMERICS)
 
 
 def test_masked_rows_give_no_gradient(tmp_path):
@@ -120,7 +120,7 @@ def test_masked_rows_give_no_gradient(tmp_path):
     )
     kept = torch.from_numpy(roles != schedule.MASKED)
     expected = (losses * kept[:, None]).sum() / (kept.sum() * losses.shape[1])
-    assert found.update(model, training.make_optimizer(model, SETTINGS), 0) == pytest.approx(
+    assert found.update(model, adamw.make_optimizer(model, SETTINGS), 0) == pytest.approx(
         expected.item(), rel=1e-5
     )
 
@@ -128,7 +128,7 @@ def test_masked_rows_give_no_gradient(tmp_path):
 def test_a_step_without_rows_makes_no_update(tmp_path):
     stream = schedule.mask(STREAM, STREAM.at(0)[0][0])
     found, model = trainer(tmp_path, stream), tiny_model()
-    assert math.isnan(found.update(model, training.make_optimizer(model, SETTINGS), 0))
+    assert math.isnan(found.update(model, adamw.make_optimizer(model, SETTINGS), 0))
     assert all(
         torch.equal(parameter, tiny_model().get_parameter(name))
         for name, parameter in model.named_parameters()
@@ -151,9 +151,9 @@ def test_inserted_updates_are_updates(tmp_path):
     stream = schedule.insert_at(STREAM, np.arange(6), schedule.SYNTHETIC, 0, step=8, batch_size=6)
     once, twice = tiny_model(), tiny_model()
     found = trainer(tmp_path, stream, synthetic=generated)
-    found.update(once, training.make_optimizer(once, SETTINGS), 8)
+    found.update(once, adamw.make_optimizer(once, SETTINGS), 8)
     plain = trainer(tmp_path, synthetic=generated)
-    optimizer = training.make_optimizer(twice, SETTINGS)
+    optimizer = adamw.make_optimizer(twice, SETTINGS)
     for batch in found.batches(8):
         plain.batches = lambda step, batch=batch: [batch]
         plain.update(twice, optimizer, 8)
@@ -201,9 +201,9 @@ def test_bf16_passes_keep_parameters_and_moments_in_float32(tmp_path):
     half, full = tiny_model(), tiny_model()
     found = trainer(tmp_path)
     found.numerics = NUMERICS.model_copy(update={"training": "bf16"})
-    optimizer = training.make_optimizer(half, SETTINGS)
+    optimizer = adamw.make_optimizer(half, SETTINGS)
     rough = found.update(half, optimizer, 5)
-    exact = trainer(tmp_path).update(full, training.make_optimizer(full, SETTINGS), 5)
+    exact = trainer(tmp_path).update(full, adamw.make_optimizer(full, SETTINGS), 5)
     assert rough != exact
     assert rough == pytest.approx(exact, rel=0.02)
     for parameter in half.parameters():
@@ -216,11 +216,11 @@ def test_divergence_is_one_sentence(tmp_path):
     with torch.no_grad():
         model.gpt_neox.embed_in.weight.fill_(math.nan)
     with pytest.raises(UserError, match=r"diverged: the loss of step 0 is nan; lower run\.optimizer"):
-        trainer(tmp_path).update(model, training.make_optimizer(model, SETTINGS), 0)
+        trainer(tmp_path).update(model, adamw.make_optimizer(model, SETTINGS), 0)
 
 
 def test_learning_rate_warms_up_and_falls():
-    rates = [training.learning_rate(SETTINGS, step) for step in range(14)]
+    rates = [adamw.learning_rate(SETTINGS, step) for step in range(14)]
     assert rates[:3] == pytest.approx([0.01 / 3, 0.02 / 3, 0.01])
     assert rates[3] == pytest.approx(0.01)
     assert rates[12] == rates[13] == pytest.approx(0.001)
@@ -236,7 +236,7 @@ def test_pythias_learning_rate_at_step_1000():
             "decay_steps": 143_000,
         }
     )
-    rates = {step: training.learning_rate(published, step) for step in (0, 1000, 1430, 1431, 72_930, 142_999)}
+    rates = {step: adamw.learning_rate(published, step) for step in (0, 1000, 1430, 1431, 72_930, 142_999)}
     assert rates[0] == 0
     assert rates[1000] == pytest.approx(1e-3 * 1000 / 1430)
     assert rates[1430] == pytest.approx(1e-3)
@@ -246,6 +246,6 @@ def test_pythias_learning_rate_at_step_1000():
 
 
 def test_biases_and_norms_are_not_decayed():
-    decayed, others = training.make_optimizer(tiny_model(), SETTINGS).param_groups
+    decayed, others = adamw.make_optimizer(tiny_model(), SETTINGS).param_groups
     assert all(parameter.ndim >= 2 for parameter in decayed["params"])
     assert others["weight_decay"] == 0

@@ -23,7 +23,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 import mda
 from mda.attribution import influence, probes, questions, watching
-from mda.config import sections
+from mda.config import sections, unit_sections
 from mda.config.section import Section
 from mda.corpus import encoding, tokens
 from mda.models import architectures, sequences
@@ -45,8 +45,8 @@ class Asked(Section):
     model: sections.Model
     vocabulary: int | None
     context: int
-    targets: list[sections.Target]
-    probes: dict[str, sections.Probe]
+    targets: list[unit_sections.Target]
+    probes: dict[str, unit_sections.Probe]
     tokenizer: str
     out: str
 
@@ -74,7 +74,7 @@ def main(text: str) -> None:
     files.write_json(Path(asked.out), {**told, "probes": values})
 
 
-def configuration(model: sections.Model, context: int, targets: Sequence[sections.Target]) -> Any:
+def configuration(model: sections.Model, context: int, targets: Sequence[unit_sections.Target]) -> Any:
     """The configuration of the model in transformers, as far as it is known before a download.
 
     Raises:
@@ -135,24 +135,24 @@ def sketch(configured: Any, context: int, vocabulary: int, neurons: int) -> PreT
     return AutoModelForCausalLM.from_config(small, attn_implementation="eager").float().eval()
 
 
-def units_of(target: sections.Target, layers: int, heads: int) -> list[Unit]:
+def units_of(target: unit_sections.Target, layers: int, heads: int) -> list[Unit]:
     """The target's units; of ranks and classes, which nobody knows yet, heads from the last layer on."""
     every = [Head(layer, number) for layer in reversed(range(layers)) for number in range(heads)]
     placed = _placed(target)
-    unknown = sum(not sections.is_place(unit) for unit in target.units)
+    unknown = sum(not unit_sections.is_place(unit) for unit in target.units)
     return [*placed, *[head for head in every if head not in placed][:unknown]]
 
 
-def _placed(target: sections.Target) -> list[Unit]:
+def _placed(target: unit_sections.Target) -> list[Unit]:
     """Those of its units that are named by place."""
-    return [unit for text in target.units if sections.is_place(text) for unit in parse_all(text)]
+    return [unit for text in target.units if unit_sections.is_place(text) for unit in parse_all(text)]
 
 
 def ask(
     configured: Any,
     context: int,
-    targets: Sequence[sections.Target],
-    settings: dict[str, sections.Probe],
+    targets: Sequence[unit_sections.Target],
+    settings: dict[str, unit_sections.Probe],
     size: int = 64,
     tokenizer: Any = None,
 ) -> dict[str, float]:
@@ -189,7 +189,7 @@ def ask(
     }
 
 
-def _read_texts(settings: dict[str, sections.Probe], tokenizer: Any, context: int) -> None:
+def _read_texts(settings: dict[str, unit_sections.Probe], tokenizer: Any, context: int) -> None:
     """Encode what probes are asked in text.
 
     Raises:
@@ -205,9 +205,9 @@ def _read_texts(settings: dict[str, sections.Probe], tokenizer: Any, context: in
 
 def _value(
     model: PreTrainedModel,
-    target: sections.Target,
+    target: unit_sections.Target,
     units: Sequence[Unit],
-    settings: sections.Probe,
+    settings: unit_sections.Probe,
     vocabulary: np.ndarray,
     tokenizer: Any,
 ) -> float:

@@ -13,7 +13,7 @@ import torch
 from transformers import PreTrainedModel
 
 from mda.attribution import probes, text_probes
-from mda.config import sections
+from mda.config import unit_sections
 from mda.corpus import prompts
 from mda.models import encoders, sequences
 from mda.models import model as models
@@ -28,7 +28,7 @@ class Question(NamedTuple):
     tokens: torch.Tensor
 
 
-def of_probe(settings: sections.Probe, tokenizer, context: int, device: torch.device) -> Question:
+def of_probe(settings: unit_sections.Probe, tokenizer, context: int, device: torch.device) -> Question:
     """The probe of these settings.
 
     Args:
@@ -46,7 +46,7 @@ def of_probe(settings: sections.Probe, tokenizer, context: int, device: torch.de
 
 
 def _in_text(
-    settings: sections.Probe, path: Path, tokenizer, context: int, device: torch.device
+    settings: unit_sections.Probe, path: Path, tokenizer, context: int, device: torch.device
 ) -> text_probes.Batched:
     if settings.measure == "prompts":
         asked = prompts.encode_prompts(tokenizer, prompts.read_prompts(path), context)
@@ -66,8 +66,8 @@ def _in_text(
 
 
 def watched(
-    targets: Sequence[sections.Target],
-    settings: Mapping[str, sections.Probe],
+    targets: Sequence[unit_sections.Target],
+    settings: Mapping[str, unit_sections.Probe],
     tokenizer,
     context: int,
     device: torch.device,
@@ -80,7 +80,7 @@ def watched(
     for target in targets:
         question = of_probe(settings[target.probe], tokenizer, context, device)
         own = probes.metric(settings[target.probe].measure, tokenizer)
-        units = [unit for text in target.units if sections.is_place(text) for unit in parse_all(text)]
+        units = [unit for text in target.units if unit_sections.is_place(text) for unit in parse_all(text)]
 
         def value(
             model: PreTrainedModel,

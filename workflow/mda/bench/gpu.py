@@ -39,7 +39,7 @@ from mda.corpus.tokens import TokenStore
 from mda.models import metrics
 from mda.models import model as models
 from mda.runtime import files, parallel
-from mda.training import acceleration, schedule, training
+from mda.training import acceleration, adamw, schedule, training
 
 WORKFLOW = Path(__file__).parent.parent
 # Parts in order of worth, and seconds that each may take.
@@ -132,7 +132,7 @@ def ours(setting: Setting, store: TokenStore, way: sections.Acceleration) -> Cal
     """An update of the workflow's trainer, which does not wait for the device."""
     model, own = setting.model().train(), trainer(setting, store)
     own.numerics = own.numerics.model_copy(update={"acceleration": way})
-    optimizer = training.make_optimizer(model, own.settings, way)
+    optimizer = adamw.make_optimizer(model, own.settings, way)
     return lambda: own.begin(model, optimizer, 0)
 
 
@@ -292,7 +292,7 @@ def ranks(setting: Setting, folder: Path) -> None:
     own = trainer(setting, text)
     own.stream = schedule.base(len(text), steps, setting.rows, 0)
     own.settings = OPTIMIZER.model_copy(update={"schedule": "constant", "warmup_steps": 5})
-    optimizer = training.make_optimizer(model, own.settings)
+    optimizer = adamw.make_optimizer(model, own.settings)
     losses = [own.update(model, optimizer, step) for step in range(steps)]
     acceleration.undo_compile(model)
     heads = setting.heads(setting.size.layers)
@@ -371,7 +371,7 @@ class Small:
         stream = schedule.base(len(store), self.steps, self.rows, 0)
         cadence = training.Cadence(every, 0, float("inf"), folder / "none")
         own = training.Trainer(stream, store, None, OPTIMIZER, numerics, evaluate, cadence)
-        optimizer = training.make_optimizer(model, OPTIMIZER, numerics.acceleration)
+        optimizer = adamw.make_optimizer(model, OPTIMIZER, numerics.acceleration)
         first = once(partial(own.follow, model, optimizer, 0, self.warm))
         own.records.clear()
         rest = once(partial(own.follow, model, optimizer, self.warm, self.steps))

@@ -22,7 +22,7 @@ from mda.models import architectures, memory, output_layer
 from mda.models import model as models
 from mda.models.units import Head
 from mda.runtime import parallel
-from mda.training import training
+from mda.training import adamw
 
 DAMPING = 0.1
 
@@ -167,7 +167,7 @@ def against_training(
     By themselves: among a dozen other works the same update takes half as long again on a CPU.
     """
     model, own = setting.model().train(), trainer(setting, store)
-    optimizer = training.make_optimizer(model, own.settings)
+    optimizer = adamw.make_optimizer(model, own.settings)
     return in_turns({"training": partial(own.update, model, optimizer, 0), "other": work}, repetitions)
 
 

@@ -26,12 +26,12 @@ from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 from mda.bench.passes import Scored
 from mda.bench.shapes import Setting, trainer
 from mda.bench.timing import Spread, table
-from mda.config import sections
+from mda.config import sections, unit_sections
 from mda.models import memory
 from mda.runtime import files
 from mda.runtime.errors import UserError
 from mda.steps.attribution import merge_scores, scores
-from mda.training import schedule, training
+from mda.training import adamw, schedule
 
 GIB = 2**30
 # Of the small model whose samples become more and more: context, and samples a shard.
@@ -107,7 +107,7 @@ def _train(folder: Path, setting: Setting) -> Callable[[], object]:
     store, model = setting.store(folder), setting.model().train()
     own = trainer(setting, store)
     own.rows_at_once = setting.rows
-    optimizer = training.make_optimizer(model, own.settings)
+    optimizer = adamw.make_optimizer(model, own.settings)
     return lambda: own.update(model, optimizer, 0)
 
 
@@ -142,10 +142,10 @@ def prepare(place: Path, number: int) -> None:
 
 def _shard(place: Path, number: int) -> None:
     """The last shard, by the workflow's own step."""
-    target = sections.Target(
+    target = unit_sections.Target(
         name="head", units=["L1H0"], probe="induction", mode="qkvo", metric="prefix_matching"
     )
-    probe = sections.Probe(measure="induction", tokens="repeated", length=16, sequences=64, seed=0)
+    probe = unit_sections.Probe(measure="induction", tokens="repeated", length=16, sequences=64, seed=0)
     scores.score(
         place / "checkpoint",
         place / "tokenizer.json",

@@ -18,7 +18,7 @@ from mda.corpus.tokens import TokenStore
 from mda.models import metrics
 from mda.models import model as models
 from mda.runtime import files, parallel
-from mda.training import schedule, training
+from mda.training import adamw, schedule, training
 
 
 def measure(config: Config, folder: Path, repetitions: int, steps: int | None = None) -> str:
@@ -38,13 +38,13 @@ def measure(config: Config, folder: Path, repetitions: int, steps: int | None = 
 
     def follow(evaluate: Callable[[PreTrainedModel], dict], save: bool) -> None:
         model = made(config)
-        optimizer = training.make_optimizer(model, run.optimizer)
+        optimizer = adamw.make_optimizer(model, run.optimizer)
         with tempfile.TemporaryDirectory() as place:
             cadence = training.Cadence(run.evaluate_every, 0, float("inf"), Path(place))
             trainer = training.Trainer(stream, store, None, run.optimizer, config.numerics, evaluate, cadence)
             trainer.follow(model, optimizer, 0, steps)
             if save:
-                training.save_state(Path(place), model, optimizer)
+                adamw.save_state(Path(place), model, optimizer)
 
     blank = {"held_out_loss": 0.0, "prefix_matching": [[0.0]]}
     works: dict[str, Callable[[], object]] = {

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mda.config import settings
-from mda.config.experiment import Config, check
+from mda.config.consistency import check
+from mda.config.experiment import Config
 
 DEFAULT = Path(__file__).parents[3] / "config.yaml"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mda.config.sections import Probe
+from mda.config.unit_sections import Probe
 from mda.runtime import fingerprints
 
 

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from mda.config.section import Fraction, Name, Natural, Positive, Section, Unique
-from mda.config.sections import InterventionKind, SelectionMethod, Target
+from mda.config.sections import InterventionKind, SelectionMethod
+from mda.config.unit_sections import Target
 
 
 class Curve(Section):

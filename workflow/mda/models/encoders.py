@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import nn
 from transformers import PreTrainedModel
 
-from mda.config import encoder_files, sections
+from mda.config import encoder_files, unit_sections
 from mda.models import architectures
 from mda.runtime.errors import UserError
 
@@ -82,7 +82,7 @@ def read_at(model: PreTrainedModel, place: str) -> Iterator[list[torch.Tensor]]:
     Raises:
         UserError: when the model has no such layer.
     """
-    match = sections.LAYER_PATTERN.match(place)
+    match = unit_sections.LAYER_PATTERN.match(place)
     assert match is not None
     layer, layers = int(match[1]), architectures.shape(model)[0]
     if layer >= layers:

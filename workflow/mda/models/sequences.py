@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mda.config import sections
+from mda.config import unit_sections
 from mda.corpus import encoding
 
 
@@ -33,7 +33,7 @@ def repeated_tokens(vocabulary: np.ndarray, sequences: int, length: int, seed: i
     return np.concatenate([once, once], axis=1)
 
 
-def of_probe(settings: sections.Probe, vocabulary: np.ndarray) -> np.ndarray:
+def of_probe(settings: unit_sections.Probe, vocabulary: np.ndarray) -> np.ndarray:
     """The sequences of random tokens that a probe is asked on, shape (sequences, length), int64."""
     assert settings.sequences is not None
     assert settings.length is not None

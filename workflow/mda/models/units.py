@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from mda.config import sections
+from mda.config import unit_sections
 from mda.runtime import files
 from mda.runtime.errors import UserError
 
@@ -31,7 +31,7 @@ class Head(NamedTuple):
         Raises:
             UserError: for anything else.
         """
-        match = sections.HEAD_PATTERN.match(text)
+        match = unit_sections.HEAD_PATTERN.match(text)
         if match is None:
             raise UserError(f"'{text}' names no head; write a place such as L1H0")
         return cls(int(match[1]), int(match[2]))
@@ -57,7 +57,7 @@ class Neuron:
         Raises:
             UserError: for anything else.
         """
-        match = sections.NEURON_PATTERN.match(text)
+        match = unit_sections.NEURON_PATTERN.match(text)
         if match is None:
             raise UserError(f"'{text}' names no neuron; write a place such as L1N37")
         return cls(int(match[1]), int(match[2]))
@@ -105,7 +105,7 @@ def resolve(wanted: list[str], scores: dict[str, dict[Head, float]]) -> list[Uni
         for unit in _members(text, scores):
             if unit in found:
                 named = f"head {unit}" if isinstance(unit, Head) else str(unit)
-                has = "has" if sections.CLASS_PATTERN.match(text) or text.endswith("residual") else "is"
+                has = "has" if unit_sections.CLASS_PATTERN.match(text) or text.endswith("residual") else "is"
                 raise UserError(f"targets: '{text}' {has} {named}, which the target already has")
             found.append(unit)
     return found
@@ -114,7 +114,7 @@ def resolve(wanted: list[str], scores: dict[str, dict[Head, float]]) -> list[Uni
 def _members(text: str, scores: dict[str, dict[Head, float]]) -> Sequence[Unit]:
     """The units that one name stands for."""
     known = set(next(iter(scores.values())))
-    rank, bound = sections.RANK_PATTERN.match(text), sections.CLASS_PATTERN.match(text)
+    rank, bound = unit_sections.RANK_PATTERN.match(text), unit_sections.CLASS_PATTERN.match(text)
     if rank is not None:
         order = ranking(scores[RANKED_BY[rank[1]]])
         if int(rank[2]) > len(order):
@@ -153,15 +153,15 @@ def parse(text: str) -> Unit:
     Raises:
         UserError: for anything else.
     """
-    layer = sections.LAYER_PATTERN.match(text)
+    layer = unit_sections.LAYER_PATTERN.match(text)
     if layer is not None and layer[2] in LAYER_KINDS:
         return LAYER_KINDS[layer[2]](int(layer[1]))
-    return Neuron.parse(text) if sections.NEURON_PATTERN.match(text) else Head.parse(text)
+    return Neuron.parse(text) if unit_sections.NEURON_PATTERN.match(text) else Head.parse(text)
 
 
 def parse_all(text: str) -> list[Unit]:
     """The same; of L1.residual, all that writes to the residual stream up to this layer."""
-    layer = sections.LAYER_PATTERN.match(text)
+    layer = unit_sections.LAYER_PATTERN.match(text)
     if layer is None or layer[2] != "residual":
         return [parse(text)]
     return [kind(below) for below in range(int(layer[1]) + 1) for kind in (Attention, MLP)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mda.config.experiment import Config
-from mda.config.sections import Probe
+from mda.config.unit_sections import Probe
 from mda.corpus import prompts, tokenizer
 from mda.runtime.errors import UserError
 

@@ -8,7 +8,8 @@ changes: `strategy-kfac_damping-0.01`.
 from __future__ import annotations
 
 from mda.config.experiment import Config
-from mda.config.sections import Attribution, Target
+from mda.config.sections import Attribution
+from mda.config.unit_sections import Target
 
 # The variant that scores the targets of the study of specificity.
 OTHER_UNITS = "other-units"

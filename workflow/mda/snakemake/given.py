@@ -13,8 +13,8 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake_interface_executor_plugins.settings import ExecMode
 
-from mda.config import experiment, settings
-from mda.config.sections import probe_data
+from mda.config import consistency, experiment, settings
+from mda.config.unit_sections import probe_data
 from mda.planning import plan, probe_texts
 from mda.runtime.errors import UserError
 
@@ -30,7 +30,7 @@ def configuration(workflow: Any, handed: dict[str, Any], source: Path) -> experi
         WorkflowError: in one sentence, when something is wrong with the configuration or the options.
     """
     try:
-        config = experiment.check(_settings(workflow, handed, source))
+        config = consistency.check(_settings(workflow, handed, source))
         _refuse_braces(config)
         # Every job reads the Snakefile again; warnings come once.
         if workflow.exec_mode == ExecMode.DEFAULT:

@@ -17,11 +17,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch.nn import functional
 from transformers import PreTrainedModel
 
@@ -31,100 +29,12 @@ from mda.models import memory, output_layer
 from mda.models import model as models
 from mda.runtime import files, interruption, parallel, saves
 from mda.runtime.errors import UserError
-from mda.training import acceleration, schedule
+from mda.training import acceleration, adamw, evaluations, schedule
 
 log = logging.getLogger(__name__)
 
-Record = dict[str, Any]
 # Steps between looks at the losses on a GPU, for which Python waits until it has done all that it was told.
 LOOK_EVERY = 16
-
-
-def learning_rate(settings: sections.Optimizer, step: int) -> float:
-    """Learning rate of the update that leads from `step` to `step` + 1.
-
-    Linear warm-up, then constant, linear or cosine decay to `minimum_ratio` of the peak at
-    `decay_steps`. 'neox' is GPT-NeoX's cosine (megatron/learning_rates.py, class AnnealingLR),
-    with which Pythia was trained: the first update has rate zero, the cosine counts
-    `decay_steps` from the end of the warm-up, and `minimum_ratio` is a floor.
-    """
-    if settings.schedule == "neox":
-        return settings.learning_rate * _neox_share(settings, step)
-    if step < settings.warmup_steps:
-        return settings.learning_rate * (step + 1) / settings.warmup_steps
-    if settings.schedule == "constant" or settings.decay_steps is None:
-        return settings.learning_rate
-    progress = (step - settings.warmup_steps) / (settings.decay_steps - settings.warmup_steps)
-    progress = min(progress, 1.0)
-    decay = 1 - progress if settings.schedule == "linear" else (1 + math.cos(math.pi * progress)) / 2
-    return settings.learning_rate * (settings.minimum_ratio + (1 - settings.minimum_ratio) * decay)
-
-
-def _neox_share(settings: sections.Optimizer, step: int) -> float:
-    assert settings.decay_steps is not None
-    if step <= settings.warmup_steps and settings.warmup_steps > 0:
-        return step / settings.warmup_steps
-    after = min(step, settings.decay_steps - settings.warmup_steps) - settings.warmup_steps
-    return max((1 + math.cos(math.pi * after / settings.decay_steps)) / 2, settings.minimum_ratio)
-
-
-def make_optimizer(
-    model: PreTrainedModel, settings: sections.Optimizer, asked: sections.Acceleration = "auto"
-) -> torch.optim.AdamW:
-    """AdamW; biases and norms are not decayed, as in GPT-NeoX. On a GPU one kernel updates all parameters."""
-    decayed = [parameter for parameter in model.parameters() if parameter.ndim >= 2]
-    others = [parameter for parameter in model.parameters() if parameter.ndim < 2]
-    groups = [
-        {"params": decayed, "weight_decay": settings.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(
-        groups,
-        lr=settings.learning_rate,
-        betas=settings.betas,
-        eps=settings.epsilon,
-        fused=acceleration.on_gpu(asked, model) or None,
-    )
-
-
-def save_state(folder: Path, model: PreTrainedModel, optimizer: torch.optim.AdamW) -> None:
-    """Save the full training state: a checkpoint in Hugging Face format, and the moments.
-
-    The learning rate and the data position follow from the step, and nothing random is drawn
-    while training, so there is no more state than this.
-    """
-    models.save(model, folder)
-    moments = {}
-    for name, parameter in model.named_parameters():
-        for key, value in optimizer.state.get(parameter, {}).items():
-            moments[f"{name}:{key}"] = value.detach().cpu().contiguous()
-    save_file(moments, folder / "optimizer.safetensors")
-
-
-def load_state(
-    folder: Path, settings: sections.Optimizer, numerics: sections.Numerics
-) -> tuple[PreTrainedModel, torch.optim.AdamW]:
-    """Load what `save_state` saved.
-
-    Raises:
-        UserError: when the state is missing or damaged.
-    """
-    model = models.load(folder, numerics.attention)
-    optimizer = make_optimizer(model, settings, numerics.acceleration)
-    try:
-        moments = load_file(folder / "optimizer.safetensors")
-    except Exception as error:  # safetensors raises its own kinds
-        raise UserError(f"{folder}: has no whole optimizer state; delete it and run again") from error
-    for name, parameter in model.named_parameters():
-        state = {
-            key.rsplit(":", 1)[1]: value for key, value in moments.items() if key.rsplit(":", 1)[0] == name
-        }
-        for key, value in state.items():
-            # AdamW keeps its step counter on the CPU, unless one kernel does all.
-            kept = key == "step" and not optimizer.defaults["fused"]
-            state[key] = value if kept else value.to(parameter.device)
-        optimizer.state[parameter] = state
-    return model, optimizer
 
 
 @dataclass(frozen=True)
@@ -201,7 +111,7 @@ class Trainer:
         synthetic: TokenStore | None,
         optimizer: sections.Optimizer,
         numerics: sections.Numerics,
-        evaluate: Callable[[PreTrainedModel], Record],
+        evaluate: Callable[[PreTrainedModel], evaluations.Record],
         cadence: Cadence,
     ) -> None:
         """Take what is the same for the whole run.
@@ -218,7 +128,7 @@ class Trainer:
         self.numerics = numerics
         self.evaluate = evaluate
         self.cadence = cadence
-        self.records: list[Record] = []
+        self.records: list[evaluations.Record] = []
         self._graph: acceleration.Graph | None = None
 
     def batches(self, step: int) -> Iterator[torch.Tensor]:
@@ -256,7 +166,7 @@ class Trainer:
             loss = self.gradient(model, batch)
             torch.nn.utils.clip_grad_norm_(model.parameters(), self.settings.clip)
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(self.settings, step)
+                group["lr"] = adamw.learning_rate(self.settings, step)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             found.parts.append((loss, len(batch)))
@@ -393,7 +303,7 @@ class Trainer:
         """
         state = parallel.same(latest(self.cadence.folder))
         if state is not None:
-            model, optimizer = load_state(state, self.settings, self.numerics)
+            model, optimizer = adamw.load_state(state, self.settings, self.numerics)
             record = files.read_json(state / "progress.json")
             start, self.records = record["step"], record["records"]
             loss = record["train_loss"]
@@ -412,7 +322,7 @@ class Trainer:
                 loss = _read(unread, loss)
             if main and due and (not self.records or self.records[-1]["step"] < step):
                 self.records.append(self._measure(measured, step, loss))
-                _report(self.records[-1], first, stop, began)
+                evaluations.report(self.records[-1], first, stop, began)
             if main and checkpoint is not None and step in kept:
                 checkpoint(model, optimizer, step)
             if step == stop:
@@ -431,14 +341,14 @@ class Trainer:
             unread.append(self.begin(model, optimizer, step))
         return model
 
-    def _measure(self, model: PreTrainedModel, step: int, loss: float) -> Record:
-        rate = learning_rate(self.settings, step)
+    def _measure(self, model: PreTrainedModel, step: int, loss: float) -> evaluations.Record:
+        rate = adamw.learning_rate(self.settings, step)
         return {"step": step, "train_loss": loss, "learning_rate": rate, **self.evaluate(model)}
 
     def _save(self, model: PreTrainedModel, optimizer: torch.optim.AdamW, step: int, loss: float) -> None:
         before = latest(self.cadence.folder)
         with files.whole(self.cadence.folder / f"step-{step:06d}") as part:
-            save_state(part, model, optimizer)
+            adamw.save_state(part, model, optimizer)
             progress = {"step": step, "records": self.records, "train_loss": loss}
             files.write_json(part / "progress.json", progress)
         if before is not None:
@@ -475,37 +385,3 @@ def _read(unread: list[StepLoss], loss: float) -> float:
         loss = each.value()
     unread.clear()
     return loss
-
-
-def _report(record: Record, first: int, stop: int, began: float) -> None:
-    step = record["step"]
-    rate = (step - first) / max(time.monotonic() - began, 1e-9)
-    remaining = (stop - step) / rate if rate > 0 and step > first else math.nan
-    best = max(max(layer) for layer in record["prefix_matching"])
-    log.info(
-        "step %d of %d, loss %.3f, held-out %.3f, best prefix-matching %.3f, %.1f steps/s, %.0f s left",
-        step, stop, record["train_loss"], record["held_out_loss"], best, rate, remaining,
-    )  # fmt: skip
-
-
-def write_records(records: list[Record], steps: Path, heads: Path) -> None:
-    """Write the metrics by step, and by step and head."""
-    for path, table in zip((steps, heads), tables(records), strict=True):
-        files.write_table(path, table)
-
-
-def tables(records: list[Record]) -> tuple[dict[str, list], dict[str, list]]:
-    """Split records into a table a step and a table a step and head."""
-    scalars = [name for name, value in records[0].items() if not isinstance(value, list)]
-    metrics = [name for name, value in records[0].items() if isinstance(value, list)]
-    steps: dict[str, list] = {name: [record[name] for record in records] for name in scalars}
-    heads: dict[str, list] = {name: [] for name in ("step", "layer", "head", *metrics)}
-    for record in records:
-        for layer, row in enumerate(record[metrics[0]]):
-            for head in range(len(row)):
-                heads["step"].append(record["step"])
-                heads["layer"].append(layer)
-                heads["head"].append(head)
-                for metric in metrics:
-                    heads[metric].append(record[metric][layer][head])
-    return steps, heads

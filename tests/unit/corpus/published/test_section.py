@@ -19,7 +19,7 @@ from unit.corpus.published.streams import (
     write_tokenizer,
 )
 
-from mda.config import experiment
+from mda.config import consistency
 from mda.corpus import sources
 from mda.runtime import external_files
 from mda.runtime.errors import UserError
@@ -60,26 +60,26 @@ def tokenized(default, tmp_path):
 def test_a_mistake_in_the_section_is_one_sentence(tokenized, key, value, words):
     tokenized["corpus"]["tokenized"] |= {"repository": REPOSITORY, key: value}
     with pytest.raises(UserError, match=words) as caught:
-        experiment.check(tokenized)
+        consistency.check(tokenized)
     assert "\n" not in str(caught.value)
 
 
 def test_what_does_not_fit_a_tokenized_corpus_is_told(tokenized):
-    assert experiment.check(tokenized).corpus.in_use().synthetic is None
+    assert consistency.check(tokenized).corpus.in_use().synthetic is None
     with pytest.raises(UserError, match="has batches of tokens and no documents"):
-        sources.documents(experiment.check(tokenized).corpus)
+        sources.documents(consistency.check(tokenized).corpus)
     tokenized["tokens"]["tokenizer"]["kind"] = "word"
     with pytest.raises(
         UserError, match=r"tokens\.tokenizer\.kind is 'word', but the corpus is tokenized already"
     ):
-        experiment.check(tokenized)
+        consistency.check(tokenized)
     tokenized["corpus"]["tokenized"]["shards"] = 3
     with pytest.raises(UserError, match=r"repository: the folder .*rows has no file document-00002\.bin"):
-        experiment.check(tokenized)
+        consistency.check(tokenized)
 
 
 def test_an_edited_shard_changes_the_fingerprint(tokenized, tmp_path):
-    shards = experiment.check(tokenized).corpus.chosen.local_files
+    shards = consistency.check(tokenized).corpus.chosen.local_files
     before = external_files.content(shards)
     flip(tmp_path / "rows" / "document-00001.bin", 7)
     assert external_files.content(shards) != before

@@ -7,7 +7,7 @@ import torch
 
 from mda.attribution import passes, watching
 from mda.attribution.watching import Seen
-from mda.config import sections
+from mda.config import sections, unit_sections
 from mda.corpus.tokens import TokenStore
 from mda.models import model as models
 from mda.models import units
@@ -21,7 +21,7 @@ def score(
     train: Path,
     schedule: Path,
     targets: Path,
-    target: sections.Target,
+    target: unit_sections.Target,
     numerics: sections.Numerics,
     batch_size: int,
     steps: tuple[int, int],

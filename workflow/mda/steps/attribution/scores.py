@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from mda.attribution import curvature, factor_files, influence, queries
-from mda.config import sections
+from mda.config import sections, unit_sections
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
 from mda.models import model as models
@@ -28,8 +28,8 @@ def score(
     numerics: sections.Numerics,
     steps: tuple[int, int],
     samples: int,
-    target_settings: list[sections.Target],
-    probe_settings: dict[str, sections.Probe],
+    target_settings: list[unit_sections.Target],
+    probe_settings: dict[str, unit_sections.Probe],
     probe_files: list[Path],
     shard: int,
     out: Path,
@@ -46,7 +46,7 @@ def score(
     probes' data when the run was planned.
     """
     del probe_files
-    external_files.check(sections.probe_data(probe_settings), content)
+    external_files.check(unit_sections.probe_data(probe_settings), content)
     step, rows = schedules.samples(schedule, steps, shard * samples, samples)
     found, store = units.read_targets(targets), TokenStore(train)
     reader = tokens.load_tokenizer(tokenizer)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mda.attribution import curvature, factor_files, influence, queries
-from mda.config import sections
+from mda.config import sections, unit_sections
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
 from mda.interventions import repetition
@@ -48,8 +48,8 @@ def score(
     floor: float | None,
     numerics: sections.Numerics,
     samples: int,
-    target_settings: list[sections.Target],
-    probe_settings: dict[str, sections.Probe],
+    target_settings: list[unit_sections.Target],
+    probe_settings: dict[str, unit_sections.Probe],
     probe_files: list[Path],
     shortest: int,
     out: Path,
@@ -66,7 +66,7 @@ def score(
     that of the probes' data when the run was planned.
     """
     del probe_files
-    external_files.check(sections.probe_data(probe_settings), content)
+    external_files.check(unit_sections.probe_data(probe_settings), content)
     found = units.read_targets(targets)
     reader, store = tokens.load_tokenizer(tokenizer), TokenStore(train)
     fitted = curvature.unflatten(factor_files.tensors(factors))
@@ -92,7 +92,7 @@ def score(
 
 
 def _table(
-    target: sections.Target,
+    target: unit_sections.Target,
     shown: pa.Table,
     texts: list[np.ndarray],
     parts: dict[str, np.ndarray],

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mda.config import sections
+from mda.config import unit_sections
 from mda.corpus import prompts
 from mda.corpus import tokens as token_files
 from mda.corpus.tokens import TokenStore
@@ -19,7 +19,7 @@ def score(
     train: Path,
     tokenizer: Path,
     schedule: Path,
-    probe: sections.Probe | None,
+    probe: unit_sections.Probe | None,
     steps: tuple[int, int],
     out: Path,
     content: str = external_files.NOTHING,

@@ -4,13 +4,13 @@ import math
 from pathlib import Path
 
 from mda.attribution import questions
-from mda.config import sections
+from mda.config import sections, unit_sections
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
 from mda.models import metrics, sequences, units
 from mda.models import model as models
 from mda.runtime import cli, external_files, parallel
-from mda.training import training
+from mda.training import evaluations
 
 
 def measure(
@@ -22,8 +22,8 @@ def measure(
     numerics: sections.Numerics,
     metrics_settings: sections.Metrics,
     neurons: list[str],
-    watched: list[sections.Target],
-    probe_settings: dict[str, sections.Probe],
+    watched: list[unit_sections.Target],
+    probe_settings: dict[str, unit_sections.Probe],
     probe_files: list[Path],
     probe_content: str,
     out_steps: Path,
@@ -37,7 +37,7 @@ def measure(
     `probe_content` are as in the base run.
     """
     del probe_files
-    external_files.check(sections.probe_data(probe_settings), probe_content)
+    external_files.check(unit_sections.probe_data(probe_settings), probe_content)
     external_files.check(checkpoints, content)
     reader, held = tokens.load_tokenizer(tokenizer), TokenStore(held_out)
     vocabulary = sequences.ordinary_tokens(reader)
@@ -53,7 +53,7 @@ def measure(
         {"step": step, **unknown, **evaluator(models.load(folder, numerics.attention))}
         for step, folder in zip(steps, checkpoints, strict=True)
     ]
-    training.write_records(records, out_steps, out_heads)
+    evaluations.write_records(records, out_steps, out_heads)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mda.attribution import exact, factor_files, influence, passes, queries, watching
-from mda.config import sections
+from mda.config import sections, unit_sections
 from mda.config.study_sections import Exact
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
@@ -27,8 +27,8 @@ def make(
     targets: Path,
     scores: list[Path],
     curvatures: list[str],
-    target_settings: list[sections.Target],
-    probe_settings: dict[str, sections.Probe],
+    target_settings: list[unit_sections.Target],
+    probe_settings: dict[str, unit_sections.Probe],
     probe_files: list[Path],
     fit: sections.Fit,
     settings: Exact,
@@ -46,7 +46,7 @@ def make(
     probes' data when the run was planned.
     """
     del probe_files
-    external_files.check(sections.probe_data(probe_settings), content)
+    external_files.check(unit_sections.probe_data(probe_settings), content)
     stream = schedules.Schedule.read(schedule).between(*steps)
     chosen = np.random.default_rng([fit.seed, 8]).permutation(len(stream.row))[: settings.compared]
     rows, store = stream.row[np.sort(chosen)], TokenStore(train)

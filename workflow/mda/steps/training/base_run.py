@@ -6,14 +6,14 @@ import torch
 from transformers import PreTrainedModel
 
 from mda.attribution import questions
-from mda.config import sections
+from mda.config import sections, unit_sections
 from mda.corpus import encoding, tokens
 from mda.corpus.tokens import TokenStore
 from mda.models import metrics, sequences, units
 from mda.models import model as models
 from mda.runtime import cli, external_files, files, parallel, saves
+from mda.training import adamw, evaluations, training
 from mda.training import schedule as schedules
-from mda.training import training
 
 
 def train(
@@ -32,8 +32,8 @@ def train(
     numerics: sections.Numerics,
     metrics_settings: sections.Metrics,
     neurons: list[str],
-    watched: list[sections.Target],
-    probe_settings: dict[str, sections.Probe],
+    watched: list[unit_sections.Target],
+    probe_settings: dict[str, unit_sections.Probe],
     probe_files: list[Path],
     probe_content: str,
     save_seconds: float,
@@ -55,7 +55,7 @@ def train(
     sources of these probes, and `probe_content` what their data was when the run was planned.
     """
     del probe_files
-    external_files.check(sections.probe_data(probe_settings), probe_content)
+    external_files.check(unit_sections.probe_data(probe_settings), probe_content)
     external_files.check(start, content)
     reader = tokens.load_tokenizer(tokenizer)
     store, held = TokenStore(train), TokenStore(held_out)
@@ -77,7 +77,7 @@ def train(
                 models.save(network, part)
         if step == branch_at:
             with files.whole(kept / "state") as part:
-                training.save_state(part, network, moments)
+                adamw.save_state(part, network, moments)
 
     outputs = [out_checkpoints, out_state, out_steps, out_heads]
     with parallel.group(), training.claim(cadence.folder):
@@ -86,14 +86,14 @@ def train(
         network = models.create(
             model, start[0] if start else None, encoding.size(reader), store.context, numerics.attention
         )
-        moments = training.make_optimizer(network, optimizer, numerics.acceleration)
+        moments = adamw.make_optimizer(network, optimizer, numerics.acceleration)
         trainer.follow(network, moments, 0, steps, keep, {*checkpoints, branch_at})
         if parallel.rank() > 0:
             return
         with saves.finishing(cadence.folder, outputs) as (to_checkpoints, to_state, to_steps, to_heads):
             saves.link(kept / "checkpoints", to_checkpoints)
             saves.link(kept / "state", to_state)
-            training.write_records(trainer.records, to_steps, to_heads)
+            evaluations.write_records(trainer.records, to_steps, to_heads)
 
 
 if __name__ == "__main__":

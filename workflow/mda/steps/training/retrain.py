@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from mda.attribution import questions
-from mda.config import sections
+from mda.config import sections, unit_sections
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
 from mda.models import metrics, sequences, units
 from mda.runtime import cli, external_files, parallel, saves
+from mda.training import adamw, evaluations, training
 from mda.training import schedule as schedules
-from mda.training import training
 
 
 def retrain(
@@ -26,8 +26,8 @@ def retrain(
     numerics: sections.Numerics,
     metrics_settings: sections.Metrics,
     neurons: list[str],
-    watched: list[sections.Target],
-    probe_settings: dict[str, sections.Probe],
+    watched: list[unit_sections.Target],
+    probe_settings: dict[str, unit_sections.Probe],
     probe_files: list[Path],
     probe_content: str,
     save_seconds: float,
@@ -41,7 +41,7 @@ def retrain(
     `probe_files` and `probe_content` are as in the base run.
     """
     del probe_files
-    external_files.check(sections.probe_data(probe_settings), probe_content)
+    external_files.check(unit_sections.probe_data(probe_settings), probe_content)
     reader = tokens.load_tokenizer(tokenizer)
     store, held = TokenStore(train), TokenStore(held_out)
     generated = TokenStore(synthetic[0]) if synthetic else None
@@ -59,12 +59,12 @@ def retrain(
     with parallel.group(), training.claim(cadence.folder):
         if training.taken_up(cadence.folder, outputs):
             return
-        network, moments = training.load_state(state, optimizer, numerics)
+        network, moments = adamw.load_state(state, optimizer, numerics)
         trainer.follow(network, moments, window.origin, window.stop)
         if parallel.rank() > 0:
             return
         with saves.finishing(cadence.folder, outputs) as (to_steps, to_heads):
-            training.write_records(trainer.records, to_steps, to_heads)
+            evaluations.write_records(trainer.records, to_steps, to_heads)
 
 
 if __name__ == "__main__":
