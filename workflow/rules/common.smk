@@ -27,7 +27,7 @@ from mda.corpus import sources
 from mda.hub import pins
 from mda.interventions import selection
 from mda.planning import design, plan, variants
-from mda.runtime import environment, external_files, restart
+from mda.runtime import environment, external_files, fingerprints, restart
 from mda.runtime.errors import UserError
 from mda.snakemake import given, judgement, run_start
 from mda.snakemake.rule_step import ON_GPU, TRAINING, Step
@@ -99,6 +99,10 @@ def content_of(paths):
 
 # The probes that runs watch.
 WATCHED_PROBES = CONFIG.probes_of(CONFIG.watched)
+# The code that they run; see mda.training.watched_probes.
+WATCHED_CODE = probe_files.every(WATCHED_PROBES)
+if WATCHED_PROBES:
+    WATCHED_CODE += (str(fingerprints.PACKAGE / "attribution" / "questions.py"),)
 
 
 def pin_of(kind, repository, revision):

@@ -5,7 +5,7 @@
 #      heads/targets.json, the units that the configured targets stand for.
 
 
-MEASURE_PUBLISHED = Step("models.measure_published", probe_files.every(WATCHED_PROBES))
+MEASURE_PUBLISHED = Step("models.measure_published", WATCHED_CODE)
 
 
 rule measure_published:

@@ -45,7 +45,7 @@ if CONFIG.trace is None:
         shell:
             ORDER.command()
 
-    BASE_RUN = Step("training.base_run", probe_files.every(WATCHED_PROBES))
+    BASE_RUN = Step("training.base_run", WATCHED_CODE)
 
     rule base_run:
         """Train the base model, with its checkpoints, metrics, and state at which branches begin: base/.
@@ -102,7 +102,7 @@ if CONFIG.trace is None:
             )
 
 
-RETRAIN = Step("training.retrain", probe_files.every(WATCHED_PROBES))
+RETRAIN = Step("training.retrain", WATCHED_CODE)
 
 
 rule retrain:

@@ -15,6 +15,7 @@ from project import ROOT
 
 from mda.runtime import cli, files, fingerprints
 from mda.runtime.errors import UserError
+from mda.training import watched_probes
 
 STEPS = fingerprints.steps()
 
@@ -70,6 +71,7 @@ from safetensors.numpy import save_file
 from mda.figures import style
 from mda.runtime import files
 from mda.runtime.errors import UserError
+from mda.training import watched_probes
 out = pathlib.Path({str(tmp_path)!r}) / "out"
 try:
     {write}
@@ -208,8 +210,7 @@ def test_an_edit_changes_the_steps_that_run_it_and_no_others(package):
     )
     after = all_fingerprints()
     assert {step for step in STEPS if before[step] != after[step]} == {
-        "attribution.scores", "attribution.token_influence", "models.measure_published", "studies.exact",
-        "training.base_run", "training.retrain",
+        "attribution.scores", "attribution.token_influence", "studies.exact",
     }  # fmt: skip
 
 
@@ -269,3 +270,16 @@ def test_a_users_probe_belongs_to_the_fingerprint(tmp_path):
     own.write_text("x = 2\n")
     clear()
     assert fingerprints.fingerprint("attribution.scores", (str(own),)) != before
+
+
+def test_an_edit_of_the_probes_changes_a_training_that_watches_one(package):
+    """And no other: a step names their module and does not import it, the rule adds it where it counts."""
+    extra = (str(fingerprints.PACKAGE / "attribution" / "questions.py"),)
+    rules = (ROOT / "workflow" / "rules" / "common.smk").read_text()
+    assert 'fingerprints.PACKAGE / "attribution" / "questions.py"' in rules
+    assert watched_probes.MODULE == "mda.attribution.questions"
+    before = [fingerprints.fingerprint("training.retrain", more) for more in ((), extra)]
+    edit(package / "attribution" / "probes.py", "length = tokens.shape[1] // 2", "length = 1")
+    after = [fingerprints.fingerprint("training.retrain", more) for more in ((), extra)]
+    assert before[0] == after[0]
+    assert before[1] != after[1]

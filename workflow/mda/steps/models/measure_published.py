@@ -3,14 +3,13 @@
 import math
 from pathlib import Path
 
-from mda.attribution import questions
 from mda.config import sections, unit_sections
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
 from mda.models import metrics, sequences, units
 from mda.models import model as models
 from mda.runtime import cli, external_files, parallel
-from mda.training import evaluations
+from mda.training import evaluations, watched_probes
 
 
 def measure(
@@ -43,7 +42,7 @@ def measure(
     vocabulary = sequences.ordinary_tokens(reader)
     places = [units.Neuron.parse(neuron) for neuron in neurons]
     device = parallel.device()
-    values = questions.watched(watched, probe_settings, reader, held.context, device)
+    values = watched_probes.values(watched, probe_settings, reader, held.context, device)
     evaluator = metrics.Evaluator(
         metrics_settings, held.tokens, vocabulary, device, places, text, probes=values
     )

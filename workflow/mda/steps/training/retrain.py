@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from mda.attribution import questions
 from mda.config import sections, unit_sections
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
 from mda.models import metrics, sequences, units
 from mda.runtime import cli, external_files, parallel, saves
-from mda.training import adamw, evaluations, training
+from mda.training import adamw, evaluations, training, watched_probes
 from mda.training import schedule as schedules
 
 
@@ -48,7 +47,7 @@ def retrain(
     vocabulary = sequences.ordinary_tokens(reader)
     places = [units.Neuron.parse(neuron) for neuron in neurons]
     device = parallel.device()
-    values = questions.watched(watched, probe_settings, reader, store.context, device)
+    values = watched_probes.values(watched, probe_settings, reader, store.context, device)
     evaluator = metrics.Evaluator(
         metrics_settings, held.tokens, vocabulary, device, places, text, probes=values
     )
