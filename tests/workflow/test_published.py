@@ -123,7 +123,7 @@ class Published(Project):
 
     def program(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [self.python, f"workflow/{name}.py", *arguments],
+            [self.python, "workflow/mda", name, *arguments],
             cwd=self.folder,
             env=self.environment(),
             text=True,
