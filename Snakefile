@@ -1,7 +1,7 @@
 """Mechanistic data attribution: which training data made this part of the model?
 
-The rules are in workflow/rules, a file or a folder a stage, in the order in which the data flows; what
-they run is in the folders of the same names in workflow/mda. config.yaml explains every setting,
+The rules are in workflow/rules: a file or a folder for each stage, in the order in which the data flows. The
+functions that they run are in workflow/mda/steps, in folders of the same names. config.yaml explains every setting,
 mda/report/columns.yaml every column.
 """
 

@@ -1,7 +1,7 @@
 # Evidence.
 # In:  the metrics of all runs.
-# Out: tables/curves.parquet, every curve; tables/outcomes.csv, a line a run and target;
-#      tables/effects.csv, a line a target, outcome and cell, with intervals and p-values. The
+# Out: tables/curves.parquet, every curve; tables/outcomes.csv, a line for each run and target;
+#      tables/effects.csv, a line for each target, outcome and cell, with intervals and p-values. The
 #      studies have the same of their runs in the folder evidence.
 
 # Which runs a folder's tables are of.

@@ -1,6 +1,6 @@
 # Studies: what `snakemake evidence` adds, a rule and a file in `studies/` each.
 # In:  scores and their variants, the runs that the studies compare, finished experiments on corpora made for it.
-# Out: evidence/{study}.csv, a table a study; figures/evidence/{study}.png for the report and .pdf for papers;
+# Out: evidence/{study}.csv, a table for each study; figures/evidence/{study}.png for the report and .pdf for papers;
 #      {scope}/findings.csv, each claim with its verdict, of the configured interventions (tables) and of the
 #      studies (evidence).
 #

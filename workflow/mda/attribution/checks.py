@@ -1,4 +1,4 @@
-"""Make the model of its settings and ask the users' own probes, before anything is trained or downloaded.
+"""Before long jobs: build a small model of the same layers and heads, and call each user probe once.
 
     MDA_CHECK='{"model": ...}' python -m mda.attribution.checks
 

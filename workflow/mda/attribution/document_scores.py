@@ -12,7 +12,7 @@ from mda.runtime.errors import UserError
 
 
 def tables(scores: pa.Table, rows: pa.Table, documents: pa.Table) -> Iterator[pa.Table]:
-    """What each document does to a target, a table a target.
+    """What each document does to a target, a table for each target.
 
     Args:
         scores: columns target, row, influence, loss; of all rows, with the same rows of every target.
@@ -20,7 +20,7 @@ def tables(scores: pa.Table, rows: pa.Table, documents: pa.Table) -> Iterator[pa
         documents: columns document, label, origin, and the user's own.
 
     Yields:
-        A line a document that has rows. Columns: document, target, label, origin and the user's own;
+        A line for each document that has rows. Columns: document, target, label, origin and the user's own;
         influence, the sum over its rows; tokens that are predicted in it; influence_per_token and
         loss_per_token (nats), null of a document with no predicted token; rank, 1 for the highest influence;
         and percentile, the share of the documents, in percent, with a lower influence, ties counted half.

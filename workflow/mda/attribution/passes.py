@@ -1,4 +1,4 @@
-"""Passes over training samples: forward, and backward to what is watched, as many at once as fit."""
+"""Forward and backward passes over training samples, in batches that fit into memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the targets are asked, on the device that computes."""
+"""Build the query of a target on the device: its units, its probe and the inputs of the probe."""
 
 from __future__ import annotations
 

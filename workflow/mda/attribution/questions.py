@@ -1,4 +1,4 @@
-"""What the settings of a probe ask: the measure and what it reads, and its value while a model trains.
+"""From the settings of a probe to a function and its inputs; also evaluates probes during training.
 
 Apart from influence, so that a change of how that is computed reruns no training.
 """

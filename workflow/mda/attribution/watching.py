@@ -1,4 +1,4 @@
-"""What the blocks of units read, and the gradients of what they write.
+"""Hooks that record the inputs and the output gradients of the units' weights.
 
 A block's gradient is a sum over tokens of g x^T: x is what it reads, g the gradient of what it writes, both
 of which the projections that it is part of see anyway. Hooks on these projections keep them, so that the

@@ -1,4 +1,4 @@
-"""Scoring against training, against the least that it needs, and against a head and a sample at a time."""
+"""Speed of scoring, compared with training, with a lower bound, and with one head and sample at a time."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def least(model: PreTrainedModel, layer: int, setting: Setting, store: TokenStor
 def one_at_a_time(
     model: PreTrainedModel, scored: Scored, gradients: dict[str, dict[str, torch.Tensor]], whole: bool
 ) -> dict[str, np.ndarray]:
-    """The same scores as the published code computes them: a run a head, a backward pass a sample.
+    """The same scores as the published code computes them: head by head and sample by sample.
 
     A sample's gradient by autograd is cut to the head's blocks and multiplied with the preconditioned
     gradient of the probe.

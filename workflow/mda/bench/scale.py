@@ -35,7 +35,7 @@ REMEDIES = {
 
 @dataclass(frozen=True)
 class Machine:
-    """What there is: one machine a job.
+    """What there is: one machine for each job.
 
     Attributes:
         name: where the rate is from.

@@ -1,4 +1,4 @@
-"""Times that can be compared: works take turns, and ratios are of the same turn."""
+"""Time several functions in alternation, so that a drift of the machine does not change their ratios."""
 
 from __future__ import annotations
 

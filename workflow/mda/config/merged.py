@@ -1,4 +1,4 @@
-"""The configuration of an experiment, outside of the workflow."""
+"""Load the checked configuration of an experiment without Snakemake (for `mda cost`, `mda pin`)."""
 
 from __future__ import annotations
 

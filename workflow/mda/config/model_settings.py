@@ -1,4 +1,4 @@
-"""What an architecture's settings are named, of which types, and by default, without importing transformers.
+"""Names, types and defaults of an architecture's settings, without the slow import of transformers.
 
 Its import takes seconds and loads torch, too long for a plan that is made at every call. A configuration in
 transformers is a class of annotated names, so its source says all of this; it is read, never run.

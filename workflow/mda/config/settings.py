@@ -1,4 +1,4 @@
-"""The settings that count: files in their order, then what the command line says.
+"""Merge the config files and the `--config` arguments of a command line, strictly.
 
 Snakemake reads the same files by itself, less strictly, and keeps of an option that is given twice the last
 alone. Nothing here needs more than PyYAML.

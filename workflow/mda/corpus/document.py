@@ -1,4 +1,4 @@
-"""The noun that every corpus yields."""
+"""The class `Document`: a text, its label, its origin and the user's columns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

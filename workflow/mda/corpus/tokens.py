@@ -50,7 +50,7 @@ def pack(tokenizer, documents: pa.Table, context: int, what: str = "the text") -
 
     Returns:
         Tokens of shape (rows, context + 1), uint16 or, for ids above 65,534, uint32;
-        and a table with a line a row: `row`, `label` (that of most of its tokens), `purity`
+        and a table with a line for each row: `row`, `label` (that of most of its tokens), `purity`
         (their share), `documents`, `offsets` (where in the row each document begins) and
         `first_token` (which token of its first document the row begins with). The tokens
         that do not fill a last row are left out; the table's metadata counts them under `text`, as

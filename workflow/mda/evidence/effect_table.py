@@ -28,7 +28,7 @@ CELL = ["intervention", "selection", "fraction"]
 def curves(
     cell: Cell, steps: pd.DataFrame, heads: pd.DataFrame, targets: Mapping[str, tuple[Sequence[Unit], str]]
 ) -> pd.DataFrame:
-    """One run's curves, a line a target and step.
+    """One run's curves, a line for each target and step.
 
     Args:
         steps, heads: what the training wrote.
@@ -80,7 +80,7 @@ def effects(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
         table: from `outcomes`.
 
     Returns:
-        A line a target, outcome and cell: `mean` over seeds, `formed` (share of the runs that
+        A line for each target, outcome and cell: `mean` over seeds, `formed` (share of the runs that
         formed), and against the base (`to_base`) and the random control of the same
         intervention and fraction (`to_random`): mean difference paired by seed, `_low`, `_high`
         of its interval, `_p`, `_q` (corrected for the number of cells of the target and outcome), and

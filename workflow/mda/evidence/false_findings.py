@@ -1,4 +1,4 @@
-"""The rate at which a test finds something where there is nothing."""
+"""Is the measured rate of false positives the nominal one?"""
 
 from __future__ import annotations
 

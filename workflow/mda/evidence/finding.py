@@ -110,7 +110,7 @@ def judge(
     settings: Settings,
     notes: Mapping[str, Sequence[str]],
 ) -> pd.DataFrame:
-    """A line a target and finding: what is claimed, what was published, what was found, and the verdict.
+    """A line for each target and finding: the claim, what was published, what was found, and the verdict.
 
     Args:
         asked: target, finding, and whether the target's unit forms (see `verdict`).

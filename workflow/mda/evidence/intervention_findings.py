@@ -13,9 +13,9 @@ from mda.evidence.table_lines import all_the_same, cell, first, measured
 
 
 def forms(tables: Tables, target: str, start: int) -> bool:
-    """Whether the unit forms in most base runs, and has not formed before them."""
+    """Whether the unit forms in the window (`statistics.forms_in_window`), by the base's line of effects."""
     base = cell(tables, target, "formation_step", "base", "none", 0.0)
-    return base is not None and bool(base["formed"] >= 0.5 and base["mean"] > start)
+    return base is not None and statistics.forms_in_window(base["formed"], base["mean"], start)
 
 
 def effect(name: str) -> Measure:

@@ -1,4 +1,4 @@
-"""What a reader of scores must know of them: blocks that count nothing, scores that rank nothing."""
+"""Warnings about score tables: blocks that are 0 everywhere, and scores that are all equal."""
 
 from __future__ import annotations
 

@@ -33,6 +33,17 @@ def formation(steps: np.ndarray, curve: np.ndarray, threshold: float) -> Formati
     return Formation(float(steps[first - 1] + part * (steps[first] - steps[first - 1])), True)
 
 
+def forms_in_window(share: float, mean_step: float, start: float) -> bool:
+    """Whether a unit forms in the window: in at least half of the base runs, and on average after its start.
+
+    Args:
+        share: share of the base runs in which it formed (`formation`).
+        mean_step: mean of their formation steps.
+        start: first step of the window.
+    """
+    return bool(share >= 0.5 and mean_step > start)
+
+
 def area(steps: np.ndarray, curve: np.ndarray) -> float:
     """Area under a curve divided by its length: its mean over the window; of one point, its value."""
     if steps[0] == steps[-1]:

@@ -13,7 +13,7 @@ from mda.planning.cell import BASE
 
 
 def draw(table: pd.DataFrame, target: str, outcomes: Sequence[str], palette: style.Palette) -> Figure:
-    """Difference to the base with its interval: a panel an outcome, a line a cell."""
+    """Difference to the base with its interval: a panel for each outcome, a line for each cell."""
     mine = table[(table["target"] == target) & (table["intervention"] != BASE)]
     cells = mine[["intervention", "selection", "fraction"]].drop_duplicates()
     kinds = list(style.INTERVENTION_NAMES)

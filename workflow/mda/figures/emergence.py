@@ -12,7 +12,7 @@ from mda.planning.cell import BASE
 
 
 def draw(curves: pd.DataFrame, target: str, metric: str, threshold: float, palette: style.Palette) -> Figure:
-    """The target's metric over the window: a panel an intervention, a line a selection.
+    """The target's metric over the window: a panel for each intervention, a line for each selection.
 
     Lines are means over seeds, bands their range. Rows of panels are fractions.
     """

@@ -38,7 +38,7 @@ def forest(
     colors: Sequence[str],
     zero: float | None = 0.0,
 ) -> None:
-    """A line a row from top to bottom: the value as a mark, `_low` to `_high` as a bar."""
+    """A line for each row from top to bottom: the value as a mark, `_low` to `_high` as a bar."""
     heights = range(len(lines))[::-1]
     for height, color, (_, line) in zip(heights, colors, lines.iterrows(), strict=True):
         axis.plot([line[f"{value}_low"], line[f"{value}_high"]], [height] * 2, color=color, linewidth=1.5)

@@ -1,6 +1,6 @@
 """Pins: for every hub revision in use, its commit, and the size and SHA-256 of its files.
 
-A revision of the hub is a name that can move. `workflow/pins.csv` has a line a file and says what
+A revision of the hub is a name that can move. `workflow/pins.csv` has a line for each file and says what
 the name stood for when it was pinned; `make pin` writes it, and `mda.hub.downloads` fetches nothing else.
 """
 

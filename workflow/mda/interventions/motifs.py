@@ -28,7 +28,7 @@ class Motif:
     """A structure and how many of the samples have it.
 
     Attributes:
-        pattern: a number a token: equal numbers >= 0 are equal tokens, FREE is any token, END
+        pattern: a number for each token: equal numbers >= 0 are equal tokens, FREE is any token, END
             the token that ends a document, BEGIN the one that begins it.
     """
 

@@ -1,4 +1,4 @@
-"""A run's place in the design, the noun that paths, tables and figures share."""
+"""The class `Cell`: intervention, selection, fraction and seed of a run."""
 
 from typing import NamedTuple
 

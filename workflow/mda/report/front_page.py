@@ -97,7 +97,7 @@ def _cell(value: object) -> str:
 
 
 def findings(found: pd.DataFrame) -> list[dict[str, Any]]:
-    """Each target's findings: the `target`, how often each verdict was given, and a line a finding."""
+    """Each target's findings: the `target`, how often each verdict was given, and a line for each finding."""
     shown = []
     for target, mine in found.fillna(
         dict.fromkeys(("published", "unit", "note", "file", "rule"), "")

@@ -1,4 +1,4 @@
-"""Files that no job makes: a user's own, other experiments' results, templates. They count by content.
+"""Input files that no rule makes. A change of their content, not of their date, reruns rules.
 
 They are parameters of rules, never inputs: Snakemake takes an input by its date, runs again what is
 older, and deletes what a job has just made when an input got a younger date meanwhile.

@@ -1,4 +1,4 @@
-"""What results say of what made them, held against what would make them now.
+"""Compare the record in a result with the present settings, code and inputs.
 
 Tables, checkpoints and figures say it themselves (`files.made_by_of`). For arrays, CSV and other
 formats that cannot, and for folders, a record lies beside the first of them, with the sizes of all

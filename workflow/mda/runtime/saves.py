@@ -1,4 +1,4 @@
-"""Finished work that outlives its job, until the workflow has accepted the results.
+"""Keep the outputs of a finished training until Snakemake has accepted them.
 
 Snakemake deletes the outputs of a job that it does not accept: one that was killed at its end, or
 whose files come too late on a slow disk. So a job of hours finishes in a folder beside its saves,

@@ -24,10 +24,10 @@ def gpu_memory() -> str | None:
 
 
 def by_rule(benchmarks: Path, logs: Path) -> list[dict[str, float | str | None]]:
-    """A line a rule, the longest in total first: jobs, their times in seconds, and peaks in MB.
+    """A line for each rule, the longest in total first: jobs, their times in seconds, and peaks in MB.
 
     Args:
-        benchmarks: folder of Snakemake's benchmarks, a file a job, named by its rule.
+        benchmarks: folder of Snakemake's benchmarks, a file for each job, named by its rule.
         logs: folder of the jobs' logs, with the same names.
     """
     jobs = defaultdict(list)

@@ -130,7 +130,7 @@ def of_earlier_runs(rules: Iterable[str], benchmarks: Path) -> dict[str, float]:
     Those of this experiment count. A rule that has none takes those of the other experiments beside it.
 
     Args:
-        benchmarks: Snakemake's, a file a job in folders named by rules, of this experiment.
+        benchmarks: Snakemake's, a file for each job in folders named by rules, of this experiment.
     """
     results = benchmarks.parent
     around = results if results.name == "results" else results.parent

@@ -1,4 +1,4 @@
-"""The settings that a run of Snakemake is given, and its checked configuration."""
+"""Read and check the configuration of a run of Snakemake."""
 
 from __future__ import annotations
 

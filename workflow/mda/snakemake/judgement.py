@@ -1,4 +1,4 @@
-"""Which results are current: Snakemake's judgement, mended by what the results say of themselves.
+"""Decide which results are current, also where Snakemake's own records are missing or wrong.
 
 Snakemake goes by its own records in `.snakemake` and by dates. Results that were copied without the
 records count as current for it, whatever the settings say now; copied with new dates, or dated in the

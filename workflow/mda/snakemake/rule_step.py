@@ -54,7 +54,7 @@ class Step:
         return fingerprints.fingerprint(self.name, self.probes)
 
     def command(self, start: str = PYTHON, /, *, check_first: bool = False, **given: str) -> str:
-        """The text of a rule's `shell`, one argument a line.
+        """The text of a rule's `shell`, one argument for each line.
 
         An argument that is a path gets the rule's input of the same name, any other the parameter of the
         same name. `out_x` gets the output `x`. `out` gets all outputs, if it is the step's only output.

@@ -1,4 +1,4 @@
-"""What a run shows: a line a stage with a bar on a terminal, plain lines elsewhere.
+"""What a run shows: a line with a bar for each stage on a terminal, plain lines elsewhere.
 
 This is a logger plugin of Snakemake. A profile names it (`logger: mda`) after `register` has made it known.
 """
@@ -294,7 +294,7 @@ class Lines(View):
 
 
 class Bars(View):
-    """A line a stage, redrawn in place."""
+    """A line for each stage, redrawn in place."""
 
     def __init__(self, stream: Any) -> None:
         super().__init__(stream)

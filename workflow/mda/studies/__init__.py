@@ -1,4 +1,4 @@
-"""The studies: what `snakemake evidence` adds to an experiment, a folder each.
+"""The studies: what `snakemake evidence` adds to an experiment. Each has a folder.
 
 A study asks one question of the scores and runs of an experiment. Its folder has
 

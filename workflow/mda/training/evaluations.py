@@ -34,7 +34,7 @@ def write_records(records: list[Record], steps: Path, heads: Path) -> None:
 
 
 def tables(records: list[Record]) -> tuple[dict[str, list], dict[str, list]]:
-    """Split records into a table a step and a table a step and head."""
+    """Split records into a table for each step and a table for each step and head."""
     scalars = [name for name, value in records[0].items() if not isinstance(value, list)]
     metrics = [name for name, value in records[0].items() if isinstance(value, list)]
     steps: dict[str, list] = {name: [record[name] for record in records] for name in scalars}

@@ -43,7 +43,7 @@ class Schedule:
     role: np.ndarray
 
     def at(self, step: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Rows and roles of one step, a pair an update."""
+        """Rows and roles of one step, a pair for each update."""
         mine = self.between(step, step + 1)
         edges = np.flatnonzero(np.diff(mine.update)) + 1
         return list(zip(np.split(mine.row, edges), np.split(mine.role, edges), strict=True))

@@ -1,7 +1,7 @@
 """Token stores that are being written batch by batch, so that a killed run goes on where it was.
 
 A folder holds a part file a split, a whole .npy of the final size whose rows fill up in order, and
-a ledger with a line a finished batch. Batches are written before their line is; so what the
+a ledger with a line for each finished batch. Batches are written before their line is; so what the
 ledger names is there, unless the machine went down, which the checksums tell.
 """
 

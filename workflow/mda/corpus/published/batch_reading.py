@@ -1,4 +1,4 @@
-"""Bring the batches of a plan into its stores: what they need, in order, some ahead, with a report."""
+"""Fetch the planned batches in order, with read-ahead, and write them into the token stores."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from mda.hub.pins import Pin, PinnedFile
 from mda.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
-# It writes a line a request, with addresses that are signed.
+# It writes a line for each request, with addresses that are signed.
 logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 REPIN = f"look at the repository's page, and pin it again if its change is wanted: {pins.COMMAND} UPDATE=1"

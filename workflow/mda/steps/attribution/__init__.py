@@ -1,1 +1,1 @@
-"""The steps of this stage: one function a rule."""
+"""The steps of attribution: factors, scores and their merge: one function for each rule."""

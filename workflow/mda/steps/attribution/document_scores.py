@@ -9,7 +9,7 @@ from mda.runtime import cli, files
 
 
 def collect(scores: Path, train_rows: Path, documents: Path, out: Path) -> None:
-    """Write `out`, a line a document and target, the highest influence first.
+    """Write `out`, a line for each document and target, the highest influence first.
 
     The columns are those of `mda.attribution.document_scores.tables`.
     """

@@ -35,7 +35,7 @@ def score(
     out: Path,
     content: str = external_files.NOTHING,
 ) -> None:
-    """Write `out` with a line a sample and target.
+    """Write `out` with a line for each sample and target.
 
     Columns: step and row of the sample in the base run; target; influence (positive: training
     on the sample strengthens the unit) and its parts by block (of heads qk, v, o, of neurons in,

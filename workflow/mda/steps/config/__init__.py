@@ -1,1 +1,1 @@
-"""The steps of this stage: one function a rule."""
+"""The steps that check the configuration: one function for each rule."""

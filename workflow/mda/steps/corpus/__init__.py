@@ -1,1 +1,1 @@
-"""The steps of this stage: one function a rule."""
+"""The steps of the corpus and its tokens: one function for each rule."""

@@ -1,1 +1,1 @@
-"""The steps of this stage: one function a rule."""
+"""The steps of the tables of outcomes and effects: one function for each rule."""

@@ -8,7 +8,7 @@ from mda.runtime import cli, files
 
 
 def estimate(curves: Path, settings: sections.Evidence, out: Path, out_outcomes: Path) -> None:
-    """Write `out` (effects, CSV) and `out_outcomes` (a line a run and target, CSV).
+    """Write `out` (effects, CSV) and `out_outcomes` (a line for each run and target, CSV).
 
     The columns are those of `mda.evidence.effect_table.effects` and `mda.evidence.effect_table.outcomes`.
     """

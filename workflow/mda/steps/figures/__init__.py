@@ -1,1 +1,1 @@
-"""The steps of this stage: one function a rule."""
+"""The steps that draw figures: one function for each rule."""

@@ -1,1 +1,1 @@
-"""The steps of this stage: one function a rule."""
+"""The steps that download from the hub: one function for each rule."""

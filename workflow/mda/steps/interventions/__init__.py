@@ -1,1 +1,1 @@
-"""The steps of this stage: one function a rule."""
+"""The steps of selections and changed streams: one function for each rule."""

@@ -9,7 +9,7 @@ from mda.runtime import cli, files
 
 
 def extract(selection: Path, train: Path, tokenizer: Path, top: int | None, shortest: int, out: Path) -> None:
-    """Write `out`, a readable schema: a motif a structure, with its layout and pattern.
+    """Write `out`, a readable schema: a motif for each structure, with its layout and pattern.
 
     Motifs are those of the `top` first samples, None for all. See `mda.interventions.motifs.Motif` for what
     layout and pattern mean.

@@ -1,1 +1,1 @@
-"""The steps of this stage: one function a rule."""
+"""The steps of models, heads and units: one function for each rule."""

@@ -13,7 +13,7 @@ from mda.training import evaluations
 
 
 def score(tokenizer: Path, checkpoints: Path, metrics_settings: sections.Metrics, out: Path) -> None:
-    """Write `out` with a line a checkpoint, layer and head.
+    """Write `out` with a line for each checkpoint, layer and head.
 
     Columns: step, layer, head, prefix_matching, previous_token, copying; see
     `mda.models.metrics.head_scores` for what they are.

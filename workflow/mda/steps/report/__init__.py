@@ -1,1 +1,1 @@
-"""The steps of this stage: one function a rule."""
+"""The steps of the report and its pages: one function for each rule."""

@@ -6,7 +6,7 @@ from mda.runtime import cli, files, usage
 
 
 def collect(benchmarks: str, logs: str, out: Path) -> None:
-    """Write `out`, a CSV with a line a rule: jobs, times in seconds, peaks of memory in MB.
+    """Write `out`, a CSV with a line for each rule: jobs, times in seconds, peaks of memory in MB.
 
     The folders are names: what they hold changes with every run, and no result with it.
     """

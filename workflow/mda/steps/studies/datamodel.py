@@ -23,7 +23,7 @@ def make(
     confidence: float,
     out: Path,
 ) -> None:
-    """Write `out`: `table.scores`, a line a target, method and outcome.
+    """Write `out`: `table.scores`, a line for each target, method and outcome.
 
     `curves` are those of the runs on subsets, `subsets` the selections that they left out, by number;
     `scores` has a table for each of `methods`: its name, and the target it scores for (null: every target).

@@ -27,12 +27,13 @@ def make(
     confidence: float,
     out: Path,
 ) -> None:
-    """Write `out`: `table.recovery`, a line a corpus, target and method.
+    """Write `out`: `table.recovery`, a line for each corpus, target and method.
 
     `scores`, `stores` (training rows), `units` (of the targets) and `configurations` are those of the
     experiments `corpora`, whose catalysts have the `label`, and what was made to be taken for them the label
     `decoy`, if there is one; `share` is how many samples they are, `repeats`
-    how often a motif of middle length fits into one, `formed` whether one of the target's heads formed.
+    how often a motif of middle length fits into one, `formed` whether one of the target's heads reaches
+    the threshold at `attribution.rank_at`.
     """
     lines = []
     for name, path, store, places, given in zip(corpora, scores, stores, units, configurations, strict=True):
@@ -54,7 +55,10 @@ def make(
 
 
 def _formed(found: dict[str, Any], configuration: dict[str, Any]) -> dict[str, bool]:
-    """Target -> whether a head of it reaches the threshold in the trained model."""
+    """Target -> whether one of its heads reaches the threshold at the checkpoint where heads are ranked.
+
+    The study reads no retrainings, so the rule of `statistics.forms_in_window` cannot be used.
+    """
     metrics = {target["name"]: target["metric"] for target in configuration["targets"]}
     return {
         name: max((scores[metrics[name]] for scores in target["scores"].values()), default=-np.inf)

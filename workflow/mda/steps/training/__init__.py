@@ -1,1 +1,1 @@
-"""The steps of this stage: one function a rule."""
+"""The steps of the base run and the retrainings: one function for each rule."""

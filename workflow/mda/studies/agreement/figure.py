@@ -1,4 +1,4 @@
-"""The figure of the study."""
+"""The figure of the study `agreement`."""
 
 from __future__ import annotations
 

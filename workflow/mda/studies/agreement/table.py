@@ -19,7 +19,7 @@ def variants(
     fraction: float,
     confidence: float,
 ) -> list[dict[str, Any]]:
-    """A line a target and variant: rank correlation with the configured attribution, and overlap of the top.
+    """A line for each target and variant: its rank correlation and top overlap with the configured one.
 
     Args:
         configured, others: from `mda.evidence.score_table.read`; `others` by the variant's name.

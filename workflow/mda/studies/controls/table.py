@@ -16,9 +16,9 @@ def against_controls(table: pd.DataFrame, kind: str, fraction: float, confidence
         table: from `mda.evidence.effect_table.outcomes`.
 
     Returns:
-        A line a target, outcome and control: the difference influence - control, paired by seed, as the
-        columns `beyond`... of `compare`, `beyond_q`, and `stronger`: whether the interval excludes zero in
-        the direction in which the intervention pushes the unit.
+        A line for each target, outcome and control: the difference influence - control, paired by seed, as
+        the columns `beyond`... of `compare`, `beyond_q`, and `stronger`: whether the interval excludes zero
+        in the direction in which the intervention pushes the unit.
     """
     lines = []
     cell = table[(table["intervention"] == kind) & np.isclose(table["fraction"], fraction)]

@@ -20,9 +20,9 @@ def correlations(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
         table: from `mda.evidence.effect_table.outcomes`.
 
     Returns:
-        A line a target and group of runs ('all', or an intervention; of four runs a seed or more, else nan
-        or no line): runs, seeds, and three correlations (Pearson) of the metric, each with its interval: `r`
-        with the ICL score, `held_out_r` with the held-out loss, `partial_r` with the ICL score given the
+        A line for each target and group of runs ('all', or an intervention; of four runs a seed or more, else
+        nan or no line): runs, seeds, and three correlations (Pearson) of the metric, each with its interval:
+        `r` with the ICL score, `held_out_r` with the held-out loss, `partial_r` with the ICL score given the
         held-out loss. Intervals are Student's t over the seeds' Fisher transforms; all share a base model and
         the selections.
     """

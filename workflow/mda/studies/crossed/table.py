@@ -39,11 +39,11 @@ def effects(
         table: `areas` of all runs.
         units: target -> its heads, as they are written.
         final: head -> its prefix-matching score at the end of the base run.
-        threshold: a head whose score reaches it is an induction head.
+        threshold: a head whose score reaches it is an induction head. It need not form in the window.
 
     Returns:
-        A line a removed target, head and metric: own (the head is one of the target's), induction (it is an
-        induction head), base (mean area in the base runs), and the columns of
+        A line for each removed target, head and metric: own (the head is one of the target's), induction (it
+        is an induction head), base (mean area in the base runs), and the columns of
         `mda.evidence.effect_table.compare` as `to_random`, with `_q` over the heads; and of each target the
         columns of `contrast`.
     """
@@ -87,10 +87,11 @@ def contrast(
         table: `areas` of all runs.
 
     Returns:
-        A line a target with heads of both sorts beside its own: removed, induction_change and rest_change
-        (mean relative change against removal at random); contrast, their difference paired by seed, with the
-        interval, p-value and detectable difference of `statistics.Difference`; and tenfold_high: below zero,
-        the first change is, within the same interval, below both 10 and -10 times the second.
+        A line for each target with heads of both sorts beside its own: removed, induction_change and
+        rest_change (mean relative change against removal at random); contrast, their difference paired by
+        seed, with the interval, p-value and detectable difference of `statistics.Difference`; and
+        tenfold_high: below zero, the first change is, within the same interval, below both 10 and -10 times
+        the second.
     """
     wide = table.pivot_table(index=["selection", "seed"], columns=["head", "metric"], values="area")
     base = table[table["intervention"] == "base"].groupby(["head", "metric"])["area"].mean()

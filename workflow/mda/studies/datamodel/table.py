@@ -19,7 +19,7 @@ def scores(
     values: Mapping[str, np.ndarray],
     confidence: float,
 ) -> list[dict[str, Any]]:
-    """A line a method and outcome: rank correlation of what was predicted and what came out.
+    """A line for each method and outcome: rank correlation of what was predicted and what came out.
 
     A subset is predicted by the sum of its samples' scores.
 

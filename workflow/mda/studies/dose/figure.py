@@ -1,4 +1,4 @@
-"""The figure of the study."""
+"""The figure of the study `dose`."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ def enrichment(
         fraction: the share of samples at an end.
 
     Returns:
-        A line a target, side ('proponents', the top fraction, or 'opponents'), and label or feature: target,
-        side, kind ('label' or 'feature'), the columns of `labels` or `features`, and q.
+        A line for each target, side ('proponents', the top fraction, or 'opponents'), and label or feature:
+        target, side, kind ('label' or 'feature'), the columns of `labels` or `features`, and q.
     """
     lines = []
     for target, mine in scores.items():
@@ -97,7 +97,7 @@ def measure(tokens: np.ndarray, texts: Sequence[str]) -> np.ndarray:
 
 
 def labels(chosen: Sequence[str], everything: Sequence[str], confidence: float) -> list[dict[str, Any]]:
-    """A line a label: its share of the chosen samples against its share of all.
+    """A line for each label: its share of the chosen samples against its share of all.
 
     Returns:
         name, share, rate, ratio (share over rate) with its interval (Wilson's of the share: the rate is
@@ -123,7 +123,7 @@ def labels(chosen: Sequence[str], everything: Sequence[str], confidence: float) 
 
 
 def features(chosen: np.ndarray, others: np.ndarray, confidence: float) -> list[dict[str, Any]]:
-    """A line a feature: how far the chosen samples lie above samples of the window at random.
+    """A line for each feature: how far the chosen samples lie above samples of the window at random.
 
     Args:
         chosen, others: from `measure`.

@@ -16,7 +16,7 @@ def correlations(
     approximate: Mapping[str, np.ndarray],
     confidence: float,
 ) -> list[dict[str, Any]]:
-    """Rank correlation of approximate influence with the exact one, a line a curvature.
+    """Rank correlation of approximate influence with the exact one, a line for each curvature.
 
     Args:
         exact: influence of every compared sample.

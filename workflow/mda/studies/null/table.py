@@ -14,7 +14,7 @@ GROUPS = {"formation": "unit", "score": "unit", "icl": "in-context learning", "h
 
 
 def false_positives(effects: pd.DataFrame, confidence: float) -> pd.DataFrame:
-    """On a corpus without catalysts: the share of tests that see an effect, a line a group of outcomes.
+    """The share of tests that see an effect on a corpus without catalysts: a line for each group of outcomes.
 
     Only against random must there be nothing: a branch with more or fewer samples than the base learns more
     or less of everything, which the held-out loss shows.

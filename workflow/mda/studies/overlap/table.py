@@ -20,7 +20,7 @@ def overlaps(
     fraction: float,
     confidence: float,
 ) -> list[dict[str, Any]]:
-    """A line a pair of targets: the Jaccard index of their top samples, against chance.
+    """A line for each pair of targets: the Jaccard index of their top samples, against chance.
 
     Args:
         scores: of all targets, over the same samples, with their labels.
@@ -30,8 +30,8 @@ def overlaps(
     Returns:
         one, other (targets), one_units, other_units, same_kind, jaccard and its interval (from that of
         the common share), chance (the index of scores that are unrelated but for the labels of their tops),
-        p (of as many common samples by chance: a hypergeometric a label, their sum as a normal), q, spearman.
-        Nan where all scores are equal, which have no top.
+        p (of as many common samples by chance: a hypergeometric for each label, their sum as a normal), q,
+        spearman. Nan where all scores are equal, which have no top.
     """
     names = list(scores)
     lines = []

@@ -18,7 +18,7 @@ def recovery(
     fraction: float,
     confidence: float,
 ) -> list[dict[str, Any]]:
-    """A line a method: how well its scores tell the catalysts from the rest.
+    """A line for each method: how well its scores tell the catalysts from the rest.
 
     Args:
         scores: method -> shape (samples,).

@@ -22,9 +22,9 @@ def replications(
         start: the step at which branches begin.
 
     Returns:
-        A line a target, test (with its outcome) and experiment, and one of `all`: forms (whether the unit
-        forms in most base runs, and not before `start`), runs (pairs, or of `all` experiments in which it
-        forms), and the difference of influence to random as `to_random`... of
+        A line for each target, test (with its outcome) and experiment, and one of `all`: forms (whether the
+        unit forms in most base runs, and not before `start`), runs (pairs, or of `all` experiments in which
+        it forms), and the difference of influence to random as `to_random`... of
         `mda.evidence.effect_table.compare`, with `_q` corrected for the number of tests. That of `all` is
         Student's t over the experiments' means.
     """
@@ -62,7 +62,7 @@ def _difference(
     kind = next((kind for kind in test.kinds if (table["intervention"] == kind).any()), test.kinds[0])
     cell = table[(table["intervention"] == kind) & np.isclose(table["fraction"], fraction)]
     own, control = (cell[cell["selection"] == name] for name in (f"influence-{target}", "random"))
-    forms = bool(base["formed"].mean() >= 0.5 and base["formation_step"].mean() > start)
+    forms = statistics.forms_in_window(base["formed"].mean(), base["formation_step"].mean(), start)
     return {
         "forms": forms,
         "runs": len(own),

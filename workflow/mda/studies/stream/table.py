@@ -14,7 +14,7 @@ BINS = 24
 
 
 def stream(scores: pd.DataFrame, curve: pd.DataFrame, bins: int, confidence: float) -> list[dict[str, Any]]:
-    """Influence along the training stream, a line an interval of steps.
+    """Influence along the training stream, a line for each interval of steps.
 
     Args:
         scores: of one target.

@@ -18,7 +18,7 @@ RESAMPLES = 999
 
 
 def tails(scores: Mapping[str, pd.DataFrame], fraction: float, seed: int, confidence: float) -> pd.DataFrame:
-    """The share of the positive influence that the top samples have, a line a target.
+    """The share of the positive influence that the top samples have, a line for each target.
 
     Args:
         scores: from `mda.evidence.score_table.read`, with their labels.
