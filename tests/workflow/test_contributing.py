@@ -55,9 +55,12 @@ def test_add_a_study(finished, tmp_path):
         '"""The question."""\n'
     )
     figures = "workflow/mda/studies/figures.py"
-    project.edit(figures, '    "dose": dose.draw,\n', '    "dose": dose.draw,\n    "labels": labels.draw,\n')
+    [imported, listed] = re.search(
+        r"Add `(from [^`]+)` to the imports,\s+and `([^`]+)` to `FIGURES`", recipes.section(GUIDE, title)
+    ).groups()
+    project.edit(figures, '    "dose": dose.draw,\n', f'    "dose": dose.draw,\n    {listed},\n')
     taken = "from mda.studies.dose import figure as dose\n"
-    project.edit(figures, taken, f"{taken}from mda.studies.labels import figure as labels\n")
+    project.edit(figures, taken, f"{taken}{imported}\n")
     project.edit(
         "workflow/rules/studies.smk",
         '    "coupling": True,\n',
