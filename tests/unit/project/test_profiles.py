@@ -108,6 +108,9 @@ def test_a_profile_is_found_from_elsewhere_and_stops_at_wrong_settings(name, tmp
     done = read(*by_path, "--configfile", "gone.yaml")
     assert done.returncode == 1
     assert done.stderr == "error: gone.yaml: cannot be read (No such file or directory); check the name\n"
+    done = read(*by_path, "--configfile", ROOT / "config.yaml", "head_scores")
+    assert "head_scores: --configfile takes every word after it" in done.stderr
+    assert done.stderr.endswith("if it is a goal, put it before --configfile\n")
 
 
 def rules_with(text):
