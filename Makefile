@@ -1,4 +1,4 @@
-# The two commands are `make demo` and `make test`; both need Python 3.11 or newer and nothing else.
+# The two commands are `make demo` and `make test`; both need Python 3.11 or newer, bash, and a network for the first call.
 
 PYTHON ?= python3
 VENV := .venv

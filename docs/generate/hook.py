@@ -2,7 +2,7 @@
 
 They are made from what the workflow itself reads, so that nothing is written twice and nothing can be out of
 date: the schema and config.yaml, the rules, the list of result files, the meanings of columns, the Makefile.
-A page has a comment in the place of each.
+A page has a comment in the place of each, below a line that says so to who reads the page without the site.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import result_files  # noqa: E402
 import rules  # noqa: E402
 from mda.config.experiment import Config  # noqa: E402
 
-PLACE = re.compile(r"^<!-- generated: (\w+) -->$", re.M)
+PLACE = re.compile(r"(?:^\*The tables? below (?:is|are) filled in by [^*]+\*\n\n)?^<!-- generated: (\w+) -->$", re.M)
 
 
 def on_page_markdown(markdown: str, **others: Any) -> str:

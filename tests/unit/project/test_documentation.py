@@ -65,6 +65,17 @@ def test_pages_fetch_nothing_from_outside(site):
         assert not re.search(r"url\([\"']?(https?:)?//|@import", sheet.read_text()), sheet
 
 
+def test_a_page_to_be_filled_in_says_so_on_disk_alone(site):
+    filled = 0
+    for page in (ROOT / "docs").rglob("*.md"):
+        for place in re.finditer(r"<!-- generated: \w+ -->", page.read_text()):
+            assert re.search(r"filled in by `make docs`[^*]+\*\n\n$", page.read_text()[: place.start()])
+            filled += 1
+        built = (site / page.relative_to(ROOT / "docs")).with_suffix(".html").read_text()
+        assert "filled in by" not in built
+    assert filled == 5
+
+
 def test_formulas_are_drawn(site):
     page = (site / "explanation" / "method.html").read_text()
     assert page.count('<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"') == 1

@@ -5,18 +5,25 @@ import json
 import re
 from typing import get_args
 
+import numpy as np
 import pytest
 import recipes
+import torch
 import yaml
 from conftest import tiny_model
 from project import ROOT
+from safetensors.numpy import save_file
 from snakemake.utils import update_config
 from tokenizers import Tokenizer, models
 
-from mda.attribution import checks
+from mda.attribution import checks, probes
 from mda.config import consistency, corpus_sections, sections, unit_sections
+from mda.corpus import prompts
 from mda.corpus.tokens import load_tokenizer
+from mda.models.units import Head
 from mda.steps.corpus import tokenizer as tokenizer_step
+
+OWN_PROBE = "docs/how-to/own-probe.md"
 
 
 def word_tokenizer(path):
@@ -43,13 +50,67 @@ def test_every_source_of_text_is_named():
 
 def test_choose_a_unit(default):
     """All kinds of units that it names, in targets that are valid."""
-    [overlay] = recipes.overlays("docs/how-to/own-probe.md", "Choose a unit")
+    [overlay] = recipes.overlays(OWN_PROBE, "Choose a unit")
     update_config(default, overlay)
     checked = consistency.check(default)
     asked = [unit for target in checked.targets for unit in target.units]
-    for pattern in (unit_sections.HEAD_PATTERN, unit_sections.RANK_PATTERN, unit_sections.NEURON_PATTERN):
+    places = [unit_sections.HEAD_PATTERN, unit_sections.NEURON_PATTERN, unit_sections.LAYER_PATTERN]
+    for pattern in (unit_sections.RANK_PATTERN, unit_sections.CLASS_PATTERN, *places):
         assert any(pattern.match(unit) for unit in asked)
     assert checked.neurons() == ["L1N37"]
+
+
+def test_the_table_of_units_has_the_modes_and_metrics_of_the_schema():
+    """Each line names units that the schema knows, with what it allows for them."""
+    rows = re.findall(r"^\| (?!Unit|---)(.*) \|$", recipes.section(OWN_PROBE, "Choose a unit"), re.MULTILINE)
+    seen, modes, metrics = set(), [], []
+    for row in rows:
+        named, mode, metric = (re.findall(r"`([^`]+)`", cell) for cell in row.split(" | ")[1:])
+        # "as above"
+        modes, metrics = mode or modes, metric or metrics
+        for unit in named:
+            target = unit_sections.Target(name="t", units=[unit], probe="p", mode=modes[0], metric=metrics[0])
+            assert (list(target.fits.modes), list(target.fits.metrics)) == (modes, metrics), unit
+            seen |= target.kinds
+    assert seen == set(get_args(unit_sections.UnitKind))
+
+
+@pytest.mark.parametrize(
+    ("title", "measure"),
+    [
+        ("Ask with prompts", "prompts"),
+        ("Ask with texts", "rows"),
+        ("Ask for a feature of a sparse autoencoder", "feature"),
+    ],
+)
+def test_ask_in_text(title, measure, default, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for lines in recipes.blocks(OWN_PROBE, title, "json"):
+        (tmp_path / "prompts.jsonl").write_text(lines)
+        assert len(prompts.read_prompts(tmp_path / "prompts.jsonl")) == 2
+    (tmp_path / "texts.jsonl").write_text(json.dumps({"text": "a"}) + "\n")
+    width = default["model"]["settings"]["hidden_size"]
+    encoder = {"W_enc": np.zeros((width, 8), np.float32), "b_enc": np.zeros(8, np.float32)}
+    save_file(encoder, tmp_path / "sae.safetensors")
+    [overlay] = recipes.overlays(OWN_PROBE, title)
+    update_config(default, overlay)
+    checked = consistency.check(default)
+    assert [checked.probes[target.probe].measure for target in checked.targets] == [measure]
+
+
+def test_watch_the_probe_itself(default, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    title = "Watch the probe itself"
+    [source] = recipes.blocks(OWN_PROBE, title, "python")
+    (tmp_path / "watched_probe.py").write_text(source)
+    [overlay] = recipes.overlays(OWN_PROBE, title)
+    update_config(default, overlay)
+    [target] = consistency.check(default).targets
+    watching = probes.metric(overlay["probes"]["watched"]["measure"], None)
+    tokens = torch.arange(12).reshape(2, 6)
+    watched = watching(tiny_model(), tokens, [Head(1, 0)]).item()
+    assert target.metric == "probe"
+    assert 0 < watched < 1
 
 
 def test_another_architecture(default):
@@ -99,16 +160,27 @@ def test_the_readme_is_short():
 def test_write_a_probe(default, tmp_path, monkeypatch):
     """It is valid, and gives a number with a gradient."""
     monkeypatch.chdir(tmp_path)
-    page = "docs/how-to/own-probe.md"
-    [source] = recipes.blocks(page, "Write a probe", "python")
+    [source] = recipes.blocks(OWN_PROBE, "Write a probe", "python")
     (tmp_path / "my_probe.py").write_text(source)
-    [overlay] = recipes.overlays(page, "Write a probe")
+    [overlay] = recipes.overlays(OWN_PROBE, "Write a probe")
     update_config(default, overlay)
     checked = consistency.check(default)
     assert checked.probe_files() == ("my_probe.py",)
 
     values = checks.ask(tiny_model().config, 32, checked.targets, checked.probes)
     assert 0 < values["first-token"] < 1
+
+
+def test_goals_stand_before_the_settings_files():
+    """`--configfile` takes every word after it."""
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    given = [
+        [word for word in words.split(" -")[0].split() if not word.startswith("#")]
+        for page in pages
+        for words in re.findall(r"--configfile ([^\n`|]+)", page.read_text())
+    ]
+    assert len(given) > 10
+    assert not [words for words in given if any(not word.strip(";,.)").endswith(".yaml") for word in words)]
 
 
 def test_the_tutorials_overlay(default):
