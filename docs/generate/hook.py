@@ -24,7 +24,8 @@ import result_files  # noqa: E402
 import rules  # noqa: E402
 from mda.config.experiment import Config  # noqa: E402
 
-PLACE = re.compile(r"(?:^\*The tables? below (?:is|are) filled in by [^*]+\*\n\n)?^<!-- generated: (\w+) -->$", re.M)
+NOTE = r"^\*The tables? below (?:is|are) filled in by [^*]+\*\n\n"
+PLACE = re.compile(rf"(?:{NOTE})?^<!-- generated: (\w+) -->$", re.M)
 
 
 def on_page_markdown(markdown: str, **others: Any) -> str:

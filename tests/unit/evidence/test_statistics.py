@@ -39,6 +39,15 @@ def test_what_is_detectable_is_found_four_times_out_of_five(seeds):
     assert near(np.mean(hits), statistics.POWER)
 
 
+@pytest.mark.parametrize(
+    ("share", "mean_step", "forms"),
+    [(1.0, 61, True), (0.5, 61, True), (0.4, 61, False), (1.0, 60, False), (0.0, 240, False)],
+)
+def test_a_unit_forms_in_the_window(share, mean_step, forms):
+    """In at least half of the base runs, and on average after the start."""
+    assert statistics.forms_in_window(share, mean_step, 60) is forms
+
+
 def test_one_seed_gives_no_interval():
     found = statistics.paired_difference(np.array([3.0]), np.array([1.0]), 0.95)
     assert found.mean == 2

@@ -1,4 +1,4 @@
-"""Probes that ask in text: answers to prompts, the loss on texts, features on either. Higher is better.
+"""Probes on text: answers to prompts, the loss on texts, features of autoencoders. Higher is better.
 
 Sequences are padded on their right. In a causal model no token sees what comes after it, and positions are
 counted from the left, so that each has the numbers that it has alone; a test holds it for every architecture.

@@ -1,4 +1,4 @@
-"""Training and scoring on one GPU: how fast, of the peak, against a tuned loop, in how much memory.
+"""Speed and memory of training and scoring on one GPU, compared with its peak and with a tuned loop.
 
     python -m bench.gpu PART FOLDER [--tiny]
 

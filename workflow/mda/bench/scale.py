@@ -1,4 +1,4 @@
-"""What scoring takes from 14M to 12B parameters and from 10^6 to 10^9 samples, on paper.
+"""An estimate of what scoring takes from 14M to 12B parameters and from 10^6 to 10^9 samples.
 
 Operations are counted from the shapes; how many a second is what is measured here, and what was on a GPU.
 Memory, disk and jobs follow from what the workflow keeps.

@@ -1,1 +1,1 @@
-"""The verbs of the command `mda`, a module each; `program` reads the command line."""
+"""The verbs of the command `mda`, with a module for each; `program` reads the command line."""

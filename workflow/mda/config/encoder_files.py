@@ -1,4 +1,4 @@
-"""Files of sparse autoencoders, as SAELens and sparsify write them in safetensors."""
+"""The files of sparse autoencoders, as SAELens and sparsify write them in safetensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The users' own sources: files of probes, and what these import from beside them."""
+"""The files of users' own probes, and the modules that these import from beside them."""
 
 from __future__ import annotations
 

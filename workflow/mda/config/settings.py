@@ -129,8 +129,8 @@ def check_command_line(words: Sequence[str]) -> None:
     for path in given.get("configfile", []):
         if not Path(path).exists() and Path(path).suffix not in (".yaml", ".yml", ".json"):
             raise UserError(
-                f"{path}: --configfile takes every word after it, and there is no such file; if it is a goal, put "
-                "it before --configfile"
+                f"{path}: --configfile takes every word after it, and there is no such file; if it is a "
+                "goal, put it before --configfile"
             )
         if not strict_yaml.read(Path(path)):
             raise UserError(f"{path}: is empty, which Snakemake refuses; leave it out, or write a key")

@@ -1,4 +1,4 @@
-"""YAML as its current version reads it (1.2, core schema), and what could be read in two ways refused.
+"""Read YAML 1.2 (core schema), and refuse what could be read in two ways.
 
 PyYAML reads YAML 1.1: of a key that is there twice it loses the first, `010` is eight, `1:30` ninety, `no`
 is false and `1e-3` a text.

@@ -1,4 +1,4 @@
-"""The section of the configuration for models that were trained elsewhere: nothing is trained then."""
+"""The configuration section `trace`: checkpoints of a model that was trained elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a document becomes ids of tokens: begin (if there is one), text, end; and text is only ever text.
+"""Turn a document into token ids: begin (if there is one), text, end. Text never gives special tokens.
 
 The tokenizer's file says so itself, in its post-processor. Ids of special tokens never come out of a
 text, whatever words it has; only the unknown token does, for what the tokenizer does not know.

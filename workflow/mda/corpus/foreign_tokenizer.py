@@ -1,4 +1,4 @@
-"""Tokenizers that were made elsewhere: their vocabulary and merges are used, and nothing else they carry."""
+"""Tokenizers that were made elsewhere: only their vocabulary and merges are used."""
 
 from __future__ import annotations
 

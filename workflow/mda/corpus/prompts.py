@@ -1,4 +1,4 @@
-"""Prompts and texts that a probe is asked on: read from a user's file, checked, and turned into tokens.
+"""Read users' files of prompts and texts, check them, and turn them into tokens.
 
 A file of prompts is JSON lines of {"prompt", "answer"} or {"prompt", "answer", "foil"}; answer and foil are
 each a text, or a list of alternatives. A file of texts is JSON lines of {"text"}, or a text file, which is

@@ -1,4 +1,4 @@
-"""Rows of tables as documents: where the text is, and what to do where there is none."""
+"""Turn rows of tables into documents, and decide what happens to rows without a text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How tables of results are laid out and written."""
+"""The layout of result tables in CSV, and how they are written."""
 
 from collections.abc import Sequence
 from pathlib import Path

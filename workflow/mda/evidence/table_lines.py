@@ -1,4 +1,4 @@
-"""Finding a line in the tables of an experiment, and reading a measure with its interval from it."""
+"""Find a line in the tables of an experiment, and read a measure with its interval from it."""
 
 from __future__ import annotations
 

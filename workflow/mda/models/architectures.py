@@ -1,4 +1,4 @@
-"""Where each supported architecture keeps what this project needs of it.
+"""The names of the modules of each supported architecture: queries, keys, values, output, MLP, norm.
 
 One `Architecture` a model type, and nothing about a model type anywhere else.
 

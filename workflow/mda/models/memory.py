@@ -1,4 +1,4 @@
-"""How many rows fit the device at once."""
+"""How many rows fit into the memory of the device in one batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is watched while a model trains: every head's scores, the held-out loss, the ICL score."""
+"""Metrics of a model during training: every head's scores, the held-out loss, the ICL score."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Making, loading, running and saving models."""
+"""Make, load, run and save models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What MLP neurons do on given tokens."""
+"""Activations of MLP neurons on given tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Units of a model, targets made of them, and how a rank is turned into a place."""
+"""Units of a model and targets made of them; turns ranks and classes of heads into places."""
 
 from __future__ import annotations
 

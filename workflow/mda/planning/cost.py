@@ -1,4 +1,4 @@
-"""What an experiment will take, from its configuration alone."""
+"""The cost of an experiment (tokens, retrainings, disk), computed from its configuration alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the work is cut into jobs, and what to say where the cut does not suit the data."""
+"""Cut the work into jobs, and warn where the cut does not suit the data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Look into the files of prompts and texts that probes are asked on, before any job."""
+"""Check the files of prompts and texts of all probes, before any job starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Variants of the attribution: the configured one with a setting changed, or two.
+"""Variants of the attribution: the configured one with one or two settings changed.
 
 A variant's files lie in a folder of their own, `variants/{name}/`, laid out like those of the
 configured attribution, which has none: `place` is that folder in a path, or ''. A name is made of the

@@ -1,4 +1,4 @@
-"""What steps take from the shell that the workflow is started in: all of it, but for what is listed here.
+"""The environment variables that steps get: those of the shell, without the ones that are listed here.
 
 A notebook, a container, a job of a cluster or a shell's settings would else change what a step computes, or
 end it. What is not listed passes: HF_*, CUDA_VISIBLE_DEVICES, SLURM_*, proxies, TMPDIR, HOME. Numbers of

@@ -1,4 +1,4 @@
-"""Reading and writing results: whole or not at all, and each saying what made it.
+"""Read and write results: a file is whole or absent, and says what made it.
 
 Every writer goes through `whole`, which writes beside the destination, syncs and renames,
 so that a kill or a full disk never leaves a half-written file under a result's name.

@@ -1,4 +1,4 @@
-"""Which GPUs of this machine a process takes, so that jobs side by side do not share the first.
+"""Choose free GPUs of this machine for a process, so that jobs side by side do not share one.
 
 A claim is a lock on a file for each GPU, in a folder of the user; the system ends it with the
 process, however that ends.

@@ -1,4 +1,4 @@
-"""Being told to end: SIGTERM, which SLURM sends before the time limit, at preemption and at `scancel`."""
+"""React to SIGTERM, which SLURM sends before the time limit, at preemption and at `scancel`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Locks that the system ends with the process, also where a file system has none.
+"""Locks that end with their process, also on file systems that have none.
 
 Some cluster file systems (Lustre mounted without `flock`) refuse to lock. The lock is then one on this
 machine: processes on other machines are not seen. That keeps results whole, for every writer replaces

@@ -1,4 +1,4 @@
-"""What of this machine a run may use: a container or an allocation of a cluster has less than there is."""
+"""Cores, memory and GPUs that a run may use, within the limits of a container or an allocation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several processes that train one model, each on a part of every batch.
+"""Train one model in several processes, each on a part of every batch.
 
 Gradients are weighted by the rows they come from and summed, so that a batch may be split
 unevenly, or leave a process without a row; `DistributedDataParallel` averages over processes.

@@ -1,4 +1,4 @@
-"""Going on after the workflow was killed while its jobs ran on SLURM.
+"""Start again after the workflow was killed while its jobs ran on SLURM.
 
 SLURM's jobs outlive a killed Snakemake, and Snakemake takes up none of them: the next run would
 start each again beside the first, and make again what has been finished meanwhile. So before it

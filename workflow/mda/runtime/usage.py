@@ -1,4 +1,4 @@
-"""What jobs used: GPU memory, which a step says at its end, and Snakemake's benchmarks by rule."""
+"""Time and memory that jobs used, by rule: Snakemake's benchmarks, and the GPU memory that steps report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long the jobs of a plan take, by what such jobs took before."""
+"""Estimate how long the jobs of a plan take, from what such jobs took before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of Snakemake's messages a user sees, and in which words."""
+"""Which of Snakemake's messages a user sees, and in which words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A step of the package as a rule runs it: its command line and the fingerprint of its code.
+"""How a rule runs a step: its command line, and the fingerprint of its code.
 
     TOKENS = Step("corpus.tokens")
 

@@ -1,4 +1,4 @@
-"""What is done before the first job of a run, which may follow a run that was killed."""
+"""What happens before the first job of a run, also after a run that was killed."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One typed function a rule; `python -m mda.steps.NAME` runs it from the command line."""
+"""The steps: one function for each rule; `python -m mda.steps.NAME` runs it from the command line."""

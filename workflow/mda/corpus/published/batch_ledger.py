@@ -1,4 +1,4 @@
-"""Token stores that are being written batch by batch, so that a killed run goes on where it was.
+"""Token stores that are written batch by batch, so that a killed run goes on where it was.
 
 A folder holds a part file a split, a whole .npy of the final size whose rows fill up in order, and
 a ledger with a line for each finished batch. Batches are written before their line is; so what the

@@ -1,1 +1,1 @@
-"""The steps of attribution: factors, scores and their merge: one function for each rule."""
+"""The steps of attribution (factors, scores, their merge): one function for each rule."""

@@ -1,4 +1,4 @@
-"""Join the parts of Λ."""
+"""Join the parts of Λ, the fitted eigenvalues of the curvature."""
 
 from pathlib import Path
 

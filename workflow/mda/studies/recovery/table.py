@@ -1,4 +1,4 @@
-"""Are known catalysts found? Scores against the labels of corpora that were made for it."""
+"""Are known catalysts found? Scores are compared with the labels of corpora that were made for this."""
 
 from __future__ import annotations
 
