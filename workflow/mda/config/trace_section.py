@@ -56,8 +56,8 @@ class Trace(Section):
     """Checkpoints of one model, and how its corpus is scored."""
 
     checkpoints: Annotated[dict[Name, TracedCheckpoint], Field(min_length=1)]
-    rows: Positive | None
-    jobs: Positive
+    rows: Positive | None = None
+    jobs: Positive = 1
 
     @property
     def steps(self) -> dict[str, int]:
