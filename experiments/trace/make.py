@@ -2,11 +2,12 @@
 
     python experiments/trace/make.py
 
-It writes the folder `made` beside this file: `documents.jsonl`, a part of what the model was trained on, with an id
-for each document; and the checkpoints `early` and `late`, a LLaMA of two layers in which two query heads share keys
-and values, with tied embeddings, its weights in two files, and its tokenizer. Half of the documents are prose, in
-which each word depends on the one before it. The others are tiled: they repeat a short motif, which is known to form
-induction heads (Olsson et al. 2022, arXiv 2209.11895).
+It writes the folder `made` beside this file. `documents.jsonl` is a part of what the model was trained on,
+with an id for each document. `early` and `late` are checkpoints of a LLaMA, each with its tokenizer: two
+layers, in which two query heads share keys and values, tied embeddings, and weights in two files.
+
+Half of the documents are prose, in which each word depends on the one before it. The others are tiled: they
+repeat a short motif, which is known to form induction heads (Olsson et al. 2022, arXiv 2209.11895).
 """
 
 from __future__ import annotations
@@ -79,8 +80,8 @@ def llama() -> LlamaForCausalLM:
     )
     model = LlamaForCausalLM(settings)
     with torch.no_grad():
-        # Something that all words share. Attention to the word before, whatever the words, builds on it; a LLaMA has
-        # no biases, and would take longer to learn it.
+        # Something that all words share. Attention to the word before, whatever the words, builds on it. A
+        # LLaMA has no biases, and would take longer to learn it.
         model.model.embed_tokens.weight += 0.1 * torch.randn(settings.hidden_size)
     return model
 

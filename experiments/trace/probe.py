@@ -4,8 +4,11 @@
 def attention_to_what_followed(model, tokens, units):
     """Mean attention of the heads, from a token that came before, to what followed it then.
 
-    This is the prefix-matching score (Olsson et al. 2022, arXiv 2209.11895). `tokens`, of shape (sequences, 2 x
-    length), show each sequence twice; `units` are heads.
+    This is the prefix-matching score (Olsson et al. 2022, arXiv 2209.11895).
+
+    Args:
+        tokens: shape (sequences, 2 x length), each sequence twice.
+        units: heads.
     """
     length = tokens.shape[1] // 2
     attentions = model(tokens, output_attentions=True).attentions
