@@ -31,11 +31,11 @@ def test_every_column_has_a_unit_and_a_meaning_and_no_table_has_one_twice():
 @pytest.mark.parametrize(
     ("path", "holds"),
     [
-        ("results/selections/random/draw-0/top-10.parquet", "the selected samples"),
-        ("results/synthetic/random/draw-0/top-10.rows.parquet", "the new samples"),
-        ("results/mine/runs/base/seed-0/heads.parquet", "metrics of every head"),
-        ("results/schedules/branches/base/seed-0.parquet", "what a run reads"),
-        ("results/evidence/subsets/curves.parquet", "curves of all runs"),
+        ("results/selections/random/draw-0/top-10.parquet", "The selected samples"),
+        ("results/synthetic/random/draw-0/top-10.rows.parquet", "What these samples are made of"),
+        ("results/mine/runs/base/seed-0/heads.parquet", "Scores of every head"),
+        ("results/schedules/branches/base/seed-0.parquet", "The exact training stream of a run"),
+        ("results/evidence/subsets/curves.parquet", "The curves of all runs"),
     ],
 )
 def test_a_table_is_known_by_its_place(path, holds):
@@ -44,13 +44,9 @@ def test_a_table_is_known_by_its_place(path, holds):
 
 def test_an_interval_has_the_unit_of_its_value():
     table = columns.of(Path("results/evidence/enrichment.csv"))
-    assert table.column("ratio_low") == (
-        "ratio_low",
-        "times",
-        "lower end of the confidence interval of ratio",
-    )
-    found = columns.of(Path("results/tables/effects.csv")).column("to_base_q")
-    assert found.unit == "probability"
+    assert table.column("ratio_low") == ("ratio_low", "-", "lower end of the confidence interval of ratio")
+    effects = columns.of(Path("results/base/steps.parquet"))
+    assert effects.column("icl_score").unit == "nats"
 
 
 def test_the_command_prints_the_columns_of_the_file(tmp_path, capsys):
@@ -59,9 +55,9 @@ def test_the_command_prints_the_columns_of_the_file(tmp_path, capsys):
     pd.DataFrame({"step": [1], "icl_score": [0.0], "activation L1N37": [1.0]}).to_parquet(path)
     assert program.main(["columns", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"{path}: metrics of the model, a line a step"
+    assert lines[0] == f"{path}: Metrics of a run at every evaluation, or of published checkpoints"
     assert [line.split("  ")[0] for line in lines[2:]] == ["column", "step", "icl_score", "activation L1N37"]
-    assert "nats a token" in lines[4]
+    assert "nats" in lines[4]
 
 
 @pytest.mark.parametrize(

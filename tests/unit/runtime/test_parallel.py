@@ -101,6 +101,9 @@ def command(inputs: Path, out: Path, processes: int, save_seconds: float = 1e9, 
             }
         ),
         "neurons": "[]",
+        "watched": "[]",
+        "probe-settings": "{}",
+        "probe-content": "none",
         "save-seconds": save_seconds,
         "resume": out / "resume",
         "out-checkpoints": out / "checkpoints",
@@ -117,6 +120,7 @@ def command(inputs: Path, out: Path, processes: int, save_seconds: float = 1e9, 
         "mda.steps.training.base_run",
         "--start",
         "--text",
+        "--probe-files",
         *line,
     ]
 

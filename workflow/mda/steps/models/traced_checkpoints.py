@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mda.config import model_settings
 from mda.corpus import encoding, tokens
 from mda.hub.downloads import checkpoint_files
-from mda.models import model as models
 from mda.runtime import cli, external_files, files
 from mda.runtime.errors import UserError
 
@@ -44,16 +44,19 @@ def lay_out(
 
 
 def _check(folder: Path, vocabulary: int, context: int) -> None:
-    model = models.of_folder(folder)
-    if model.vocab_size < vocabulary:
+    try:
+        kind, settings = model_settings.of_checkpoint(folder)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    known, longest = settings.get("vocab_size"), model_settings.shape(kind, settings).context
+    if isinstance(known, int) and known < vocabulary:
         raise UserError(
-            f"{folder}: the model has a vocabulary of {model.vocab_size}, but the tokenizer has {vocabulary} "
+            f"{folder}: the model has a vocabulary of {known}, but the tokenizer has {vocabulary} "
             "tokens; use the tokenizer that belongs to the model"
         )
-    if model.max_position_embeddings < context:
+    if longest is not None and longest < context:
         raise UserError(
-            f"{folder}: the model reads at most {model.max_position_embeddings} tokens, but tokens.context "
-            f"is {context}; lower it"
+            f"{folder}: the model reads at most {longest} tokens, but tokens.context is {context}; lower it"
         )
 
 
