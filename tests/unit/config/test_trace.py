@@ -34,10 +34,9 @@ def traced(default, tmp_path):
     """Makes a configuration that traces some checkpoints."""
     (tmp_path / "tokenizer.json").write_text("{}")
 
-    def make(checkpoints, **attribution):
-        default["trace"] = {"checkpoints": checkpoints, "rows": None, "jobs": 3}
+    def make(checkpoints, **changes):
+        default["trace"] = {"checkpoints": checkpoints, "jobs": 3, **changes}
         default["tokens"]["tokenizer"] |= {"kind": "file", "path": str(tmp_path / "tokenizer.json")}
-        default["attribution"] |= {"checkpoint": None, "rank_at": None} | attribution
         return default
 
     return make
@@ -55,12 +54,12 @@ def test_nothing_is_trained(traced, folder):
 
 def test_checkpoints_have_their_training_steps(traced, folder):
     checkpoints = {"early": {"model": folder("a"), "step": 500}, "late": {"model": folder("b"), "step": 900}}
-    config = experiment.check(traced(checkpoints, checkpoint="early"))
+    config = experiment.check(traced(checkpoints, at="early"))
     assert (config.attribution.checkpoint, config.attribution.rank_at) == (500, 900)
 
 
 def test_what_is_written_down_makes_the_same_configuration(traced, folder):
-    config = experiment.check(traced({"early": {"model": folder("a"), "step": 7}}, checkpoint="early"))
+    config = experiment.check(traced({"early": {"model": folder("a"), "step": 7}}, at="early"))
     again = experiment.check(config.model_dump(mode="json"))
     assert again == config
 
@@ -121,8 +120,13 @@ def test_what_does_not_fit_is_one_sentence(traced, folder, tmp_path):
     both = {"a": {"model": folder("a")}, "b": {"model": folder("b", num_hidden_layers=4)}}
     with pytest.raises(UserError, match="a and b are of models of different shapes"):
         experiment.check(traced(both))
-    with pytest.raises(UserError, match=r"checkpoint is 'final', but trace.checkpoints has only a; name one"):
-        experiment.check(traced({"a": {"model": str(tmp_path / "a")}}, checkpoint="final"))
+    with pytest.raises(UserError, match=r"trace: at is 'final', but checkpoints has only a"):
+        experiment.check(traced({"a": {"model": str(tmp_path / "a")}}, at="final"))
+    made = traced({"a": {"model": str(tmp_path / "a")}})
+    made["attribution"]["rank_at"] = "a"
+    with pytest.raises(UserError, match=r"attribution.rank_at is 'a', but a trace names .* in trace.rank_at"):
+        experiment.check(made)
+    made["attribution"]["rank_at"] = 1
     made = traced({"a": {"model": str(tmp_path / "a")}})
     made["targets"][0]["units"] = ["L7H0"]
     with pytest.raises(UserError, match="names L7H0, but the model has layers 0 to 2"):

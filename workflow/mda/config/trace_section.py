@@ -83,8 +83,15 @@ class Trace(Section):
     """Checkpoints of one model, and how its corpus is scored."""
 
     checkpoints: Annotated[dict[Name, TracedCheckpoint], Field(min_length=1)]
+    at: Name | None = None
+    rank_at: Name | None = None
     rows: Positive | None = None
     jobs: Positive = 1
+
+    @property
+    def last(self) -> str:
+        """Name of the last checkpoint."""
+        return list(self.checkpoints)[-1]
 
     @property
     def steps(self) -> dict[str, int]:
@@ -111,6 +118,13 @@ class Trace(Section):
         """Training steps of the hub's checkpoints, or of those of this machine, in their order."""
         steps = self.steps
         return [steps[name] for name, one in self.checkpoints.items() if (one.remote is not None) == remote]
+
+    @model_validator(mode="after")
+    def _named(self) -> Trace:
+        for key, name in (("at", self.at), ("rank_at", self.rank_at)):
+            if name is not None and name not in self.checkpoints:
+                raise ValueError(f"{key} is '{name}', but checkpoints has only {', '.join(self.checkpoints)}")
+        return self
 
     @model_validator(mode="after")
     def _together(self) -> Trace:
@@ -157,8 +171,12 @@ def without_training(config: dict[str, Any]) -> dict[str, Any]:
     All rows are the window. They are read once, in `trace.jobs` parts, each of which counts as a step.
 
     Raises:
-        ValueError: one sentence, when the section is wrong or an attribution names no checkpoint of it.
+        ValueError: one sentence, when the section is wrong, or a checkpoint is named elsewhere.
     """
+    for key, own in (("checkpoint", "at"), ("rank_at", "rank_at")):
+        named = (config.get("attribution") or {}).get(key)
+        if isinstance(named, str):
+            raise ValueError(f"attribution.{key} is '{named}', but a trace names checkpoints in trace.{own}")
     try:
         trace = Trace.model_validate(config["trace"])
     except ValidationError as error:
@@ -178,24 +196,11 @@ def without_training(config: dict[str, Any]) -> dict[str, Any]:
         "window": {"start": 0, "stop": trace.jobs, "branch": None},
         "optimizer": dict((config.get("run") or {}).get("optimizer") or {}),
     }
-    attribution = dict(config["attribution"])
-    for key in ("checkpoint", "rank_at"):
-        attribution[key] = _step_of(key, attribution.get(key), trace.steps)
+    attribution = dict(config["attribution"]) | {
+        "checkpoint": trace.steps[trace.at or trace.last],
+        "rank_at": trace.steps[trace.rank_at or trace.last],
+    }
     studies: dict[str, Any] = {name: [] if name == "replications" else None for name in Studies.model_fields}
     # Influence at every checkpoint, where there are several.
     studies["time"] = {"checkpoints": list(trace.steps.values()), "swap": False}
     return {**config, "model": model, "run": run, "attribution": attribution, "studies": studies}
-
-
-def _step_of(key: str, wanted: Any, steps: dict[str, int]) -> int:
-    if wanted is None:
-        return list(steps.values())[-1]
-    if wanted in steps:
-        return steps[wanted]
-    # Of a configuration that has been through here before.
-    if wanted in steps.values():
-        return wanted
-    raise ValueError(
-        f"attribution.{key} is {wanted!r}, but trace.checkpoints has only {', '.join(steps)}; name one of "
-        "them, or set it to null for the last"
-    )
