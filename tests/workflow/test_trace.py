@@ -78,11 +78,11 @@ PACKED = {
             "early": {"model": "results/base/checkpoints/step-000004", "step": 4},
             "late": {"model": "results/base/checkpoints/step-000008", "step": 8},
         },
+        "at": "early",
         "rows": 128,
         "jobs": 2,
     },
     "tokens": {"tokenizer": {"kind": "file", "path": "results/tokens/tokenizer.json"}},
-    "attribution": {"checkpoint": "early", "rank_at": "late"},
 }
 
 
@@ -130,7 +130,6 @@ def documents(**changes):
             "table": {"path": "documents.jsonl", "text": "text", "label": None, "columns": ["id"]},
         },
         "tokens": {"tokenizer": {"kind": "file", "path": "late"}, "pack": False},
-        "attribution": {"checkpoint": "late", "rank_at": "late"},
         # All rows, so that every id is there.
         "figures": {"browser_samples": 200},
     }
