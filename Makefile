@@ -16,7 +16,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 PYTEST = $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help install status demo evidence stdlib pin cost bench test test-all check docs format clean
+.PHONY: help install status demo trace evidence stdlib pin cost bench test test-all check docs format clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -25,6 +25,13 @@ install: $(MDA) ## make the environment .venv, and nothing else
 
 demo: $(MDA) ## the embedded default: from text to results/report.html (minutes)
 	@$(RUN)
+
+trace: $(MDA) experiments/trace/made ## a small model from elsewhere: which documents made its heads (3 minutes)
+	@$(RUN) --configfile experiments/trace.yaml
+
+experiments/trace/made: experiments/trace/make.py | $(MDA)
+	@echo "training the model that is traced, once (experiments/trace/make.py)"
+	@$(BIN)/python $<
 
 evidence: $(MDA) ## every published finding on the embedded default, with a verdict (an hour)
 	@for corpus in experiments/catalysts/*.yaml; do $(RUN) --no-summary scored --configfile $$corpus || exit; done

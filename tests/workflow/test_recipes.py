@@ -54,31 +54,60 @@ def test_text_as_json_lines(warm_python, tmp_path):
     assert "of which 0 are unknown (0.00 %)" in (results / "logs" / "tokens.log").read_text()
 
 
-def test_your_own_model(warm_python, tmp_path):
-    """The example of the README: a checkpoint and a text of one's own, trained for a few steps and scored."""
-    project = Project.make(tmp_path / "project", warm_python)
-    example, start = recipes.indented("README.md", "Your own model")
-    place = project.folder / start.split()[-1]
-    place.parent.mkdir()
-    place.write_text(example)
-    overlay = yaml.safe_load(example)
-    write_text(project, overlay)
-    folder = project.folder / overlay["model"]["checkpoint"]
+def write_model(folder, context=32):
+    """A checkpoint that reads `context` tokens, and a tokenizer of the text's words."""
     words = [*WORDS, *map(str, range(300)), "."]
     vocabulary = {word: number for number, word in enumerate(["<|endoftext|>", "<unk>", *words])}
     tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
     model = tiny_model()
     model.resize_token_embeddings(len(vocabulary))
+    model.config.max_position_embeddings = context
     model.save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))
-    command = start.split("snakemake ")[1].split()
+
+
+def test_your_own_model(warm_python, tmp_path):
+    """The example of the README: a checkpoint is traced on documents with ids."""
+    project = Project.make(tmp_path / "project", warm_python)
+    example, start = recipes.indented("README.md", "Your own model")
+    place = project.folder / start.split()[-1]
+    place.parent.mkdir()
+    place.write_text(example)
+    overlay = yaml.safe_load(example)
+    table = overlay["corpus"]["table"]
+    texts = [" ".join(np.random.default_rng(number).choice(WORDS, 9)) for number in range(1200)]
+    lines = "".join(json.dumps({"id": f"my {n}", "text": text}) + "\n" for n, text in enumerate(texts))
+    (project.folder / table["path"]).write_text(lines)
+    write_model(
+        project.folder / overlay["trace"]["checkpoints"]["final"]["model"], overlay["tokens"]["context"]
+    )
+    command = start.split("mda run ")[1].split()
+    planned = ran(project, "workflow/mda", "run", "-n", *command)
+    assert "sample_browser" in planned
+    assert "retrain" not in planned
+    ran(project, "workflow/mda", "run", "results/mine/scores/documents.parquet", *command)
+    found = pd.read_parquet(project.results / "mine" / "scores" / "documents.parquet")
+    assert sorted(found["id"]) == sorted(f"my {number}" for number in range(1200))
+    assert found["influence"].abs().max() > 0
+
+
+def test_a_checkpoint_that_is_trained_on(warm_python, tmp_path):
+    """The example of the page on models: trained for a few steps and scored."""
+    project = Project.make(tmp_path / "project", warm_python)
+    example, *_ = recipes.blocks("docs/how-to/own-model.md", "A checkpoint")
+    place = project.folder / "mine.yaml"
+    place.write_text(example)
+    overlay = yaml.safe_load(example)
+    write_text(project, overlay)
+    write_model(project.folder / overlay["model"]["checkpoint"])
     # As many steps as there is text for.
     shorter = project.folder / "shorter.yaml"
     shorter.write_text(yaml.safe_dump(SHORTER))
-    whole = ran(project, "-m", "snakemake", "--dry-run", *command)
+    command = ["-m", "snakemake", "--profile", "profiles/local", "--configfile", place.name]
+    whole = ran(project, *command, "--dry-run")
     assert re.search(r"^report +1$", whole, re.MULTILINE)
-    ran(project, "-m", "snakemake", *command, "shorter.yaml", "--until", "scores")
+    ran(project, *command, shorter.name, "--until", "scores")
     scores = pd.read_parquet(project.results / "mine" / "scores" / "scores.parquet")
     assert len(scores) == 8 * 16
     assert scores["influence"].abs().max() > 0

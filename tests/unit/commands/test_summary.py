@@ -90,3 +90,36 @@ def test_nothing_finished_is_one_sentence(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert program.main(["summary"]) == 1
     assert "results/heads/targets.json: is not there, so nothing is finished here" in capsys.readouterr().err
+
+
+def test_a_trace_of_packed_rows_tells_the_rows_of_highest_influence(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    folder = Path("results")
+    files.write_text(
+        folder / "config.yaml",
+        "trace: {checkpoints: {early: {step: 4}, late: {step: 9}}}\n"
+        "tokens: {pack: true}\nattribution: {checkpoint: 9}\n",
+    )
+    assert program.main(["summary"]) == 1
+    assert "results/heads/targets.json: is not there" in capsys.readouterr().err
+    files.write_json(folder / "heads" / "targets.json", {"targets": {"a": {"units": ["L1H0"]}}})
+    assert program.main(["summary"]) == 1
+    assert "results/scores/scores.parquet: is not there" in capsys.readouterr().err
+    lines = pd.DataFrame({"target": "a", "step": 0, "row": range(8), "label": "x\ny"})
+    files.write_table(
+        folder / "scores" / "scores.parquet", lines.assign(influence=[3.0, -1, 7, 0, 1, 2, 4, 5])
+    )
+    line = {"target": "a", "variant": "checkpoint-4", "chance": 0.1, "overlap": 0.5}
+    agreement = pd.DataFrame([{**line, "spearman": 0.25, "spearman_low": 0.2, "spearman_high": 0.3}])
+    files.write_text(folder / "evidence" / "agreement.csv", agreement.to_csv(index=False))
+    assert program.main(["summary"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[1:4] == [
+        "a (L1H0), influence at checkpoint late",
+        "  rows of highest influence:",
+        "    1. row 2, label x y, influence 7",
+    ]
+    assert "    5. row 5, label x y, influence 2" in told
+    assert not any("row 4" in one for one in told)
+    assert "  checkpoint early: rank correlation 0.25 [0.20, 0.30]; of the top 10%, 50% are the same" in told
+    assert "scores:    results/scores/scores.parquet" in told

@@ -1,6 +1,8 @@
 """The configuration: nothing drifts, and every mistake is one clear sentence."""
 
 import re
+import runpy
+import shutil
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,16 @@ def test_every_overlay_is_valid(default, path, tmp_path, monkeypatch):
             file = tmp_path / motifs.replace("{seed}", str(seed))
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch()
+    if "trace" in overlay:
+        trace = ROOT / "experiments" / "trace"
+        there = shutil.ignore_patterns("made", "made.part", "__pycache__")
+        shutil.copytree(trace, tmp_path / "experiments" / "trace", ignore=there)
+        # What `make trace` trains first.
+        untrained = runpy.run_path(str(trace / "make.py"))["llama"]()
+        for checkpoint in overlay["trace"]["checkpoints"].values():
+            untrained.save_pretrained(tmp_path / checkpoint["model"])
+        (tmp_path / overlay["corpus"]["table"]["path"]).touch()
+        (tmp_path / overlay["tokens"]["tokenizer"]["path"] / "tokenizer.json").touch()
     checked = consistency.check(default)
     assert checked.experiment == overlay.get("experiment")
     if path.parent == ROOT / "experiments" and path.stem != "evidence":

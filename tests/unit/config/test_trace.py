@@ -1,6 +1,7 @@
 """Models that were trained elsewhere: the section `trace`, and what the rest of the configuration becomes."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,7 @@ def folder(tmp_path):
             "num_key_value_heads": 2, "intermediate_size": 64, "max_position_embeddings": 64,
         }  # fmt: skip
         (place / "config.json").write_text(json.dumps(settings | changes))
+        (place / "model.safetensors").touch()
         return str(place)
 
     return make
@@ -93,6 +95,25 @@ def test_a_mistake_is_one_sentence(traced, folder, change, words):
         consistency.check(made)
     assert "\n" not in str(caught.value)
     assert "trace" in str(caught.value)
+
+
+def test_weights_are_looked_for_in_the_plan(traced, folder):
+    place = Path(folder("a"))
+    made = traced({"a": {"model": str(place)}})
+    (place / "model.safetensors").rename(place / "model-00001-of-00002.safetensors")
+    (place / "pytorch_model.bin").touch()
+    with pytest.raises(UserError, match="has no weights in safetensors, and a pickle is not read"):
+        consistency.check(made)
+    index = place / "model.safetensors.index.json"
+    names = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    index.write_text(json.dumps({"weight_map": dict(zip("ab", names, strict=True))}))
+    with pytest.raises(UserError, match=r"lacks model-00002-of-00002.safetensors, which its .* lists; copy"):
+        consistency.check(made)
+    (place / names[1]).touch()
+    consistency.check(made)
+    index.write_text("[]")
+    with pytest.raises(UserError, match="does not list files of weights"):
+        consistency.check(made)
 
 
 def test_what_does_not_fit_is_one_sentence(traced, folder, tmp_path):

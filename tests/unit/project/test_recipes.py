@@ -148,9 +148,33 @@ def test_a_checkpoint(default, tmp_path, monkeypatch):
     assert consistency.check(hub).model.remote == consistency.check(hub).tokens.tokenizer.path
 
 
+TRACE = "docs/how-to/trace.md"
+
+
 def test_the_example_of_the_readme_is_that_of_the_documentation():
-    own, _ = recipes.overlays("docs/how-to/own-model.md", "A checkpoint")
+    [own] = recipes.overlays(TRACE, "Your own model")
     assert yaml.safe_load(recipes.indented("README.md", "Your own model")[0]) == own
+
+
+@pytest.mark.parametrize("title", ["Several checkpoints", "Checkpoints of the hub", "Questions in text"])
+def test_what_is_added_to_a_trace_is_valid(title, default, tmp_path, monkeypatch):
+    """Each block, in place of what the example has."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "experiments").symlink_to(ROOT / "experiments")
+    own_model(tmp_path)
+    (tmp_path / "checkpoints").mkdir()
+    for name in ("step-1000", "step-9000"):
+        (tmp_path / "checkpoints" / name).symlink_to(tmp_path / "my-model")
+    [own], [more] = recipes.overlays(TRACE, "Your own model"), recipes.overlays(TRACE, title)
+    own["tokens"]["context"] = 32
+    if "trace" in more:
+        own["trace"]["checkpoints"] = {}
+    update_config(default, own)
+    update_config(default, more)
+    checked = consistency.check(default)
+    assert checked.trace is not None
+    asked = default["trace"].get("at") or checked.trace.last
+    assert checked.attribution.checkpoint == checked.trace.steps[asked]
 
 
 def test_the_readme_is_short():

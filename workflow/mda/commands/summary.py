@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from mda.commands import trace_summary
+from mda.config import strict_yaml
 from mda.evidence import planned_tests
 from mda.runtime import files
 from mda.runtime.errors import UserError, printable
@@ -46,10 +48,17 @@ def main(given: argparse.Namespace) -> int:
         UserError: when the folder has no finished results.
     """
     results = given.results
+    written = results / "config.yaml"
+    # Results of one goal may be without it.
+    settings = strict_yaml.read(written) if written.is_file() else {}
+    traced = settings.get("trace") is not None
     wanted = [results / "heads" / "targets.json", results / "tables" / "effects.csv"]
-    missing = [path for path in wanted if not path.is_file()]
+    missing = [path for path in (wanted[:1] if traced else wanted) if not path.is_file()]
     if missing:
         raise UserError(f"{missing[0]}: is not there, so nothing is finished here; run `mda run` first")
+    if traced:
+        trace_summary.tell(results, settings)
+        return 0
     targets = files.read_json(wanted[0])["targets"]
     effects = files.read_csv(wanted[1])
     for name, target in targets.items():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -12,6 +14,9 @@ from mda.config import model_settings
 from mda.config.section import Name, Natural, Positive, Section
 from mda.config.sections import Architecture
 from mda.config.study_sections import Studies
+
+# As huggingface_hub has them, whose import takes too long for a plan.
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
 
 class TracedCheckpoint(Section):
@@ -49,7 +54,29 @@ class TracedCheckpoint(Section):
                     f"model '{self.model}' is of architecture '{kind}', which is not supported; take one "
                     f"of {', '.join(get_args(Architecture))}"
                 )
+            _check_weights(self.local)
         return self
+
+
+def _check_weights(folder: Path) -> None:
+    """That a folder has its weights in safetensors, all of them if they are in several files."""
+    if (folder / SINGLE).is_file():
+        return
+    index = folder / INDEX
+    if not index.is_file():
+        raise ValueError(
+            f"model '{folder}' has no weights in safetensors, and a pickle is not read; load it with "
+            "transformers and save it with save_pretrained"
+        )
+    try:
+        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise ValueError(
+            f"model '{folder}': its {INDEX} does not list files of weights; copy it again"
+        ) from None
+    for name in names:
+        if not (folder / str(name)).is_file():
+            raise ValueError(f"model '{folder}' lacks {name}, which its {INDEX} lists; copy the file there")
 
 
 class Trace(Section):
@@ -68,9 +95,8 @@ class Trace(Section):
 
     @property
     def steps(self) -> dict[str, int]:
-        """Name -> training step of each checkpoint; its place in the list where no step is given."""
-        given = {name: checkpoint.step for name, checkpoint in self.checkpoints.items()}
-        return {name: place if step is None else step for place, (name, step) in enumerate(given.items())}
+        """Name -> training step of each checkpoint, as `steps_of`."""
+        return steps_of({name: {"step": one.step} for name, one in self.checkpoints.items()})
 
     @property
     def folders(self) -> list[str]:
@@ -131,6 +157,12 @@ class Trace(Section):
                     f"checkpoints: {first} and {name} are of models of different shapes; trace one at a time"
                 )
         return self
+
+
+def steps_of(checkpoints: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    """Name -> training step of each checkpoint; its place in the list where no step is given."""
+    given = {name: checkpoint.get("step") for name, checkpoint in checkpoints.items()}
+    return {name: place if step is None else step for place, (name, step) in enumerate(given.items())}
 
 
 def without_training(config: dict[str, Any]) -> dict[str, Any]:

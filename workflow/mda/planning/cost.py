@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mda.config.experiment import Config
 from mda.planning import design
+from mda.runtime.errors import UserError
 
 # Published batches are kept as 16-bit tokens; so are those of a vocabulary below 65,536.
 TOKEN_BYTES = 2
@@ -38,7 +39,13 @@ class Cost:
 
 
 def of(config: Config) -> Cost:
-    """The cost of a configuration; insertions and evaluations are left out."""
+    """The cost of a configuration; insertions and evaluations are left out.
+
+    Raises:
+        UserError: for a trace of a whole corpus, whose size the configuration does not tell.
+    """
+    if config.trace is not None:
+        return _of_trace(config)
     run, context = config.run, config.tokens.context
     batch = run.batch_size * context
     branches = design.cells(config)
@@ -50,6 +57,24 @@ def of(config: Config) -> Cost:
         retraining_tokens=len(branches) * (run.window.stop - run.window.origin) * batch,
         scored_tokens=scored,
         token_bytes=run.steps * run.batch_size * (context + 1) * TOKEN_BYTES,
+    )
+
+
+def _of_trace(config: Config) -> Cost:
+    assert config.trace is not None
+    context, rows, checkpoints = config.tokens.context, config.trace.rows, len(config.trace.checkpoints)
+    fitted = config.attribution.fit.samples * context * FIT_PASSES
+    if rows is None:
+        raise UserError(
+            "trace.rows is null, so the cost depends on the length of the corpus: each checkpoint reads all "
+            f"of its tokens once, and {fitted:,} for the curvature; set trace.rows to have it computed"
+        )
+    return Cost(
+        retrainings=0,
+        base_tokens=0,
+        retraining_tokens=0,
+        scored_tokens=checkpoints * (rows * context * SCORE_PASSES + fitted),
+        token_bytes=rows * (context + 1) * TOKEN_BYTES,
     )
 
 

@@ -1,0 +1,29 @@
+"""What an experiment takes; of overlays that state it, see tests/unit/config/test_experiment.py."""
+
+import json
+
+import pytest
+
+from mda.config import consistency
+from mda.planning import cost
+from mda.runtime.errors import UserError
+
+
+def test_a_trace_reads_its_rows_once_at_each_checkpoint(default, tmp_path):
+    for name in ("early", "late"):
+        (tmp_path / name).mkdir()
+        settings = {"model_type": "llama", "num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 8}
+        (tmp_path / name / "config.json").write_text(json.dumps(settings))
+        (tmp_path / name / "model.safetensors").touch()
+    (tmp_path / "tokenizer.json").write_text("{}")
+    default["trace"] = {"checkpoints": {name: {"model": str(tmp_path / name)} for name in ("early", "late")}}
+    default["tokens"]["tokenizer"] |= {"kind": "file", "path": str(tmp_path / "tokenizer.json")}
+    with pytest.raises(
+        UserError, match=r"trace\.rows is null, so the cost depends on the length of the corpus"
+    ):
+        cost.of(consistency.check(default))
+    default["trace"]["rows"] = 1000
+    found = cost.of(consistency.check(default))
+    # Rows of 32 tokens; the curvature is fitted on 4000, in two passes.
+    assert found.scored_tokens == found.tokens == 2 * (1000 + 2 * 4000) * 32
+    assert found.token_bytes == 1000 * 33 * 2

@@ -1,0 +1,266 @@
+"""Models that were trained elsewhere: their checkpoints are traced, and nothing is trained."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+import tables
+import torch
+import yaml
+from independent import tiny
+from project import Project
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from mda.runtime import lineage
+
+pytestmark = pytest.mark.slow
+
+# What a page of HTML, a script in it, and a terminal would obey.
+HOSTILE = ["</script><script>alert(1)</script>", "<b>&amp;", "\x1b[31mred", "line\nbreak", "plain"]
+DOCUMENTS = 60
+
+
+def run(project, *arguments, check=True):
+    done = subprocess.run(
+        [project.python, *arguments],
+        cwd=project.folder,
+        env=project.environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert not check or done.returncode == 0, done.stdout[-6000:]
+    return done
+
+
+def trace(project, name, overlay, *goals, check=True):
+    """Run the tiny configuration with an overlay, as an experiment of its own."""
+    file = project.folder / f"{name}.yaml"
+    file.write_text(yaml.safe_dump({"experiment": name, **overlay}))
+    program = ["workflow/mda", "run", *goals, "--configfile", "tiny.yaml", file.name]
+    return run(project, *program, check=check)
+
+
+def scores(project, name=""):
+    table = pd.read_parquet(project.results / name / "scores" / "scores.parquet")
+    return table.sort_values(["target", "row"], ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def trained(warm_python, tmp_path_factory):
+    """A project whose run reads the rows as they are stored, as a trace does, up to its scores."""
+    project = Project.make(tmp_path_factory.mktemp("trained") / "project", warm_python)
+    project.configure("run.order_seed", None)
+    project.configure("attribution.samples_per_shard", 64)
+    project.snakemake("scored")
+    return project
+
+
+def test_checkpoints_of_a_run_give_its_scores_to_the_bit(trained):
+    """The same rows, those of the fit too, in the same batches: two jobs of eight batches of 8 rows."""
+    done = trace(trained, "packed", PACKED, "scored", "--verbose")
+    assert "base_run" not in done.stdout
+    mine, theirs = scores(trained, "packed"), scores(trained)
+    assert len(mine) == 2 * 128
+    assert mine["influence"].abs().min() > 0
+    # The step of a trace is the job.
+    pd.testing.assert_frame_equal(mine.drop(columns="step"), theirs.drop(columns="step"), check_exact=True)
+
+
+PACKED = {
+    "trace": {
+        "checkpoints": {
+            "early": {"model": "results/base/checkpoints/step-000004", "step": 4},
+            "late": {"model": "results/base/checkpoints/step-000008", "step": 8},
+        },
+        "at": "early",
+        "rows": 128,
+        "jobs": 2,
+    },
+    "tokens": {"tokenizer": {"kind": "file", "path": "results/tokens/tokenizer.json"}},
+}
+
+
+def reader():
+    """Twenty tokens, of which w1 to w18 are words."""
+    words = {"<|endoftext|>": 0, "<unk>": 19} | {f"w{number}": number for number in range(1, 19)}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return tokenizer
+
+
+@pytest.fixture(scope="module")
+def elsewhere(warm_python, tmp_path_factory):
+    """A project with two checkpoints of a LLaMA in several files, and documents with ids, nothing run yet."""
+    project = Project.make(tmp_path_factory.mktemp("elsewhere") / "project", warm_python)
+    for name in ("early", "late"):
+        model = tiny("llama")
+        if name == "early":
+            with torch.no_grad():
+                for parameter in model.parameters():
+                    parameter += 0.1 * torch.randn_like(parameter)
+        model.save_pretrained(project.folder / name, max_shard_size="8KB")
+        assert len(list((project.folder / name).glob("*.safetensors"))) > 1
+        reader().save(str(project.folder / name / "tokenizer.json"))
+    generator = np.random.default_rng(0)
+    with (project.folder / "documents.jsonl").open("w") as out:
+        for number in range(DOCUMENTS):
+            # Shorter than a row, as long as one, and of several.
+            words = generator.integers(1, 19, 1 + number % 40).tolist()
+            line = {
+                "id": f"{HOSTILE[number % len(HOSTILE)]} {number}",
+                "text": " ".join(f"w{n}" for n in words),
+            }
+            out.write(json.dumps(line) + "\n")
+    return project
+
+
+def documents(**changes):
+    """An overlay that traces both checkpoints on the documents."""
+    return {
+        "trace": {"checkpoints": {"early": {"model": "early"}, "late": {"model": "late"}}} | changes,
+        "corpus": {
+            "source": "jsonl",
+            "held_out": 0,
+            "table": {"path": "documents.jsonl", "text": "text", "label": None, "columns": ["id"]},
+        },
+        "tokens": {"tokenizer": {"kind": "file", "path": "late"}, "pack": False},
+        # All rows, so that every id is there.
+        "figures": {"browser_samples": 200},
+    }
+
+
+@pytest.fixture(scope="module")
+def traced(elsewhere):
+    """The project after a whole trace in one job, and what the run printed."""
+    return elsewhere, trace(elsewhere, "whole", documents()).stdout
+
+
+def test_every_document_is_scored_once_for_each_target(traced):
+    project, _ = traced
+    found = pd.read_parquet(project.results / "whole" / "scores" / "documents.parquet")
+    rows = scores(project, "whole")
+    owners = pd.read_parquet(project.results / "whole" / "tokens" / "train.rows.parquet")
+    ids = [json.loads(line)["id"] for line in (project.folder / "documents.jsonl").read_text().splitlines()]
+    assert (owners["documents"].str.len() == 1).all()
+    # Some documents have several rows.
+    assert len(owners) > DOCUMENTS
+    owner = owners["documents"].str[0].to_numpy()
+    for target in ("induction-1", "pair"):
+        mine = found[found["target"] == target].set_index("document").sort_index()
+        assert mine.index.tolist() == list(range(DOCUMENTS))
+        assert mine["id"].tolist() == ids
+        each = rows[rows["target"] == target].sort_values("row")
+        assert each["row"].tolist() == list(range(len(owners)))
+        sums = each["influence"].astype(float).groupby(owner[each["row"]]).sum()
+        np.testing.assert_allclose(mine["influence"], sums, rtol=1e-12)
+        assert mine.sort_values("rank")["influence"].is_monotonic_decreasing
+
+
+def test_the_page_has_the_ids_and_obeys_none(traced):
+    project, _ = traced
+    page = (project.results / "whole" / "samples" / "index.html").read_text()
+    assert "plain 4" in page
+    assert r"\u003c/script\u003e\u003cscript\u003ealert(1)" in page
+    assert "alert(1)</script>" not in page
+    assert "<b>&amp;" not in page
+
+
+def test_the_run_ends_with_the_documents_of_highest_influence(traced):
+    project, told = traced
+    found = pd.read_parquet(project.results / "whole" / "scores" / "documents.parquet")
+    best = found.query("target == 'pair' and rank == 1").iloc[0]
+    # What a terminal would obey is spelled out, on one line.
+    shown = " ".join(best["id"].split()).replace("\x1b", "\\x1b")
+    assert "\x1b[31mred" not in told
+    assert f"    1. id {shown}, label all, influence {best['influence']:.4g}\n" in told
+    agreement = pd.read_csv(project.results / "whole" / "evidence" / "agreement.csv")
+    line = agreement.query("target == 'pair'").iloc[0]
+    assert line["variant"] == "checkpoint-0"
+    assert f"  checkpoint early: rank correlation {line['spearman']:.2f} [" in told
+    assert "results/whole/scores/documents.parquet\n" in told
+    assert told.rstrip().endswith(
+        "results/whole/samples/index.html in a browser to read the samples token by token"
+    )
+
+
+def test_its_tables_are_described_and_lead_back_to_the_documents(traced, monkeypatch):
+    project, _ = traced
+    absent = tables.described(project.results / "whole")
+    assert "scores/documents.parquet" not in absent
+    monkeypatch.chdir(project.folder)
+    found = run(project, "workflow/mda", "provenance", "results/whole/scores/documents.parquet").stdout
+    assert "results/whole/corpus/documents.parquet" in found
+    nodes = list(lineage.trace(project.results / "whole" / "scores" / "documents.parquet").all())
+    assert {node.state for node in nodes} == {"", lineage.UNCHANGED}
+
+
+def test_nothing_runs_again(traced):
+    project, _ = traced
+    done = run(
+        project,
+        "-m",
+        "snakemake",
+        "--profile",
+        "profiles/local",
+        "-n",
+        "--configfile",
+        "tiny.yaml",
+        "whole.yaml",
+    )
+    assert "Nothing to be done" in done.stdout
+
+
+def test_several_jobs_give_what_one_gives(traced):
+    project, _ = traced
+    trace(project, "jobs", documents(jobs=3), "scored")
+    one, three = scores(project, "whole"), scores(project, "jobs")
+    assert three["step"].nunique() == 3
+    # Other batches round differently.
+    for name in ("influence", "loss"):
+        scale = one.groupby("target")[name].transform(lambda values: values.abs().max())
+        np.testing.assert_allclose(three[name] / scale, one[name] / scale, rtol=1e-4, atol=1e-6)
+
+
+def broken(project, name, change):
+    """Trace a changed copy of a checkpoint; returns what is printed."""
+    folder = project.folder / name
+    shutil.copytree(project.folder / "late", folder)
+    change(folder)
+    overlay = documents(checkpoints={"late": {"model": name}})
+    overlay["tokens"]["tokenizer"]["path"] = name
+    done = trace(project, f"broken-{name}", overlay, check=False)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout
+    return done.stdout
+
+
+def test_a_folder_without_all_its_weights_is_refused_in_the_plan(elsewhere):
+    def without_a_file(folder):
+        (folder / sorted(path.name for path in folder.glob("*.safetensors"))[1]).unlink()
+
+    def pickled(folder):
+        for path in folder.glob("*.safetensors*"):
+            path.unlink()
+        (folder / "pytorch_model.bin").write_bytes(b"pickle")
+
+    assert "lacks model-00002-of-" in broken(elsewhere, "missing", without_a_file)
+    assert "model 'pickled' has no weights in safetensors" in broken(elsewhere, "pickled", pickled)
+    for name in ("missing", "pickled"):
+        assert not (elsewhere.results / f"broken-{name}").exists()
+
+
+def test_a_tokenizer_of_another_model_is_refused_before_anything_is_scored(elsewhere):
+    def more_words(folder):
+        tokenizer = reader()
+        tokenizer.add_tokens([f"more{number}" for number in range(5)])
+        tokenizer.save(str(folder / "tokenizer.json"))
+
+    told = broken(elsewhere, "words", more_words)
+    assert "the model has a vocabulary of 20, but the tokenizer has 25 tokens" in told
+    assert not (elsewhere.results / "broken-words" / "factors").exists()
