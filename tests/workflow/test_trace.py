@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ import tables
 import torch
 import yaml
 from independent import tiny
+from loopback import Hub
 from project import Project
 from tokenizers import Tokenizer, models, pre_tokenizers
 
@@ -264,3 +266,27 @@ def test_a_tokenizer_of_another_model_is_refused_before_anything_is_scored(elsew
     told = broken(elsewhere, "words", more_words)
     assert "the model has a vocabulary of 20, but the tokenizer has 25 tokens" in told
     assert not (elsewhere.results / "broken-words" / "factors").exists()
+
+
+def test_revisions_of_the_hub_are_pinned_and_laid_out_with_all_their_files(elsewhere, tmp_path, monkeypatch):
+    """Weights in several files, at two revisions, with the tokenizer of one."""
+    with Hub() as server:
+        for name in ("early", "late"):
+            content = {path.name: path.read_bytes() for path in (elsewhere.folder / name).iterdir()}
+            server.add("model", "toy/llama", name, content)
+        for variable, value in server.environment(tmp_path / "home").items():
+            monkeypatch.setenv(variable, value)
+        # Not the warm one, which has read where the hub is.
+        monkeypatch.setattr(elsewhere, "python", sys.executable)
+        checkpoints = {name: {"model": "toy/llama", "revision": name} for name in ("early", "late")}
+        overlay = documents(checkpoints=checkpoints)
+        overlay["tokens"]["tokenizer"] = {"kind": "huggingface", "path": "toy/llama", "revision": "late"}
+        goal = "results/hub/base/checkpoints"
+        told = trace(elsewhere, "hub", overlay, goal, check=False).stdout
+        assert "toy/llama at early is not pinned; run make pin" in told
+        run(elsewhere, "workflow/mda", "pin", "tiny.yaml", "hub.yaml")
+        trace(elsewhere, "hub", overlay, goal)
+    for step, name in enumerate(("early", "late")):
+        made = elsewhere.folder / goal / f"step-{step:06d}"
+        for path in (elsewhere.folder / name).glob("*.safetensors"):
+            assert (made / path.name).read_bytes() == path.read_bytes()
