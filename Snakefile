@@ -40,7 +40,9 @@ include: "workflow/rules/interventions/branches.smk"
 include: "workflow/rules/figure_inputs.smk"
 include: "workflow/rules/evidence.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/study_inputs.smk"
 include: "workflow/rules/studies.smk"
+include: "workflow/rules/report_inputs.smk"
 include: "workflow/rules/report.smk"
 
 

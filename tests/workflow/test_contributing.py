@@ -62,7 +62,7 @@ def test_add_a_study(finished, tmp_path):
     taken = "from mda.studies.dose import figure as dose\n"
     project.edit(figures, taken, f"{taken}{imported}\n")
     project.edit(
-        "workflow/rules/studies.smk",
+        "workflow/rules/study_inputs.smk",
         '    "coupling": True,\n',
         '    "coupling": True,\n    "labels": True,\n',
     )

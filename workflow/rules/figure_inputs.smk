@@ -31,3 +31,13 @@ def selections_of_target(wildcards):
         selection=design.first_draws(CONFIG, design.shown_selections(CONFIG, wildcards.target)),
         percent=design.percent(CONFIG.main_fraction),
     )
+
+
+def figure_of_target(name, category, title):
+    """The PNG of a figure of each target, as the report shows it; its caption has the same name."""
+    return report(
+        f"<results>/figures/{name}/{{target}}.png",
+        category=category,
+        caption=f"../report/{name}.rst",
+        labels={"figure": title, "target": "{target}"},
+    )

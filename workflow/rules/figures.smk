@@ -6,16 +6,6 @@
 PALETTE = as_json(CONFIG.figures.palette)
 
 
-def figure_of_target(name, category, title):
-    """The PNG of a figure of each target, as the report shows it; its caption has the same name."""
-    return report(
-        f"<results>/figures/{name}/{{target}}.png",
-        category=category,
-        caption=f"../report/{name}.rst",
-        labels={"figure": title, "target": "{target}"},
-    )
-
-
 PLOT_BASE_RUN = Step("figures.base_run")
 
 

@@ -5,7 +5,6 @@
 #      shows, and evidence.html, what `snakemake evidence` does: each one file to send; benchmarks/usage.csv, a line
 #      a rule: jobs, times, memory, GPU memory.
 
-from snakemake.io import get_flag_value
 
 # The page's own, and what it includes.
 BROWSER_TEMPLATES = [beside("workflow/report/samples.html.j2"), beside("workflow/report/page.html.j2")]
@@ -48,45 +47,6 @@ rule sample_browser:
         code=SAMPLE_BROWSER.code,
     shell:
         SAMPLE_BROWSER.command(templates="{params.templates:q}")
-
-
-def scope_of(page):
-    """The folder of a page's effects and findings."""
-    return "evidence" if page == "evidence" else "tables"
-
-
-def shown_on_page(wildcards):
-    """The figures and tables of a page, in its order."""
-    scope = scope_of(wildcards.page)
-    return [
-        *figures(),
-        f"<results>/{scope}/effects.csv",
-        "<results>/samples/index.html",
-        *study_figures(scope),
-        *study_tables(scope),
-    ]
-
-
-def marked_for_report(paths):
-    """What `report(...)` says in the rules about each of these files."""
-    found = []
-    for path in paths:
-        for maker in workflow.rules:
-            for output in maker.output:
-                mark, match = get_flag_value(output, "report"), output.match(path)
-                if mark is not None and match:
-                    named = match.groupdict()
-                    found.append(
-                        {
-                            "path": path,
-                            "rule": maker.name,
-                            "category": mark.category,
-                            "labels": {key: text.format(**named) for key, text in mark.labels.items()},
-                            "caption": os.path.relpath(mark.caption.get_path_or_uri(secret_free=True)),
-                            "wildcards": named,
-                        }
-                    )
-    return found
 
 
 # The page's own, what it includes, and the captions.

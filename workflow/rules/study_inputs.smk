@@ -1,0 +1,99 @@
+# Which studies there are, and what they read.
+
+STUDIES = CONFIG.studies
+# The units of the study of specificity have an attribution of their own.
+OTHER_UNITS = variants.place(variants.OTHER_UNITS)
+
+
+def inserts():
+    """Whether samples are inserted anywhere: in this experiment, or in one that has its motifs."""
+    kinds = {cell.intervention for cell in design.study_cells(CONFIG)}
+    return bool({"augment", "duplicate"} & kinds or STUDIES.at_once or STUDIES.larger)
+
+
+# Study -> whether it is configured, in the order of the report.
+CONFIGURED = {
+    "coupling": True,
+    "enrichment": True,
+    "tail": True,
+    "stream": True,
+    "augmentation": inserts(),
+    "dose": STUDIES.dose is not None,
+    "agreement": bool(variants.names(CONFIG)),
+    "controls": STUDIES.controls is not None,
+    "overlap": STUDIES.specificity is not None,
+    "crossed": STUDIES.specificity is not None,
+    "datamodel": STUDIES.datamodel is not None,
+    "placebo": STUDIES.datamodel is not None,
+    "recovery": STUDIES.validity is not None,
+    "null": STUDIES.validity is not None and STUDIES.validity.none is not None,
+    "replication": bool(STUDIES.replications),
+    "exact": STUDIES.curvature is not None and STUDIES.curvature.exact is not None,
+}
+# Of what `snakemake` makes anyway; the others ask for more.
+PLAIN_STUDIES = ["enrichment", "tail", "stream"]
+# Study -> what it reads of other experiments. Such files are no inputs: they count by content, see
+# mda.runtime.external_files.
+OTHER_RESULTS = {}
+
+
+def studies_of(scope):
+    """The studies of a folder of effects: all that are configured, or the plain ones."""
+    return [
+        study for study in CONFIGURED if CONFIGURED[study] and (scope == "evidence" or study in PLAIN_STUDIES)
+    ]
+
+
+def has(study, part):
+    """Whether a study has a `figure` or a `finding`."""
+    return (SOURCE / "workflow" / "mda" / "studies" / study / f"{part}.py").is_file()
+
+
+def study_table(study, caption="../../report/study_table.rst"):
+    """The table of a study, as the report shows it."""
+    return report(
+        f"<results>/evidence/{study}.csv",
+        category="Studies",
+        caption=caption,
+        labels={"figure": f"{study} (table)", "target": "all"},
+    )
+
+
+def not_run(*studies):
+    """What is missing of the other experiments that studies read: as an input it is named."""
+    return [path for study in studies for path in OTHER_RESULTS.get(study, []) if not Path(path).exists()]
+
+
+def variant_scores(names):
+    """Tables of scores of variants of the attribution."""
+    return [f"<results>/{variants.place(name)}scores/scores.parquet" for name in names]
+
+
+def study_tables(scope):
+    """The tables of the studies."""
+    return [f"<results>/evidence/{study}.csv" for study in studies_of(scope)]
+
+
+def study_figures(scope):
+    """The figures of the studies that have one."""
+    return [f"<results>/figures/evidence/{study}.png" for study in studies_of(scope) if has(study, "figure")]
+
+
+def tables_to_judge(wildcards):
+    """The tables that findings are judged by."""
+    judged = [study for study in studies_of(wildcards.scope) if has(study, "finding")]
+    return [f"<results>/{wildcards.scope}/effects.csv"] + [
+        f"<results>/evidence/{study}.csv" for study in judged
+    ]
+
+
+def scored_methods():
+    """Methods that give every sample a score, each with its target: influence by all curvatures, and controls."""
+    methods = ["influence", "loss", *variants.other_curvatures(CONFIG)]
+    if STUDIES.controls is not None:
+        methods += [method for method in STUDIES.controls.selections if method in selection.CONTROLS]
+    return [
+        (method, design.Selection.parse(name).target)
+        for method in methods
+        for name in selections_of(CONFIG, method)
+    ]
