@@ -37,7 +37,7 @@ def test_a_study_has_a_table_a_step_a_rule_and_a_caption(study):
     rule = (WORKFLOW / "rules" / "studies" / f"{study}.smk").read_text()
     assert f"rule study_{study}:" in rule
     # Where it is asked for, which is one place.
-    assert (WORKFLOW / "rules" / "studies.smk").read_text().count(f'    "{study}": ') == 1
+    assert (WORKFLOW / "rules" / "study_inputs.smk").read_text().count(f'    "{study}": ') == 1
     caption = (FOLDERS[study] / "caption.rst").read_text()
     assert f"``study_{study}``" in caption
 
