@@ -18,8 +18,8 @@ To add one, say `lengths`, which asks whether long samples have more influence:
    `mda.evidence.csv_tables.write`. Its parameters are the step's command line.
 3. `workflow/rules/studies/lengths.smk`: `rule study_lengths`, which names the inputs and settings of the
    step. Copy `tail.smk`.
-4. One line each in `CONFIGURED` of `workflow/rules/study_inputs.smk` (when the study is made, and its place in the
-   report), `FIGURES` of `mda/studies/figures.py`, and `FINDINGS` of `mda/studies/findings.py`.
+4. One line each in `CONFIGURED` of `workflow/rules/study_inputs.smk` (when the study is made, and its place
+   in the report), `FIGURES` of `mda/studies/figures.py`, and `FINDINGS` of `mda/studies/findings.py`.
 5. If it has settings: a section in `mda/config/study_sections.py`, and its keys with a comment in
    `config.yaml`. If it needs runs of its own: `study_cells` in `mda/planning/design.py` says which.
 6. `tests/unit/studies/test_lengths.py`: the arithmetic on data whose answer is known; `test_findings.py`:
