@@ -26,7 +26,7 @@ install: $(MDA) ## make the environment .venv, and nothing else
 demo: $(MDA) ## the embedded default: from text to results/report.html (minutes)
 	@$(RUN)
 
-trace: $(MDA) experiments/trace/made ## a small model from elsewhere: which documents made its heads (3 minutes)
+trace: $(MDA) experiments/trace/made ## a small model from elsewhere: which documents made its heads (minutes)
 	@$(RUN) --configfile experiments/trace.yaml
 
 experiments/trace/made: experiments/trace/make.py | $(MDA)
