@@ -130,7 +130,9 @@ class ClusterProject(Project):
 
     @property
     def output(self) -> str:
-        return (self.folder / "output.txt").read_text()
+        """What the runs have shown, and Snakemake's own messages, which its logs have."""
+        logs = sorted((self.folder / ".snakemake" / "log").glob("*.snakemake.log"))
+        return "\n".join(path.read_text() for path in (self.folder / "output.txt", *logs))
 
     def jobs(self, rule: str, states: str = "running") -> list[str]:
         """SLURM's numbers of the project's jobs of a rule that are in one of these states."""

@@ -1,6 +1,7 @@
 """Results without Snakemake's records, or with other dates: what they say of what made them decides."""
 
 import os
+import re
 import shutil
 import time
 from collections import Counter
@@ -143,8 +144,9 @@ def test_a_users_checkpoint_counts_by_content(project):
 def test_a_training_that_is_not_accepted_is_not_lost(project, finished):
     """Its outputs come too late, and Snakemake deletes them; so it does after a kill."""
     goal, rules = "results/base/steps.parquet", "workflow/rules/training.smk"
-    command = 'BASE_RUN.command(TRAINING, start="{input.start:q} {params.own_start:q}")'
-    project.edit(rules, command, f"{command.replace('TRAINING', 'ON_GPU')} + '; mv {{output.state}} late'")
+    command = re.search(r"BASE_RUN\.command\(.*?\n +\)\n", (project.folder / rules).read_text(), re.DOTALL)[0]
+    late = f"{command.replace('TRAINING', 'ON_GPU').rstrip()} + '; mv {{output.state}} late'\n"
+    project.edit(rules, command, late)
     shutil.rmtree(project.results / "base")
     done = project.snakemake(goal, "--latency-wait", "0", check=False)
     assert done.returncode != 0
