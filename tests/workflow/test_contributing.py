@@ -28,6 +28,7 @@ def explained(project, title):
     return {entry if isinstance(entry, str) else next(iter(entry)) for entry in described["columns"]}
 
 
+@pytest.mark.rare
 def test_add_a_rule(finished, tmp_path):
     project = finished.copy(tmp_path / "project")
     saved_as(project, "Add a rule")

@@ -92,6 +92,7 @@ def test_your_own_model(warm_python, tmp_path):
     assert found["influence"].abs().max() > 0
 
 
+@pytest.mark.rare
 def test_a_checkpoint_that_is_trained_on(warm_python, tmp_path):
     """The example of the page on models: trained for a few steps and scored."""
     project = Project.make(tmp_path / "project", warm_python)

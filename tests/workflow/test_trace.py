@@ -268,6 +268,7 @@ def test_a_tokenizer_of_another_model_is_refused_before_anything_is_scored(elsew
     assert not (elsewhere.results / "broken-words" / "factors").exists()
 
 
+@pytest.mark.rare
 def test_revisions_of_the_hub_are_pinned_and_laid_out_with_all_their_files(elsewhere, tmp_path, monkeypatch):
     """Weights in several files, at two revisions, with the tokenizer of one."""
     with Hub() as server:
