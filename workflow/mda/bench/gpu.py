@@ -1,6 +1,6 @@
 """Speed and memory of training and scoring on one GPU, compared with its peak and with a tuned loop.
 
-    python -m bench.gpu PART FOLDER [--tiny]
+    python -m mda.bench.gpu PART FOLDER [--tiny]
 
 measures one part and prints each line when it is known. Each part is a process of its own, with a limit
 of time: what a later one does wrong leaves the lines of those before. `--tiny` is for machines without a GPU:
@@ -41,7 +41,7 @@ from mda.models import model as models
 from mda.runtime import files, parallel
 from mda.training import acceleration, adamw, schedule, training
 
-WORKFLOW = Path(__file__).parent.parent
+WORKFLOW = Path(__file__).parents[2]
 # Parts in order of worth, and seconds that each may take.
 LIMITS = {"train-160m": 140, "score-160m": 85, "small": 55, "train-14m": 75, "score-14m": 50}
 # What an accelerator's dense bf16 products reach at most, in TFLOP/s (NVIDIA's data sheets).
@@ -52,7 +52,7 @@ NOTHING = {"held_out_loss": 0.0, "prefix_matching": [[0.0]]}
 
 def part(name: str, folder: Path, tiny: bool = False) -> str:
     """Measure a part in a process of its own, which is ended after its time; what it printed."""
-    command = [sys.executable, "-m", "bench.gpu", name, str(folder), *(["--tiny"] if tiny else [])]
+    command = [sys.executable, "-m", "mda.bench.gpu", name, str(folder), *(["--tiny"] if tiny else [])]
     found = os.pathsep.join(filter(None, [str(WORKFLOW), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": found, "PYTHONUNBUFFERED": "1"}
     lines = []
@@ -402,7 +402,7 @@ def small(folder: Path, shape: Small) -> None:
 
 def main(arguments: list[str]) -> int:
     """Measure one part."""
-    parser = argparse.ArgumentParser(prog="bench.gpu")
+    parser = argparse.ArgumentParser(prog="mda.bench.gpu")
     parser.add_argument("part", choices=LIMITS)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--tiny", action="store_true")
