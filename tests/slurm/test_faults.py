@@ -155,14 +155,22 @@ def told_to_end(project: ClusterProject, process: int) -> bool:
     return bool(int(status.split("ShdPnd:")[1].split()[0], 16) & 1 << signal.SIGTERM - 1)
 
 
+def limit(project: ClusterProject, job: str, minutes: int) -> None:
+    """Change a job's time limit."""
+    project.cluster.run("scontrol", "update", f"JobId={job}", f"TimeLimit={minutes}")
+
+
 def test_a_training_near_its_time_saves_and_is_queued_again(slow, unbroken):
     """By itself, as the same job: it costs no retry, so that a run may take any number of limits."""
     slow.edit("slurm/config.yaml", "notice: 180", "notice: 60")
-    slow.edit("slurm/config.yaml", "longest: 1440", "longest: 2")
     run = slow.start(GOAL)
     held = slow.hold(run, "base_run", AT_WORK)
+    # Only now, and only for this part: its notice comes within two minutes, however slow the machine is.
+    limit(slow, held.job, minutes=2)
     wait_until(lambda: told_to_end(slow, held.process), 150, "the training is not told to end")
     held.go_on()
+    wait_until(lambda: slow.jobs("base_run", "pending"), 60, "the job was not queued again")
+    limit(slow, held.job, minutes=60)
     finishes(slow, run)
     check(slow, unbroken)
     assert resumed_at(slow) >= 20

@@ -13,7 +13,7 @@ from mda.bench import gpu, passes, peaks, retraining, scale, sections, shapes, s
 from mda.bench.passes import Scored
 from mda.bench.shapes import SHAPES, Setting
 from mda.commands import bench, program
-from mda.training import acceleration
+from mda.models import compilation
 
 
 @pytest.fixture
@@ -139,6 +139,14 @@ def test_a_part_on_a_gpu_that_takes_too_long_leaves_what_it_printed(tmp_path, mo
     assert "| measured |" in capsys.readouterr().out
 
 
+def test_a_part_on_a_gpu_starts_from_anywhere(tmp_path, monkeypatch):
+    """Whatever folder and search path the command has."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.setitem(gpu.LIMITS, "nonsense", 60)
+    assert "status 2" in gpu.part("nonsense", tmp_path)
+
+
 def test_what_fails_on_a_gpu_is_told(capsys):
     with gpu.guarded("a loop"):
         raise RuntimeError("out of memory\nmore")
@@ -148,7 +156,7 @@ def test_what_fails_on_a_gpu_is_told(capsys):
 @pytest.mark.parametrize(("part", "lines"), [("small", 3), ("train-14m", 8)])
 def test_parts_on_a_gpu_run_without_one_too(part, lines, tmp_path, capsys, monkeypatch):
     """The same code on shapes that mean nothing; what is compiled is run by PyTorch."""
-    monkeypatch.setattr(acceleration, "BACKEND", "aot_eager")
+    monkeypatch.setattr(compilation, "BACKEND", "aot_eager")
     monkeypatch.setitem(SHAPES, "tiny", shapes.Shape(2, 32, 2))
     assert gpu.main([part, str(tmp_path), "--tiny"]) == 0
     printed = capsys.readouterr().out

@@ -98,7 +98,7 @@ def accelerated(folder, way, precision, kind="gpt_neox"):
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-3), ("bf16", 5e-2)])
-@pytest.mark.parametrize("way", ["fused", "compiled", "graph"])
+@pytest.mark.parametrize("way", ["fused", "compiled", "graph", "compiled_graph"])
 def test_every_way_to_train_gives_the_numbers_of_the_plain_one(tmp_path, way, precision, tolerance):
     expected, plain = accelerated(tmp_path, "plain", precision)
     losses, found = accelerated(tmp_path, way, precision)

@@ -12,6 +12,7 @@ from unit.training.test_training import SETTINGS, evaluate
 from unit.training.test_training import STORE as ROWS
 from unit.training.test_training import STREAM as ORDER
 
+from mda.models import compilation
 from mda.runtime.errors import UserError
 from mda.training import acceleration, adamw, schedule, training
 
@@ -22,7 +23,7 @@ BATCH = torch.from_numpy(STORE.take(np.arange(len(STORE))))
 @pytest.fixture(autouse=True)
 def without_a_compiler(monkeypatch):
     """The same graphs, run by PyTorch: compiling for a CPU takes a minute."""
-    monkeypatch.setattr(acceleration, "BACKEND", "aot_eager")
+    monkeypatch.setattr(compilation, "BACKEND", "aot_eager")
     torch.compiler.reset()
 
 
@@ -72,7 +73,7 @@ def test_all_layers_and_all_parts_are_compiled_once(tmp_path):
         seen.append(graph)
         return graph.forward
 
-    acceleration.BACKEND = backend
+    compilation.BACKEND = backend
     gradients(tmp_path, "gpt_neox", "compiled", "fp32")
     assert len(seen) == 2
 
@@ -160,7 +161,7 @@ def test_what_cannot_be_compiled_is_told_and_trained_without(tmp_path, caplog):
     def backend(graph, inputs):
         raise RuntimeError("no compiler here")
 
-    acceleration.BACKEND = backend
+    compilation.BACKEND = backend
     own, model, expected = trainer(tmp_path, "compiled"), tiny("llama"), tiny("llama")
     loss = own.gradient(model, BATCH)
     assert "fails here" in caplog.text
@@ -177,32 +178,74 @@ def test_other_errors_are_not_taken_for_a_compilers(tmp_path):
         own.gradient(model, BATCH.double())
 
 
+def of(updates: int, rows: int = 32, at_once: bool = True) -> acceleration.Size:
+    """A training of so many updates, each of some rows of 2048 tokens."""
+    return acceleration.Size(updates * rows * 2048, updates, at_once)
+
+
 class TestPlan:
-    """What is done without being asked for runs everywhere."""
+    """What is done without being asked for."""
+
+    @pytest.fixture
+    def on_a_gpu(self, monkeypatch):
+        monkeypatch.setattr(acceleration, "_place", lambda network: "cuda")
 
     def test_on_a_cpu_nothing_changes(self):
-        assert acceleration.plan("auto", tiny_model(), True) == acceleration.PLANS["plain"]
+        assert acceleration.plan("auto", tiny_model(), of(10**9)) == acceleration.PLANS["plain"]
 
-    def test_on_a_gpu_nothing_is_compiled_unless_asked(self, monkeypatch):
-        monkeypatch.setattr(acceleration, "_place", lambda network: "cuda")
-        for way in ("plain", "fused", "compiled", "graph"):
-            assert acceleration.plan(way, tiny_model(), True) == acceleration.PLANS[way]
-        assert acceleration.plan("auto", tiny_model(), True) == acceleration.PLANS["fused"]
+    @pytest.mark.usefixtures("on_a_gpu")
+    def test_what_is_asked_for_is_done(self):
+        for way, plan in acceleration.PLANS.items():
+            assert acceleration.plan(way, tiny_model(), of(1)) == plan
 
-    def test_a_graph_of_an_update_in_parts_is_told(self, monkeypatch, caplog):
-        monkeypatch.setattr(acceleration, "_place", lambda network: "cuda")
-        assert acceleration.plan("graph", tiny_model(), False) == acceleration.PLANS["fused"]
-        assert "going on as with fused" in caplog.text
+    @pytest.mark.usefixtures("on_a_gpu")
+    def test_long_trainings_are_compiled_and_small_updates_recorded(self, monkeypatch):
+        # Operations of a forward pass; those of an update of 160M are 5e13, of the small one 4e11.
+        monkeypatch.setattr(acceleration.compilation, "products", lambda network, tokens: weights * tokens)
+        for weights, updates, expected in (
+            (2 * 1.2e8, 20, "fused"),
+            (2 * 1.2e8, 1000, "compiled"),
+            (2 * 1e6, 100, "graph"),
+            (2 * 1e6, 100_000, "compiled_graph"),
+        ):
+            found = acceleration.plan("auto", tiny_model(), of(updates))
+            assert found == acceleration.PLANS[expected], expected
+        assert acceleration.plan("auto", tiny_model(), of(100, at_once=False)) == acceleration.PLANS["fused"]
+
+    @pytest.mark.usefixtures("on_a_gpu")
+    @pytest.mark.parametrize(("way", "instead"), [("graph", "fused"), ("compiled_graph", "compiled")])
+    def test_a_graph_of_an_update_in_parts_is_told(self, way, instead, caplog):
+        assert acceleration.plan(way, tiny_model(), of(1, at_once=False)) == acceleration.PLANS[instead]
+        assert f"going on as with {instead}" in caplog.text
 
     def test_a_graph_without_a_gpu_is_one_sentence(self):
         with pytest.raises(UserError, match="graph, which needs a GPU; set it to auto"):
-            acceleration.plan("graph", tiny_model(), True)
+            acceleration.plan("graph", tiny_model(), of(1))
+
+
+def test_branches_are_as_long_as_their_base_run_without_what_they_insert():
+    """So that all are computed in the same way."""
+    stream = schedule.base(60, steps=10, batch_size=6, seed=0)
+    assert stream.ordered() == (60, 10)
+    assert schedule.insert_at(stream, np.arange(9), schedule.SYNTHETIC, 0, 4, batch_size=8).ordered() == (60, 10)
+    assert schedule.mask(stream, np.arange(9)).ordered() == (60, 10)
+
+
+def test_operations_are_two_a_weight_and_token():
+    """Looking up an embedding is none; a tied one is the output layer too."""
+    for kind in KINDS:
+        model = tiny(kind)
+        counted = dict(model.named_parameters())
+        output, embedded = model.get_output_embeddings().weight, model.get_input_embeddings().weight
+        total = sum(parameter.numel() for parameter in counted.values())
+        expected = total - (0 if output is embedded else embedded.numel())
+        assert compilation.products(model, 5) == 10 * expected
 
 
 def test_a_model_that_shares_weights_shares_nothing_else(caplog):
     caplog.set_level(logging.ERROR)
     model = tiny("qwen2", attention="sdpa")
-    other = acceleration.sharing_weights(model)
+    other = compilation.sharing_weights(model)
     for name, parameter in model.named_parameters():
         assert other.get_parameter(name) is parameter, name
     other.eval().set_attn_implementation("eager")

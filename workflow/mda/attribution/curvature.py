@@ -38,7 +38,7 @@ def covariances(
     rows: passes.Rows,
     seed: int,
     at_once: int,
-    precision: sections.Precision,
+    precision: sections.ScoringPrecision,
 ) -> Factors:
     """Sums over tokens of x x^T of what is read and g g^T of what is written, and the number of tokens.
 
@@ -87,7 +87,7 @@ def lambdas(
     eigen: Factors,
     seed: int,
     at_once: int,
-    precision: sections.Precision,
+    precision: sections.ScoringPrecision,
 ) -> Factors:
     """Sums over samples of (Q_S^T grad W Q_A)^2, without bases of grad W^2, and the number of samples.
 
@@ -133,7 +133,7 @@ def fit(
     strategy: str,
     seed: int,
     at_once: int,
-    precision: sections.Precision,
+    precision: sections.ScoringPrecision,
 ) -> Factors:
     """All that a strategy needs, in one go; the identity needs nothing."""
     needs, found = FactorConfig.CONFIGS[strategy], Factors()

@@ -53,7 +53,7 @@ class Query:
 
 
 def probe_gradients(
-    model: PreTrainedModel, query: Query, blocks: Sequence[Block], precision: sections.Precision = "fp32"
+    model: PreTrainedModel, query: Query, blocks: Sequence[Block], precision: sections.ScoringPrecision = "fp32"
 ) -> dict[str, torch.Tensor]:
     """The gradient of a query's probe in blocks: name -> shape (outputs, inputs).
 
@@ -81,7 +81,8 @@ def probe_gradients(
         for block in blocks:
             gradient = seen.gradient(block)
             if gradient is None:
-                gradient = torch.zeros_like(watching.weights(model, block))
+                weights = watching.weights(model, block)
+                gradient = torch.zeros_like(weights, dtype=torch.promote_types(weights.dtype, torch.float32))
             found[block.name] = gradient
     return found
 
@@ -100,8 +101,9 @@ class Tracker:
 
     Attributes:
         blocks: unit -> kind -> block.
-        precision: of the model's passes; bf16 is autocast. Scores are products of its gradients and
-            activations in the same precision. All sums are in float32, and so is what factors are made of.
+        precision: of the model's passes; bf16 is autocast, bf16_weights of a model whose weights are so.
+            Scores are products of its gradients and activations in the same precision. All sums are in
+            float32, and so is what factors are made of.
     """
 
     def __init__(
@@ -110,7 +112,7 @@ class Tracker:
         units: Sequence[Unit],
         label_seed: int,
         queries: Sequence[Query] = (),
-        precision: sections.Precision = "fp32",
+        precision: sections.ScoringPrecision = "fp32",
     ) -> None:
         """Freeze the model, which cannot be trained afterwards."""
         self.model = model.eval().requires_grad_(False)
@@ -176,7 +178,7 @@ class Tracker:
         columns: dict[tuple[int, str], int] = {}
         for direction in directions:
             columns.setdefault((direction.query, direction.kind), len(columns))
-        kind = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        kind = torch.float32 if self.precision == "fp32" else torch.bfloat16
         groups = [_Group(group, columns, kind) for group in _sharing_a_side(directions)]
 
         def work(seen: Seen, losses: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -292,14 +294,12 @@ class _Group:
         # (what they share, all of what each has of its own)
         parts = [each.weights if self.by_output else each.weights.T for each in directions]
         self.joint = torch.cat(parts, dim=1).to(self.kind)
-        mine = sorted({columns[each.query, each.kind] for each in directions})
-        self.columns = torch.tensor(mine, device=weights.device)
+        own = [columns[each.query, each.kind] for each in directions]
+        mine, places = np.unique(own, return_inverse=True)
+        self.columns = torch.from_numpy(mine).to(weights.device)
         # (all of what each has of its own, columns): which products each column is the sum of.
-        self.belongs = torch.zeros((self.joint.shape[1], len(mine)), dtype=self.exact, device=weights.device)
-        begin = 0
-        for each, part in zip(directions, parts, strict=True):
-            self.belongs[begin : begin + part.shape[1], mine.index(columns[each.query, each.kind])] = 1
-            begin += part.shape[1]
+        belongs = np.repeat(places, [part.shape[1] for part in parts])[:, None] == np.arange(len(mine))
+        self.belongs = torch.from_numpy(belongs).to(weights.device, self.exact)
 
     def scores(self, seen: Seen, by_position: bool) -> torch.Tensor:
         """What the directions add to each column, by sample, and by position if asked.

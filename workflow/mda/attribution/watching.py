@@ -212,6 +212,13 @@ def weights(model: nn.Module, block: Block) -> torch.Tensor:
     return torch.cat(parts)
 
 
+def layers_of(model: PreTrainedModel, blocks: Sequence[Block]) -> set[int]:
+    """The numbers of the layers that have these blocks."""
+    before = f"{architectures.of(model).layers}."
+    modules = {part.module for block in blocks for part in (block.reads, *block.writes)}
+    return {int(module.removeprefix(before).partition(".")[0]) for module in modules}
+
+
 def all_blocks(blocks: Mapping[Unit, Mapping[str, Block]]) -> list[Block]:
     """The blocks of all units in one list."""
     return [block for own in blocks.values() for block in own.values()]

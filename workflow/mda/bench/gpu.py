@@ -36,10 +36,10 @@ from mda.bench.shapes import OPTIMIZER, Setting, trainer
 from mda.bench.timing import Spread, in_turns
 from mda.config import sections
 from mda.corpus.tokens import TokenStore
-from mda.models import metrics
+from mda.models import compilation, metrics
 from mda.models import model as models
 from mda.runtime import files, parallel
-from mda.training import acceleration, adamw, schedule, training
+from mda.training import adamw, schedule, training
 
 WORKFLOW = Path(__file__).parents[2]
 # Parts in order of worth, and seconds that each may take.
@@ -145,7 +145,7 @@ def tuned(setting: Setting, store: TokenStore) -> Callable[[], object]:
     )
     tokens = torch.from_numpy(store.take(np.arange(setting.rows))).to(parallel.device())
 
-    @partial(torch.compile, backend=acceleration.BACKEND, dynamic=False)
+    @partial(torch.compile, backend=compilation.BACKEND, dynamic=False)
     def loss(batch: torch.Tensor) -> torch.Tensor:
         logits = model(batch[:, :-1], use_cache=False).logits
         return functional.cross_entropy(logits.flatten(0, 1).float(), batch[:, 1:].flatten())
@@ -271,7 +271,7 @@ def score(shape: str, folder: Path) -> None:
             setting.model(), heads, 0, [shapes.query("one", heads)], setting.precision
         )
         known = tracker.directions(tracker.fit(rows, "identity", setting.rows), "identity", 0.1)
-        acceleration.compile_layers(tracker.model, {head.layer for head in heads})
+        compilation.compile_layers(tracker.model, {head.layer for head in heads})
         work = partial(tracker.along, known, rows, setting.rows)
         first = once(work)
         took = repeated(work, 5)
@@ -294,7 +294,7 @@ def ranks(setting: Setting, folder: Path) -> None:
     own.settings = OPTIMIZER.model_copy(update={"schedule": "constant", "warmup_steps": 5})
     optimizer = adamw.make_optimizer(model, own.settings)
     losses = [own.update(model, optimizer, step) for step in range(steps)]
-    acceleration.undo_compile(model)
+    compilation.undo(model)
     heads = setting.heads(setting.size.layers)
     queries = [shapes.query(str(head), [head]) for head in heads]
     rows = influence.Rows(text, np.arange(min(count, len(text))))
@@ -412,7 +412,7 @@ def main(arguments: list[str]) -> int:
     shape = given.part.partition("-")[2]
     if given.tiny:
         shapes.SHAPES["tiny"] = shapes.Shape(2, 32, 2)
-        acceleration.BACKEND = "aot_eager"
+        compilation.BACKEND = "aot_eager"
         shape = "tiny"
     what = given.part.partition("-")[0]
     if what == "train":

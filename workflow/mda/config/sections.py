@@ -34,7 +34,8 @@ from mda.config.section import (
 Architecture = Literal["gpt_neox", "gpt2", "llama", "mistral", "olmo2", "qwen2", "qwen3"]
 Strategy = Literal["identity", "diagonal", "kfac", "ekfac"]
 Precision = Literal["fp32", "bf16"]
-Acceleration = Literal["auto", "plain", "fused", "compiled", "graph"]
+ScoringPrecision = Literal["fp32", "bf16", "bf16_weights"]
+Acceleration = Literal["auto", "plain", "fused", "compiled", "graph", "compiled_graph"]
 SelectionMethod = Literal[
     "influence", "identity", "diagonal", "kfac",
     "random", "matched", "loss", "gradient_norm", "repetition", "bm25",
@@ -161,7 +162,7 @@ class Numerics(Section):
 
     attention: Literal["eager", "sdpa"]
     training: Precision
-    attribution: Precision
+    attribution: ScoringPrecision
     acceleration: Acceleration
 
     def of_training(self) -> Numerics:

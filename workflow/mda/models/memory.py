@@ -14,28 +14,34 @@ CPU_BYTES = 2 * 2**30
 HIDDEN, PATTERN, LOGITS = 17, 3, 4
 
 
-def row_bytes(model: PreTrainedModel, context: int, logits: bool = True) -> int:
-    """Estimate of what the forward and backward pass of one row takes, in bytes (float32).
+def row_bytes(model: PreTrainedModel, context: int, logits: bool = True, layers: int | None = None) -> int:
+    """Estimate of what the forward and backward pass of one row takes, in bytes.
 
     Args:
         logits: whether the logits of all its tokens are held; see `mda.models.output_layer`.
+        layers: how many are differentiated, and so keep what they computed; None for all.
     """
     settings = model.config
-    hidden = settings.num_hidden_layers * settings.hidden_size * HIDDEN
+    kept = settings.num_hidden_layers if layers is None else layers
+    hidden = kept * settings.hidden_size * HIDDEN
     # Other implementations never hold the whole pattern.
     pairs = context if settings._attn_implementation == "eager" else 0
-    pattern = settings.num_hidden_layers * settings.num_attention_heads * pairs * PATTERN
-    return 4 * context * (settings.vocab_size * LOGITS * logits + hidden + pattern)
+    pattern = kept * settings.num_attention_heads * pairs * PATTERN
+    size = next(model.parameters()).element_size()
+    return size * context * (settings.vocab_size * LOGITS * logits + hidden + pattern)
 
 
-def rows_at_once(model: PreTrainedModel, context: int, logits: bool = True) -> int:
+def rows_at_once(model: PreTrainedModel, context: int, logits: bool = True, layers: int | None = None) -> int:
     """Number of rows of `context` tokens to pass through the model at once: a power of two.
 
     So that a resumed run, which finds a little more or less memory, mostly takes the same number.
+
+    Args:
+        logits, layers: see `row_bytes`.
     """
     place = next(model.parameters()).device
     free: float = CPU_BYTES
     if place.type == "cuda":
         unused = torch.cuda.memory_reserved(place) - torch.cuda.memory_allocated(place)
         free = GPU_SHARE * (torch.cuda.mem_get_info(place)[0] + unused)
-    return 1 << max(0, int(free // row_bytes(model, context, logits)).bit_length() - 1)
+    return 1 << max(0, int(free // row_bytes(model, context, logits, layers)).bit_length() - 1)

@@ -31,9 +31,17 @@ CAUSAL = "causal_sdpa"
 AttentionInterface.register(CAUSAL, sdpa_attention_forward)
 
 
-def precision(place: torch.device, name: sections.Precision) -> AbstractContextManager:
-    """Within, matrix products are computed in this precision; parameters stay in float32."""
+def precision(place: torch.device, name: sections.ScoringPrecision) -> AbstractContextManager:
+    """Within, matrix products are computed in this precision, whatever the parameters' own.
+
+    A model whose weights are in bf16 computes everything so.
+    """
     return torch.autocast(place.type, torch.bfloat16) if name == "bf16" else nullcontext()
+
+
+def weights(name: sections.ScoringPrecision) -> torch.dtype:
+    """The type of the parameters, for passes in this precision."""
+    return torch.bfloat16 if name == "bf16_weights" else torch.float32
 
 
 def cross_entropies(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -87,8 +95,8 @@ def create(
 
 
 def placed(model: PreTrainedModel) -> PreTrainedModel:
-    """The model in float32 on this process's device, where sdpa needs no mask."""
-    model = model.float().to(parallel.device())
+    """The model on this process's device, where sdpa needs no mask."""
+    model = model.to(parallel.device())
     window = getattr(model.config, "sliding_window", None)
     unlimited = window is None or window >= model.config.max_position_embeddings
     if parallel.device().type == "cuda" and model.config._attn_implementation == "sdpa" and unlimited:
@@ -126,7 +134,9 @@ def initialized(configuration: Any, attention: str) -> PreTrainedModel:
         UserError: when none can be made of it.
     """
     try:
-        return AutoModelForCausalLM.from_config(configuration, attn_implementation=attention)
+        return AutoModelForCausalLM.from_config(
+            configuration, attn_implementation=attention, dtype=torch.float32
+        )
     except (ValueError, TypeError, KeyError, RuntimeError, ZeroDivisionError) as error:
         raise _bad_settings(error) from error
 
@@ -186,11 +196,14 @@ def _check_groups(model: PreTrainedModel) -> None:
         )
 
 
-def load(folder: Path, attention: str = "eager") -> PreTrainedModel:
-    """Load a checkpoint, in float32.
+def load(
+    folder: Path, attention: str = "eager", precision: sections.ScoringPrecision = "fp32"
+) -> PreTrainedModel:
+    """Load a checkpoint, whatever type its weights are stored in.
 
     Args:
         attention: implementation in transformers, eager or sdpa.
+        precision: what it is used for; see `weights`.
 
     Raises:
         UserError: when it is missing or damaged, or lacks a tensor.
@@ -200,10 +213,12 @@ def load(folder: Path, attention: str = "eager") -> PreTrainedModel:
             f"{folder}: is no checkpoint (it has no config.json); delete the folder "
             f"{folder.parent.parent.name}/{folder.parent.name} and run again"
         )
-    return placed(_load(folder, attention))
+    return placed(_load(folder, attention, weights(precision)))
 
 
-def _load(folder: Path, attention: str, to_train: bool = False) -> PreTrainedModel:
+def _load(
+    folder: Path, attention: str, kind: torch.dtype = torch.float32, to_train: bool = False
+) -> PreTrainedModel:
     try:
         changes = _without_dropout(folder) if to_train else {}
         model, information = AutoModelForCausalLM.from_pretrained(
@@ -212,6 +227,8 @@ def _load(folder: Path, attention: str, to_train: bool = False) -> PreTrainedMod
             local_files_only=True,
             attn_implementation=attention,
             output_loading_info=True,
+            # What is computed once, such as the angles of rotary positions, stays in float32.
+            dtype=kind,
             # Wrong shapes are refused below, by name.
             ignore_mismatched_sizes=True,
             **changes,

@@ -1,28 +1,30 @@
 """What makes training fast on a GPU. On a CPU nothing of this is done unless it is asked for.
 
-The ways differ by rounding, so all trainings of an experiment take the same one, which
-`numerics.acceleration` names. Compiled layers and CUDA graphs should save more, but have not been measured on
-a GPU yet: they are used only if asked for.
+The ways differ by rounding, so all branches of an experiment take the same one, which `numerics.acceleration`
+names, or which follows from the model and the number of rows.
 """
 
 from __future__ import annotations
 
-import copy
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from transformers import PreTrainedModel
 
 from mda.config import sections
-from mda.models import architectures, output_layer
+from mda.models import compilation, output_layer
 from mda.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 
-# Of `torch.compile`.
-BACKEND = "inductor"
+# Operations of a training from which `auto` compiles. On an H200 compiling took 14 s, and saved this much at
+# 160 updates of Pythia-160M or 1,000 of Pythia-14M, each of 65,536 and 131,072 tokens.
+WORTH_COMPILING = 1e16
+# Operations of an update below which `auto` records a CUDA graph: a GPU does them faster than Python starts
+# its kernels.
+SMALL_UPDATE = 5e12
 
 
 @dataclass(frozen=True)
@@ -51,26 +53,60 @@ PLANS = {
     "fused": Plan(fused=True),
     "compiled": Plan(fused=True, compiled=True),
     "graph": Plan(fused=True, graph=True),
+    "compiled_graph": Plan(fused=True, compiled=True, graph=True),
 }
 
 
-def plan(asked: sections.Acceleration, network: PreTrainedModel, at_once: bool) -> Plan:
-    """The way that a training of `network` takes.
+@dataclass(frozen=True)
+class Size:
+    """How large a training is.
 
-    Args:
+    Attributes:
+        tokens: of all its updates, the same for all branches of an experiment.
+        updates: their number.
         at_once: whether all rows of its largest update pass through the model together.
+    """
+
+    tokens: int
+    updates: int
+    at_once: bool
+
+
+def plan(asked: sections.Acceleration, network: PreTrainedModel, size: Size) -> Plan:
+    """The way that a training of `network` takes.
 
     Raises:
         UserError: when it is asked for what the device cannot do.
     """
     if asked == "auto":
-        return Plan(fused=fused(asked, network))
-    if asked == "graph" and _place(network) != "cuda":
-        raise UserError("numerics.acceleration is graph, which needs a GPU; set it to auto")
-    if asked == "graph" and not at_once:
-        log.warning("numerics.acceleration: graph is for updates that fit at once; going on as with fused")
-        return PLANS["fused"]
-    return PLANS[asked]
+        return _suited(network, size) if on_gpu(asked, network) else PLANS["plain"]
+    found = PLANS[asked]
+    if found.graph and _place(network) != "cuda":
+        raise UserError(f"numerics.acceleration is {asked}, which needs a GPU; set it to auto")
+    if found.graph and not size.at_once:
+        without = "compiled" if found.compiled else "fused"
+        log.warning(
+            "numerics.acceleration: %s is for updates that fit at once; going on as with %s", asked, without
+        )
+        return PLANS[without]
+    return found
+
+
+def _suited(network: PreTrainedModel, size: Size) -> Plan:
+    """What is worth its start: long trainings are compiled, small updates recorded."""
+    # The gradients of activations and of weights take as much again, each.
+    operations = 3 * compilation.products(network, size.tokens)
+    compiled = operations >= WORTH_COMPILING
+    graph = size.at_once and operations < SMALL_UPDATE * size.updates
+    log.info(
+        "numerics.acceleration: auto is %s for %.2g operations in %d updates",
+        *(_name(Plan(True, compiled, graph)), operations, size.updates),
+    )
+    return Plan(True, compiled, graph)
+
+
+def _name(wanted: Plan) -> str:
+    return next(name for name, each in PLANS.items() if each == wanted)
 
 
 def fused(asked: sections.Acceleration, network: PreTrainedModel) -> bool:
@@ -87,37 +123,11 @@ def _place(network: PreTrainedModel) -> str:
     return next(network.parameters()).device.type
 
 
-def sharing_weights(network: PreTrainedModel) -> PreTrainedModel:
-    """Another model with the very same parameters, to evaluate with.
-
-    Hooks, modes and implementations of attention set on it do not touch the code compiled for training.
-    """
-    shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
-    return copy.deepcopy(network, shared)
-
-
-def compile_layers(network: PreTrainedModel, but: Collection[int] = ()) -> None:
-    """Compile the layers, which share one code: the model as a whole would take so many times as long.
-
-    Args:
-        but: those that are left as they are, such as layers with hooks.
-    """
-    for number, layer in enumerate(network.get_submodule(architectures.of(network).layers).children()):
-        if number not in but:
-            layer.compile(backend=BACKEND, dynamic=False)
-
-
-def undo_compile(network: PreTrainedModel) -> None:
-    """Run the layers as they are written again."""
-    for layer in network.get_submodule(architectures.of(network).layers).children():
-        layer._compiled_call_impl = None
-
-
 def of_logits(compiled: bool) -> output_layer.OfLogits:
     """Losses of logits, compiled if asked."""
     if not compiled:
         return output_layer.of_logits
-    return torch.compile(output_layer.of_logits_to_compile, backend=BACKEND, dynamic=False)
+    return torch.compile(output_layer.of_logits_to_compile, backend=compilation.BACKEND, dynamic=False)
 
 
 # What an update does with its tokens, labels and the weight of a token's loss: it leaves the gradient in the

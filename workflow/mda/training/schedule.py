@@ -62,6 +62,11 @@ class Schedule:
         )
         return int(np.diff(begins, append=len(self.row)).max())
 
+    def ordered(self) -> tuple[int, int]:
+        """Rows of the base run's order, and their updates: of all its branches alike, whatever they insert."""
+        own = np.isin(self.role, (TRAIN, MASKED, REPLACEMENT))
+        return int(own.sum()), len(np.unique(self.step[own]))
+
     def outside(self, start: int, stop: int) -> Schedule:
         """All other steps."""
         kept = (self.step < start) | (self.step >= stop)

@@ -25,7 +25,7 @@ from transformers import PreTrainedModel
 
 from mda.config import sections
 from mda.corpus.tokens import TokenStore
-from mda.models import memory, output_layer
+from mda.models import compilation, memory, output_layer
 from mda.models import model as models
 from mda.runtime import files, interruption, parallel, saves
 from mda.runtime.errors import UserError
@@ -216,14 +216,15 @@ class Trainer:
             self.rows_at_once = memory.rows_at_once(model, context, logits)
         if self.plan is None:
             self.largest = -(-self.stream.largest_update() // parallel.size())
-            found = acceleration.plan(asked, model, self.largest <= self.rows_at_once)
-            self.plan = self._prepare(model, found)
+            rows, updates = self.stream.ordered()
+            size = acceleration.Size(rows * context, updates, self.largest <= self.rows_at_once)
+            self.plan = self._prepare(model, acceleration.plan(asked, model, size))
         return self.plan, self.rows_at_once
 
     def _prepare(self, model: PreTrainedModel, plan: acceleration.Plan) -> acceleration.Plan:
         self._graph = None
         self._of_logits = acceleration.of_logits(plan.compiled)
-        (acceleration.compile_layers if plan.compiled else acceleration.undo_compile)(model)
+        (compilation.compile_layers if plan.compiled else compilation.undo)(model)
         return plan
 
     def _accumulate(
@@ -314,7 +315,7 @@ class Trainer:
         began = saved = time.monotonic()
         first, main = start, parallel.rank() == 0
         waits = acceleration.on_gpu(self.numerics.acceleration, model)
-        measured = acceleration.sharing_weights(model) if waits else model
+        measured = compilation.sharing_weights(model) if waits else model
         unread: list[StepLoss] = []
         for step in range(start, stop + 1):
             due = (step - self.cadence.origin) % self.cadence.evaluate_every == 0 or step in (0, stop)

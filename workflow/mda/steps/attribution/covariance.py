@@ -23,7 +23,7 @@ def sum_covariances(
     """Write `out`: sums over tokens of x xᵀ and g gᵀ of what blocks read and write, and their number."""
     rows = influence.Rows(TokenStore(train), factor_files.rows(schedule, fit, part))
     wanted = units.all_units(units.read_targets(targets))
-    model = models.load(checkpoint, numerics.attention)
+    model = models.load(checkpoint, numerics.attention, numerics.attribution)
     tracker = influence.Tracker(model, wanted, fit.seed, precision=numerics.attribution)
     sums = tracker.covariances(rows, fit.batch_size)
     factor_files.write(out, factor_files.to_arrays(curvature.flatten(sums)))

@@ -35,7 +35,7 @@ def score(
         UserError: when one is not finite.
     """
     stream = schedules.Schedule.read(schedule).between(*steps)
-    model = models.load(checkpoint, numerics.attention)
+    model = models.load(checkpoint, numerics.attention, numerics.attribution)
     found = watching.blocks_of(model, units.read_targets(targets)[target.name])
     blocks = [block for own in found.values() for kind, block in own.items() if kind in target.blocks]
 

@@ -27,7 +27,7 @@ def sum_lambdas(
     """
     rows = influence.Rows(TokenStore(train), factor_files.rows(schedule, fit, part))
     wanted = units.all_units(units.read_targets(targets))
-    model = models.load(checkpoint, numerics.attention)
+    model = models.load(checkpoint, numerics.attention, numerics.attribution)
     tracker = influence.Tracker(model, wanted, fit.seed, precision=numerics.attribution)
     bases = curvature.unflatten(factor_files.tensors(eigen))
     sums = tracker.lambdas(rows, bases, fit.batch_size)

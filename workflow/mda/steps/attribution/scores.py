@@ -56,7 +56,7 @@ def score(
         )
         for target in target_settings
     ]
-    model = models.load(checkpoint, numerics.attention)
+    model = models.load(checkpoint, numerics.attention, numerics.attribution)
     tracker = influence.Tracker(
         model, units.all_units(found), fit.seed, asked, precision=numerics.attribution
     )

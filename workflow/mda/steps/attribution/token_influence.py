@@ -80,7 +80,7 @@ def score(
             probe = probe_settings[target.probe]
             query = queries.of_target(target.name, found[target.name], probe, reader, store.context)
             # A model a target, so that no more is kept than of its own blocks and samples.
-            model = models.load(checkpoint, numerics.attention)
+            model = models.load(checkpoint, numerics.attention, numerics.attribution)
             tracker = influence.Tracker(model, query.units, fit.seed, [query], numerics.attribution)
             results = tracker.score(
                 rows, fitted, fit.strategy, damping, fit.batch_size, floor, by_position=True
