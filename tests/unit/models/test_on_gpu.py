@@ -10,7 +10,7 @@ from conftest import tiny_model
 from independent import HEADS, KINDS, REPEATED, STORE, tiny
 from unit.training.test_training import SETTINGS, trainer
 
-from mda.attribution import influence, probes
+from mda.attribution import influence, passes, probes
 from mda.bench.shapes import Setting
 from mda.models import model as models
 from mda.models import output_layer
@@ -53,6 +53,25 @@ def test_bf16_scores_follow_those_of_fp32(kind, monkeypatch):
     expected, found = (scored(kind, GPU, "identity", name, monkeypatch) for name in ("fp32", "bf16"))
     for mine, its in zip(found, expected, strict=True):
         assert np.corrcoef(mine, its)[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_layers_without_targets_compiled_give_the_same_scores(kind, monkeypatch):
+    monkeypatch.setattr(parallel, "device", lambda: GPU)
+
+    def scores(worth):
+        torch.compiler.reset()
+        monkeypatch.setattr(passes, "WORTH_COMPILING", worth)
+        model = models.placed(tiny(kind, attention="sdpa"))
+        queries = [influence.Query("L0H0", UNITS[:1], probes.induction, REPEATED.to(GPU))]
+        tracker = influence.Tracker(model, UNITS[:1], 0, queries)
+        rows = influence.Rows(STORE, np.arange(len(STORE)))
+        # The last batch has fewer rows.
+        ((_, parts),) = tracker.score(rows, tracker.fit(rows, "identity", 3), "identity", 0.1, 3)
+        return sum(parts[part] for part in ("qk", "v", "o"))
+
+    expected, found = scores(math.inf), scores(0.0)
+    assert np.abs(found - expected).max() < 1e-3 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

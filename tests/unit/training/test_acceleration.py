@@ -201,13 +201,13 @@ class TestPlan:
     @pytest.mark.usefixtures("on_a_gpu")
     def test_long_trainings_are_compiled_and_small_updates_recorded(self, monkeypatch):
         # Operations of a forward pass; those of an update of 160M are 5e13, of the small one 4e11.
-        monkeypatch.setattr(acceleration.compilation, "products", lambda network, tokens: weights * tokens)
         for weights, updates, expected in (
             (2 * 1.2e8, 20, "fused"),
             (2 * 1.2e8, 1000, "compiled"),
             (2 * 1e6, 100, "graph"),
             (2 * 1e6, 100_000, "compiled_graph"),
         ):
+            monkeypatch.setattr(compilation, "products", lambda _, tokens, weights=weights: weights * tokens)
             found = acceleration.plan("auto", tiny_model(), of(updates))
             assert found == acceleration.PLANS[expected], expected
         assert acceleration.plan("auto", tiny_model(), of(100, at_once=False)) == acceleration.PLANS["fused"]
@@ -227,7 +227,8 @@ def test_branches_are_as_long_as_their_base_run_without_what_they_insert():
     """So that all are computed in the same way."""
     stream = schedule.base(60, steps=10, batch_size=6, seed=0)
     assert stream.ordered() == (60, 10)
-    assert schedule.insert_at(stream, np.arange(9), schedule.SYNTHETIC, 0, 4, batch_size=8).ordered() == (60, 10)
+    inserted = schedule.insert_at(stream, np.arange(9), schedule.SYNTHETIC, 0, 4, batch_size=8)
+    assert inserted.ordered() == (60, 10)
     assert schedule.mask(stream, np.arange(9)).ordered() == (60, 10)
 
 

@@ -53,7 +53,10 @@ class Query:
 
 
 def probe_gradients(
-    model: PreTrainedModel, query: Query, blocks: Sequence[Block], precision: sections.ScoringPrecision = "fp32"
+    model: PreTrainedModel,
+    query: Query,
+    blocks: Sequence[Block],
+    precision: sections.ScoringPrecision = "fp32",
 ) -> dict[str, torch.Tensor]:
     """The gradient of a query's probe in blocks: name -> shape (outputs, inputs).
 

@@ -63,7 +63,7 @@ class Schedule:
         return int(np.diff(begins, append=len(self.row)).max())
 
     def ordered(self) -> tuple[int, int]:
-        """Rows of the base run's order, and their updates: of all its branches alike, whatever they insert."""
+        """Rows of the base run's order, and their updates: the same of all branches, whatever they insert."""
         own = np.isin(self.role, (TRAIN, MASKED, REPLACEMENT))
         return int(own.sum()), len(np.unique(self.step[own]))
 
