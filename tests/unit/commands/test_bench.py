@@ -139,29 +139,35 @@ def test_a_part_on_a_gpu_that_takes_too_long_leaves_what_it_printed(tmp_path, mo
     assert "| measured |" in capsys.readouterr().out
 
 
-def test_a_part_on_a_gpu_starts_from_anywhere(tmp_path, monkeypatch):
-    """Whatever folder and search path the command has."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PYTHONPATH", raising=False)
-    monkeypatch.setitem(gpu.LIMITS, "nonsense", 60)
-    assert "status 2" in gpu.part("nonsense", tmp_path)
-
-
 def test_what_fails_on_a_gpu_is_told(capsys):
     with gpu.guarded("a loop"):
         raise RuntimeError("out of memory\nmore")
     assert capsys.readouterr().out == "| a loop: not measured: RuntimeError: out of memory |\n"
 
 
-@pytest.mark.parametrize(("part", "lines"), [("small", 3), ("train-14m", 8)])
-def test_parts_on_a_gpu_run_without_one_too(part, lines, tmp_path, capsys, monkeypatch):
+def test_trainings_on_a_gpu_are_measured_without_one_too(tmp_path, capsys, monkeypatch):
     """The same code on shapes that mean nothing; what is compiled is run by PyTorch."""
     monkeypatch.setattr(compilation, "BACKEND", "aot_eager")
     monkeypatch.setitem(SHAPES, "tiny", shapes.Shape(2, 32, 2))
-    assert gpu.main([part, str(tmp_path), "--tiny"]) == 0
+    assert gpu.main(["train-14m", str(tmp_path), "--tiny"]) == 0
     printed = capsys.readouterr().out
     assert "not measured" not in printed
-    assert len(printed.splitlines()) == lines
+    assert len(printed.splitlines()) == 8
+
+
+def test_a_part_starts_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.setitem(gpu.LIMITS, "small", 200)
+    printed = gpu.part("small", tmp_path, tiny=True)
+    assert "not measured" not in printed
+    assert len(printed.splitlines()) == 3
+
+
+@pytest.mark.rare
+def test_large_models_on_a_gpu_are_measured_without_one_too(tmp_path, capsys):
+    assert gpu.main(["large-1b", str(tmp_path), "--tiny"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 5
 
 
 def test_every_section_is_explained():

@@ -177,8 +177,9 @@ def tuned(setting: Setting, store: TokenStore) -> Callable[[], object]:
 
 def train(shape: str, folder: Path) -> None:
     """Updates of training: the plain way, as it was; what is fast now; a tuned loop."""
-    setting = Setting(shape, shapes_context(shape), ROWS.get(shape, 4), "bf16")
-    store, repetitions = setting.store(folder), 5
+    # A CPU takes many times as long in bf16.
+    setting = Setting(shape, shapes_context(shape), ROWS.get(shape, 4), "bf16" if shape in ROWS else "fp32")
+    store, repetitions = setting.store(folder), 5 if shape in ROWS else 2
     operations = scale.training_operations(setting.size, setting.context)
     ways: dict[str, Callable[[], Callable[[], object]]] = {
         "plain (as before)": partial(ours, setting, store, "plain"),
@@ -383,17 +384,21 @@ def small(folder: Path, shape: Small) -> None:
     evaluator = metrics.Evaluator(measured, store.tokens, vocabulary, parallel.device())
     say("a small model", f"first {shape.warm} steps, s", "ms a step, evaluated every 10", "not", "peak, GiB")
     ways: list[sections.Acceleration] = ["plain", "fused"]
+    precision: sections.Precision = "bf16" if cuda else "fp32"
     if cuda:
         ways += ["graph", "compiled", "compiled_graph", "auto"]
     for way in ways:
         with guarded(f"small, {way}"), memory() as held:
             numerics = sections.Numerics(
-                attention="sdpa", training="bf16", attribution="fp32", acceleration=way
+                attention="sdpa",
+                training=precision,
+                attribution="fp32",
+                acceleration=way,
             )
             given = (store, folder, numerics)
             first, evaluated = shape.follow(*given, evaluator, 10)
             _, bare = shape.follow(*given, lambda model: NOTHING, shape.steps)
-            say(f"{way}, bf16", f"{first:.1f}", f"{evaluated:.2f}", f"{bare:.2f}", held())
+            say(f"{way}, {precision}", f"{first:.1f}", f"{evaluated:.2f}", f"{bare:.2f}", held())
 
 
 def main(arguments: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,8 @@ from transformers import AutoModelForCausalLM, Olmo2Config, PreTrainedModel
 from mda.attribution import influence, passes
 from mda.bench import shapes
 from mda.bench.shapes import Setting
+from mda.bench.timing import Spread
+from mda.config import sections
 from mda.models import compilation, memory
 from mda.models import model as models
 from mda.models.units import Head
@@ -40,7 +43,7 @@ class Olmo:
         forward = 2 * (self.layers * layer + output) + attention * self.layers
         return forward + 2 * (above * layer + output) + 2 * attention * above
 
-    def model(self, context: int) -> PreTrainedModel:
+    def model(self, context: int, precision: sections.ScoringPrecision) -> PreTrainedModel:
         """With random weights, made on the device."""
         torch.manual_seed(0)
         settings = Olmo2Config(
@@ -54,26 +57,34 @@ class Olmo:
         )
         with torch.device(parallel.device()):
             made = AutoModelForCausalLM.from_config(
-                settings, attn_implementation="sdpa", dtype=models.weights("bf16_weights")
+                settings, attn_implementation="sdpa", dtype=models.weights(precision)
             )
         return models.placed(made)
 
 
 # The configurations of allenai/OLMo-2-0425-1B and allenai/OLMo-2-1124-7B.
-OLMO = {"1b": Olmo(16, 2048, 16, 8192), "7b": Olmo(32, 4096, 32, 11008), "tiny": Olmo(4, 32, 2, 64)}
+OLMO = {"1b": Olmo(16, 2048, 16, 8192), "7b": Olmo(32, 4096, 32, 11008), "tiny": Olmo(4, 32, 2, 64, 50_304)}
 ROWS, BATCHES = {"1b": 16, "7b": 8, "tiny": 2}, 3
 
 
-def measured(name: str, folder: Path, say, repeated, rate) -> None:
-    """Tokens a second, the memory of all, and hours, by where the targets are.
+def measured(
+    name: str,
+    folder: Path,
+    say: Callable[..., None],
+    repeated: Callable[[Callable[[], object], int], Spread],
+    rate: Callable[[Setting, Spread, float], list[str]],
+) -> None:
+    """Print tokens a second, the memory of all, and hours, by where the targets are.
 
     Args:
         say, repeated, rate: of `bench.gpu`.
     """
     shape, at_once = OLMO[name], ROWS[name]
-    setting = Setting(name, 32 if name == "tiny" else 2048, at_once * BATCHES, "bf16")
-    store, model = setting.store(folder), shape.model(setting.context)
-    rows = influence.Rows(store, np.arange(len(store)) % len(store))
+    setting = Setting(name, 32 if name == "tiny" else 2048, at_once * BATCHES)
+    # A CPU takes a hundred times as long in bf16.
+    precision: sections.ScoringPrecision = "fp32" if name == "tiny" else "bf16_weights"
+    store, model = setting.store(folder), shape.model(setting.context, precision)
+    rows = influence.Rows(store, np.arange(len(store)))
     say(
         f"OLMo 2 {name}, weights in bf16",
         *("rows at once", "tokens/s", "TFLOP/s (of peak)", "peak memory, GiB"),
@@ -89,12 +100,12 @@ def measured(name: str, folder: Path, say, repeated, rate) -> None:
         _reset_peak()
         passes.WORTH_COMPILING = 0.0 if compiled else float("inf")
         queries = [shapes.query(str(head), [head]) for head in heads]
-        tracker = influence.Tracker(model, heads, 0, queries, "bf16_weights")
+        tracker = influence.Tracker(model, heads, 0, queries, precision)
         factors = tracker.fit(influence.Rows(store, rows.rows[:1]), "identity", 1)
         known = tracker.directions(factors, "identity", 0.1)
         work = partial(tracker.along, known, rows, at_once)
         work()
-        took = repeated(work, 2)
+        took = repeated(work, 3)
         layers = shape.layers - heads[0].layer
         fits = min(at_once, memory.rows_at_once(model, setting.context, logits=False, layers=layers))
         seconds = took.median / setting.rows

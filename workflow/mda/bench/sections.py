@@ -135,7 +135,7 @@ def on_paper(given: Given) -> str:
 
 
 def on_a_gpu(given: Given) -> str:
-    """Training, scoring and memory of one GPU, each part in its own time; 7 minutes at most."""
+    """Training, scoring and memory of one GPU, each part in its own time; ten minutes at most."""
     if not torch.cuda.is_available():
         return "Not measured: this machine has no GPU.\n"
     given.folder.mkdir(parents=True, exist_ok=True)

@@ -31,7 +31,7 @@ SECTIONS = {
     "training": "retraining against a bare loop",
     "precisions": "fp32 against bf16",
     "scale": "what larger models would take, on paper",
-    "gpu": "training and scoring on one GPU, 7 minutes at most",
+    "gpu": "training and scoring on one GPU, ten minutes at most",
 }
 
 
