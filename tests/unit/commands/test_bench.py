@@ -158,6 +158,8 @@ def test_trainings_on_a_gpu_are_measured_without_one_too(tmp_path, capsys, monke
 def test_a_part_starts_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PYTHONPATH", raising=False)
+    # Two threads beside other tests wait for each other.
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setitem(gpu.LIMITS, "small", 200)
     printed = gpu.part("small", tmp_path, tiny=True)
     assert "not measured" not in printed
