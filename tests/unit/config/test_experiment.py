@@ -67,7 +67,7 @@ def test_every_overlay_is_valid(default, path, tmp_path, monkeypatch):
             file = tmp_path / motifs.replace("{seed}", str(seed))
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch()
-    if "trace" in overlay:
+    if "trace" in overlay and "table" in overlay["corpus"]:
         trace = ROOT / "experiments" / "trace"
         there = shutil.ignore_patterns("made", "made.part", "__pycache__")
         shutil.copytree(trace, tmp_path / "experiments" / "trace", ignore=there)

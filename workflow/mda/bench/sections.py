@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 # What an accelerator's dense bf16 products reach at most, in TFLOP/s (NVIDIA's data sheets).
 PEAKS = {"H100": 989, "H200": 989, "A100": 312}
 # Operations a second of scoring all heads of a layer on an H200 in bf16, by shape (benchmarks.md).
-H200 = {"14m": 109e12, "160m": 286e12}
+H200 = {"14m": 109e12, "160m": 309e12}
 
 
 @dataclass(frozen=True)
