@@ -9,10 +9,11 @@ from typing import Literal
 import torch
 from transformers import PreTrainedModel
 
+from mda.attribution import probes
 from mda.attribution.questions import Question
 from mda.models import memory, metrics
 from mda.models import model as models
-from mda.models.units import Attention, Head, Unit
+from mda.models.units import Attention, Head, Neuron, Unit
 
 # Functions of a model whose values are added, so that one after the other can be differentiated.
 Measure = Sequence[Callable[[PreTrainedModel], torch.Tensor]]
@@ -64,6 +65,16 @@ def of_heads(tokens: torch.Tensor, units: Sequence[Unit], metric: str) -> Measur
         return torch.stack(mine).mean()
 
     return [value]
+
+
+def of_neurons(tokens: torch.Tensor, neurons: Sequence[Neuron]) -> Measure:
+    """Mean activation in the second half of the sequences minus that in the first, and its mean over neurons.
+
+    Args:
+        tokens: shape (batch, 2T): T random tokens, then the same again.
+    """
+    number = tokens.numel() // 2 * len(neurons)
+    return [lambda model: probes.activation(model, tokens, neurons) / number]
 
 
 def of_probe(question: Question, units: Sequence[Unit]) -> Measure:

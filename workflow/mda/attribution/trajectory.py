@@ -28,6 +28,7 @@ from transformers import PreTrainedModel
 
 from mda.attribution import outcomes
 from mda.attribution.outcomes import Outcome
+from mda.config import sections
 from mda.corpus.tokens import TokenStore
 from mda.models import model as models
 from mda.models import output_layer
@@ -226,6 +227,12 @@ class Walk:
         for other in before:
             if other != path:
                 files.remove(other)
+
+
+def numerics_of(given: sections.Numerics) -> sections.Numerics:
+    """The numerics of the same training, without what is made for one model or shape alone."""
+    kept = given.acceleration if given.acceleration in ("auto", "plain") else "fused"
+    return given.model_copy(update={"acceleration": kept})
 
 
 def rows_of(trainer: Trainer, done: Update) -> torch.Tensor:

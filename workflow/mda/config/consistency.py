@@ -23,7 +23,7 @@ def _check_name(config: Config) -> None:
     # Results of the embedded default lie beside those of named experiments.
     taken = {"base", "benchmarks", "corpus", "factors", "figures", "heads", "logs", "motifs", "resume"}
     taken |= {"benchmark", "published", "runs", "schedules", "scores", "selections", "synthetic", "tables"}
-    taken |= {"samples", "tokens", "evidence", "variants", "bench"}
+    taken |= {"samples", "tokens", "evidence", "variants", "bench", "trajectory"}
     if config.experiment in taken:
         raise ValueError(f"experiment '{config.experiment}' is a folder of results; choose another name")
 
@@ -304,6 +304,32 @@ def _check_datamodel(study: Datamodel) -> None:
         )
 
 
+def _check_trajectory(config: Config) -> None:
+    if config.trajectory is None:
+        return
+    if config.trace is not None:
+        raise ValueError("trajectory follows a training, but with trace nothing is trained; set it to null")
+    targets = {target.name: target for target in config.targets}
+    for outcome in config.trajectory.outcomes:
+        if outcome.target is None:
+            continue
+        where = f"trajectory.outcomes.{outcome.name}"
+        if outcome.target not in targets:
+            raise ValueError(
+                f"{where}.target is '{outcome.target}', but targets has only {', '.join(targets)}"
+            )
+        target = targets[outcome.target]
+        if outcome.measure == "metric" and target.metric == "probe":
+            raise ValueError(
+                f"{where}: the metric of {target.name} is its probe; set measure to probe, to differentiate it"
+            )
+        if outcome.measure == "probe" and config.probes[target.probe].measure == "rows":
+            raise ValueError(
+                f"{where}: a probe of rows cannot be differentiated in the output layer's weights; take "
+                "held_out_loss, a probe of prompts, or a function of your own"
+            )
+
+
 def _check_replacements(config: Config) -> None:
     """Studies that replace do so at the main fraction."""
     studies, fraction = config.studies, config.main_fraction
@@ -398,4 +424,5 @@ CHECKS = (
     _check_tokenized,
     _check_tokenizer,
     _check_studies,
+    _check_trajectory,
 )

@@ -1,0 +1,50 @@
+"""The configuration section `trajectory`: influence through every update of a training."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from mda.config.section import Name, Natural, Positive, Section, Unique
+
+
+class Outcome(Section):
+    """A number that a training comes to, whose derivative is asked for."""
+
+    name: Name
+    measure: Literal["metric", "probe", "held_out_loss"]
+    target: Name | None = None
+    when: Literal["mean", "end"]
+
+    @model_validator(mode="after")
+    def _target(self) -> Outcome:
+        if self.measure == "held_out_loss" and self.target is not None:
+            raise ValueError("measure 'held_out_loss' is of the whole model and has no 'target'; leave it out")
+        if self.measure != "held_out_loss" and self.target is None:
+            raise ValueError(f"measure '{self.measure}' needs 'target', the name of a target")
+        return self
+
+
+class Trajectory(Section):
+    """The trainings to walk back through, and what for."""
+
+    orders: Annotated[list[Natural], Unique]
+    base_run: bool
+    outcomes: Annotated[list[Outcome], Field(min_length=1)]
+    keep_every: Positive | None
+
+    @property
+    def names(self) -> list[str]:
+        """The trainings, as their files are called: `run` is the base run's own."""
+        return (["run"] if self.base_run else []) + [str(seed) for seed in self.orders]
+
+    @model_validator(mode="after")
+    def _named(self) -> Trajectory:
+        names = [outcome.name for outcome in self.outcomes]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"outcomes names '{name}' twice")
+        if not self.names:
+            raise ValueError("orders is empty and base_run is false; name a seed, or set it to true")
+        return self
