@@ -39,6 +39,10 @@ class Trajectory(Section):
         """The trainings, as their files are called: `run` is the base run's own."""
         return (["run"] if self.base_run else []) + [str(seed) for seed in self.orders]
 
+    def of_a_walk(self) -> Trajectory:
+        """The same without what changes no single walk."""
+        return self.model_copy(update={"orders": [], "base_run": True})
+
     @model_validator(mode="after")
     def _named(self) -> Trajectory:
         names = [outcome.name for outcome in self.outcomes]
