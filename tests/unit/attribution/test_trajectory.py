@@ -175,7 +175,9 @@ def test_curves_are_those_of_training(tmp_path, stream):
     found = walk(tmp_path, stream, 0.5).follow()
     values, _ = outcomes_of_training(stream, 0.5, 0, 0.0)
     last = found.curves[:, -1]
-    assert [*found.curves[[0, 3]].mean(axis=1), *last[[1, 2]]] == pytest.approx(values[[0, 3, 1, 2]], rel=1e-9)
+    assert [*found.curves[[0, 3]].mean(axis=1), *last[[1, 2]]] == pytest.approx(
+        values[[0, 3, 1, 2]], rel=1e-9
+    )
 
 
 @pytest.mark.parametrize(("length", "at_once"), [(1, None), (3, None), (4, 2), (None, 1), (None, 3)])

@@ -257,12 +257,18 @@ WALK = {"orders": [0, 1], "base_run": False, "outcomes": [OUTCOME], "keep_every"
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"orders": []}, "'trajectory': orders is empty and base_run is false; name a seed, or set it to true"),
+        (
+            {"orders": []},
+            "'trajectory': orders is empty and base_run is false; name a seed, or set it to true",
+        ),
         ({"orders": [1, 1]}, "'trajectory.orders': names 1 twice"),
         ({"outcomes": [OUTCOME, OUTCOME]}, "'trajectory': outcomes names 'matching' twice"),
         ({"outcomes": [OUTCOME | {"target": None}]}, "measure 'metric' needs 'target', the name of a target"),
-        ({"outcomes": [OUTCOME | {"measure": "held_out_loss"}]}, "is of the whole model and has no 'target'"),
-        ({"outcomes": [OUTCOME | {"target": "x"}]}, "matching.target is 'x', but targets has only induction-1"),
+        ({"outcomes": [OUTCOME | {"measure": "held_out_loss"}]}, "is of the whole model; leave 'target' out"),
+        (
+            {"outcomes": [OUTCOME | {"target": "x"}]},
+            "matching.target is 'x', but targets has only",
+        ),
         ({"outcomes": [OUTCOME | {"when": "never"}]}, "is 'never': input should be 'mean' or 'end'"),
         ({"keep_every": 0}, "'trajectory.keep_every' is 0: input should be greater than or equal to 1"),
         ({"order": [1]}, "'trajectory': unknown key 'order'; did you mean 'orders'?"),

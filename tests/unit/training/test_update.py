@@ -31,7 +31,7 @@ def test_the_rule_is_what_training_does(tmp_path, clip, dtype):
     optimizer = adamw.make_optimizer(model, found.settings)
     flat = Flat(model, optimizer)
     mine = flat.read()
-    assert mine.count == 0
+    assert mine.made == 0
     for step in range(10):
         (batch,) = found.batches(step)
         found.gradient(model, batch)
@@ -41,7 +41,7 @@ def test_the_rule_is_what_training_does(tmp_path, clip, dtype):
         rule = flat.rule(adamw.learning_rate(found.settings, step), clip)
         mine = update.updated(mine, gradient, rule)
         theirs = flat.read()
-        assert mine.count == theirs.count == step + 1
+        assert mine.made == theirs.made == step + 1
         tolerance = 4 * torch.finfo(dtype).eps
         for name in ("weights", "first", "second"):
             torch.testing.assert_close(

@@ -1,7 +1,7 @@
 """The mean of samples' scores over orders of the window, and how reliable it is.
 
-A score by trajectory belongs to its order: what it finds of a sample depends on when the sample came, and on what
-came before. So scores are standardised among the samples of an update before the mean over orders is taken.
+A score by trajectory belongs to its order: what it finds of a sample depends on when the sample came, and on
+what came before. So scores are standardised among the samples of an update before their mean is taken.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def standardised(scores: pd.DataFrame) -> pd.DataFrame:
     """Scores with mean 0 and standard deviation 1 among the samples of an update.
 
     Args:
-        scores: of one order, with the columns outcome, step, update, row and score; lines without a score are left
-            out.
+        scores: of one order, with the columns outcome, step, update, row and score; lines without a score
+            are left out.
 
     Returns:
         The columns outcome, row and score; 0 of samples of an update whose scores are all equal.
@@ -52,7 +52,9 @@ def standardised(scores: pd.DataFrame) -> pd.DataFrame:
     grouped = kept.groupby(["outcome", "step", "update"])["score"]
     spread = grouped.transform("std", ddof=0)
     away = kept["score"] - grouped.transform("mean")
-    return kept[["outcome", "row"]].assign(score=np.where(spread > 0, away / spread.where(spread > 0, 1.0), 0.0))
+    return kept[["outcome", "row"]].assign(
+        score=np.where(spread > 0, away / spread.where(spread > 0, 1.0), 0.0)
+    )
 
 
 def over_orders(orders: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -62,8 +64,8 @@ def over_orders(orders: Sequence[pd.DataFrame]) -> pd.DataFrame:
         orders: of each order a table as `standardised` takes it.
 
     Returns:
-        A line for each outcome and row, with a column for each order, by its place; the mean over the places of a
-        row that an order reads several times. Rows that some order does not read are left out.
+        A line for each outcome and row, with a column for each order, by its place; the mean over the places
+        of a row that an order reads several times. Rows that some order does not read are left out.
     """
     columns = [
         standardised(order).groupby(["outcome", "row"])["score"].mean().rename(number)
@@ -75,8 +77,8 @@ def over_orders(orders: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def reliability(scores: np.ndarray) -> Reliability:
     """By split halves of the orders, and the formula of Spearman and Brown (1910).
 
-    The mean of k orders has the reliability k r / (1 + (k - 1) r), with r that of one. Of an odd number of orders, each
-    split leaves one out.
+    The mean of k orders has the reliability k r / (1 + (k - 1) r), with r that of one. Of an odd number of
+    orders, each split leaves one out.
 
     Args:
         scores: shape (samples, orders), of two orders or more.

@@ -34,14 +34,14 @@ class Outcome:
     when: Literal["mean", "end"]
 
     def weight(self, step: int, evaluated: Sequence[int]) -> float:
-        """The weight of the value before the updates of a step, of those at the steps `evaluated`, ascending."""
+        """The weight of the value at a step, before its updates, among the steps `evaluated`, ascending."""
         if self.when == "mean":
             return 1 / len(evaluated) if step in evaluated else 0.0
         return float(step == evaluated[-1])
 
 
 def evaluated(start: int, stop: int, every: int) -> list[int]:
-    """The steps at which a training from `start` to `stop` is evaluated, as `training.Trainer.follow` does."""
+    """The steps at which `training.Trainer.follow` evaluates a training from `start` to `stop`."""
     return sorted({*range(start, stop, every), stop})
 
 

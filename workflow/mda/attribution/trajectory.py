@@ -1,14 +1,14 @@
-"""Influence through the training that happened: the derivative of its outcome in the weight of every sample's loss.
+"""Influence through the training that happened: the derivative of its outcome in every sample's weight.
 
 Give sample i of the training a weight w_i on its loss: 1, or 0 of a masked one. An outcome O is a function of
-all w through every update. One walk backwards through the updates gives dO/dw_i of all samples (Engstrom et al.
-2025, arXiv 2503.13751; Wang et al. 2025, arXiv 2504.16430). Of an update with the gradient g, the mean over its n
-unmasked rows, let u be the derivative of O in g, by `mda.training.update.backward`. Then
+all w through every update. One walk backwards through the updates gives dO/dw_i of all samples (arXiv
+2503.13751 and 2504.16430). Of an update with the gradient g, the mean over its n unmasked rows, let u be the
+derivative of O in g, by `mda.training.update.backward`. Then
 
     dO/dw_i = (grad l_i . u) / n    and    dO/dtheta  gets  H u,
 
-with l_i the mean loss of the row's tokens and H the Hessian of the update's loss. Both are central differences of
-ordinary passes, at theta + h u and theta - h u, so nothing is differentiated twice.
+with l_i the mean loss of the row's tokens and H the Hessian of the update's loss. Both are central
+differences of ordinary passes, at theta + h u and theta - h u: nothing is differentiated twice.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -173,7 +172,7 @@ class Walk:
     def _differences(
         self, done: Update, weights: torch.Tensor, worth: torch.Tensor
     ) -> tuple[torch.Tensor, np.ndarray]:
-        """H u, shape (weights,), and every row's grad l . u, shape (rows,), of an update, with u = `worth`."""
+        """H u, shape (weights,), and grad l . u of every row, shape (rows,), with u = `worth`."""
         length = float(torch.linalg.vector_norm(worth))
         if length == 0:
             return torch.zeros_like(weights), np.zeros(len(done.rows))
@@ -255,7 +254,7 @@ def rows_of(trainer: Trainer, done: Update) -> torch.Tensor:
 def row_losses(
     trainer: Trainer, model: PreTrainedModel, tokens: torch.Tensor, counted: np.ndarray
 ) -> np.ndarray:
-    """Leave the gradient of the mean loss of the counted rows in the model; returns the mean loss of every row.
+    """Leave the gradient of the counted rows' mean loss in the model; returns the mean loss of every row.
 
     Args:
         tokens: shape (rows, context + 1).

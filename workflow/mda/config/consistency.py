@@ -320,9 +320,7 @@ def _check_trajectory(config: Config) -> None:
             )
         target = targets[outcome.target]
         if outcome.measure == "metric" and target.metric == "probe":
-            raise ValueError(
-                f"{where}: the metric of {target.name} is its probe; set measure to probe, to differentiate it"
-            )
+            raise ValueError(f"{where}: the metric of {target.name} is its probe; set measure to probe")
         if outcome.measure == "probe" and config.probes[target.probe].measure == "rows":
             raise ValueError(
                 f"{where}: a probe of rows cannot be differentiated in the output layer's weights; take "

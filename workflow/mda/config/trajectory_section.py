@@ -20,7 +20,7 @@ class Outcome(Section):
     @model_validator(mode="after")
     def _target(self) -> Outcome:
         if self.measure == "held_out_loss" and self.target is not None:
-            raise ValueError("measure 'held_out_loss' is of the whole model and has no 'target'; leave it out")
+            raise ValueError("measure 'held_out_loss' is of the whole model; leave 'target' out")
         if self.measure != "held_out_loss" and self.target is None:
             raise ValueError(f"measure '{self.measure}' needs 'target', the name of a target")
         return self

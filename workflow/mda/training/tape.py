@@ -1,7 +1,7 @@
-"""The states of a training that happened, from its last to its first: some kept on disk, the others made again.
+"""The states of a training, from its last to its first: some kept on disk, the others made again.
 
-With n updates and a state kept every sqrt(n) of them, one more training suffices, and no more than sqrt(n) states
-are held at a time (Griewank and Walther 2000, doi 10.1145/347837.347846, who go on to fewer).
+With n updates and a state kept every sqrt(n) of them, one more training suffices, and no more than sqrt(n)
+states are held at a time (Griewank and Walther 2000, doi 10.1145/347837.347846, who go on to fewer).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 # Vectors of the weights that a state has, and those that are held of an update on the way back.
 OF_STATE, OF_UPDATE = 3, 4
-# Used for the states of a part: of a CPU's memory, which the scheduler counts, and of the free memory of a GPU.
+# For the states of a part: of a CPU's memory, which the scheduler counts, and of the free memory of a GPU.
 CPU_BYTES = 2 * 2**30
 GPU_SHARE = 0.5
 
@@ -65,7 +65,7 @@ def updates_of(stream: schedule.Schedule) -> list[Update]:
 
 
 class Made(NamedTuple):
-    """What an update was made of: the state before it, and the gradient, shape (weights,), before clipping."""
+    """What an update was made of: the state before it, and the gradient before clipping, shape (weights,)."""
 
     state: State
     gradient: torch.Tensor
@@ -228,15 +228,17 @@ class Tape:
         if self._path(number).exists():
             return
         state = self.flat.read()
-        files.write_json(self._path(number).with_suffix(".json"), {"count": state.count, "recorded": recorded})
+        files.write_json(
+            self._path(number).with_suffix(".json"), {"count": state.count, "recorded": recorded}
+        )
         with files.whole(self._path(number)) as part:
             save_file({"weights": state.weights, "first": state.first, "second": state.second}, part)
 
     def _restore(self, number: int) -> None:
         path = self._path(number)
-        count = files.read_json(path.with_suffix(".json"))["count"]
+        made = files.read_json(path.with_suffix(".json"))["made"]
         try:
             kept = load_file(path, device=str(next(self.model.parameters()).device))
         except Exception as error:  # safetensors raises its own kinds
             raise UserError(f"{path}: is no whole state; delete its folder and run again") from error
-        self.flat.write(State(kept["weights"], kept["first"], kept["second"], count))
+        self.flat.write(State(kept["weights"], kept["first"], kept["second"], made))

@@ -170,7 +170,7 @@ class Trainer:
         return found
 
     def apply(self, model: PreTrainedModel, optimizer: torch.optim.AdamW, step: int) -> None:
-        """The update of a step by the gradient in the model, which then is gone; `update.updated` writes it down."""
+        """The update of a step, by the gradient in the model, which then is gone; see `update.updated`."""
         torch.nn.utils.clip_grad_norm_(model.parameters(), self.settings.clip)
         for group in optimizer.param_groups:
             group["lr"] = adamw.learning_rate(self.settings, step)

@@ -1,4 +1,4 @@
-"""One update of AdamW as a function of weights, moments and gradient, and what its outputs are worth in its inputs.
+"""One update of AdamW as a function of weights, moments and gradient, and its adjoint.
 
 The rule that training follows is written down once, in `updated`. Training runs it through torch's optimizer
 (`training.Trainer.apply`); tests hold that both give the same numbers. Its adjoint is autograd's of the same
@@ -28,13 +28,13 @@ class State(NamedTuple):
 
     Attributes:
         weights, first, second: the weights and Adam's two moments, shape (weights,).
-        count: the number of updates that Adam has made.
+        made: the number of updates that Adam has made.
     """
 
     weights: torch.Tensor
     first: torch.Tensor
     second: torch.Tensor
-    count: int
+    made: int
 
 
 class Adjoint(NamedTuple):
@@ -80,7 +80,7 @@ def updated(state: State, gradient: torch.Tensor, rule: Rule) -> State:
         gradient: before it is clipped, shape (weights,).
     """
     scaled = clipped(gradient, rule)
-    count = state.count + 1
+    made = state.made + 1
     kept = [
         torch.full((size,), 1 - rule.rate * decay, dtype=gradient.dtype, device=gradient.device)
         for size, decay in zip(rule.sizes, rule.decays, strict=True)
@@ -90,10 +90,10 @@ def updated(state: State, gradient: torch.Tensor, rule: Rule) -> State:
     # The slope of the root at 0 is infinite.
     moved = second > 0
     root = torch.where(moved, torch.where(moved, second, 1.0).sqrt(), 0.0)
-    denominator = root / math.sqrt(1 - rule.betas[1] ** count) + rule.epsilon
-    rate = rule.rate / (1 - rule.betas[0] ** count)
+    denominator = root / math.sqrt(1 - rule.betas[1] ** made) + rule.epsilon
+    rate = rule.rate / (1 - rule.betas[0] ** made)
     weights = torch.addcdiv(state.weights * torch.cat(kept), first, denominator, value=-rate)
-    return State(weights, first, second, count)
+    return State(weights, first, second, made)
 
 
 def backward(
@@ -114,7 +114,7 @@ def backward(
     """
     given = [tensor.detach().requires_grad_() for tensor in (*state[:3], gradient)]
     with torch.enable_grad():
-        found = updated(State(given[0], given[1], given[2], state.count), given[3], rule)
+        found = updated(State(given[0], given[1], given[2], state.made), given[3], rule)
     root = found.second.detach().sqrt()
     loud = root > SILENT * torch.finfo(root.dtype).eps * root.max()
     parts = []
@@ -126,7 +126,7 @@ def backward(
 
 
 class Flat:
-    """The weights, moments and gradient of a model that trains, as vectors, in the order of its parameters."""
+    """The weights, moments and gradient of a model that trains, as vectors in the order of its parameters."""
 
     def __init__(self, model: nn.Module, optimizer: torch.optim.AdamW) -> None:
         """Take the parameters that are trained, and what the optimizer does to each.
@@ -137,11 +137,15 @@ class Flat:
         self.named = [(name, each) for name, each in model.named_parameters() if each.requires_grad]
         self.optimizer = optimizer
         self.sizes = [each.numel() for _, each in self.named]
-        decays = {id(each): group["weight_decay"] for group in optimizer.param_groups for each in group["params"]}
+        decays = {
+            id(each): group["weight_decay"] for group in optimizer.param_groups for each in group["params"]
+        }
         self.decays = [decays[id(each)] for _, each in self.named]
         counts = {int(optimizer.state[each]["step"]) for _, each in self.named if each in optimizer.state}
         if len(counts) > 1 or 0 < len(optimizer.state) < len(self.named):
-            raise UserError("the trajectory needs a training in which every parameter is updated in every update")
+            raise UserError(
+                "the trajectory needs a training in which every parameter is updated in every update"
+            )
 
     @property
     def weights(self) -> int:
@@ -156,7 +160,7 @@ class Flat:
     def read(self) -> State:
         """A copy of the state."""
         moments = [self.optimizer.state.get(each, {}) for _, each in self.named]
-        vectors = [
+        first, second = (
             torch.cat(
                 [
                     (torch.zeros_like(each) if key not in moment else moment[key]).detach().flatten()
@@ -164,8 +168,8 @@ class Flat:
                 ]
             )
             for key in ("exp_avg", "exp_avg_sq")
-        ]
-        return State(self.read_weights(), *vectors, int(moments[0].get("step", 0)))
+        )
+        return State(self.read_weights(), first, second, int(moments[0].get("step", 0)))
 
     def read_weights(self) -> torch.Tensor:
         """A copy of the weights, shape (weights,)."""
@@ -185,7 +189,7 @@ class Flat:
             # AdamW keeps its step counter on the CPU, unless one kernel does all.
             place = each.device if self.optimizer.defaults["fused"] else None
             self.optimizer.state[each] = {
-                "step": torch.tensor(float(state.count), device=place),
+                "step": torch.tensor(float(state.made), device=place),
                 "exp_avg": first.view_as(each).clone(),
                 "exp_avg_sq": second.view_as(each).clone(),
             }

@@ -41,9 +41,9 @@ def walk(
 ) -> None:
     """Train from `state` along `schedule`, walk back, and write the score of every sample of the way.
 
-    Columns of `out`, a line for each outcome and place of the schedule: outcome; step, update, slot, row, role, as in
-    the schedule; score, the derivative of the outcome in the weight of the sample's loss, null of an update
-    that was not made. `out_curves` has what the outcome measures at every evaluation, and how large its
+    Columns of `out`, a line for each outcome and place of the schedule: outcome; step, update, slot, row and
+    role, as in the schedule; score, the derivative of the outcome in the weight of the sample's loss, null of an
+    update that was not made. `out_curves` has what the outcome measures at every evaluation, and how large its
     derivative in the weights is there. `synthetic` has the store of generated samples if the schedule inserts
     some; `probe_files` and `content` are as in `scores`.
     """
@@ -123,7 +123,9 @@ def _curves(
     for outcome, values, norms in zip(wanted, found.curves, found.norms, strict=True):
         # After the last update it is that of the measure alone, which no sample passes through.
         at = np.append(norms, np.nan)[before]
-        parts.append(pd.DataFrame({"outcome": outcome.name, "step": steps, "value": values, "derivative": at}))
+        parts.append(
+            pd.DataFrame({"outcome": outcome.name, "step": steps, "value": values, "derivative": at})
+        )
     return pd.concat(parts, ignore_index=True)
 
 

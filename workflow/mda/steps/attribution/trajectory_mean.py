@@ -11,9 +11,9 @@ from mda.runtime import cli, files
 
 
 def join(orders: list[Path], window: sections.Window, out: Path, out_reliability: Path) -> None:
-    """Write `out`, the mean of every row of the window and outcome, and `out_reliability`, a line for each outcome.
+    """Write `out`, the mean of every row of the window, and `out_reliability`, a line for each outcome.
 
-    Scores are standardised within each update. `orders` are what the step `trajectory` wrote of two orders or more.
+    Scores are standardised within each update. `orders` are tables of the step `trajectory`, two or more.
     """
     tables = []
     for path in orders:
