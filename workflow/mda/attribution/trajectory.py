@@ -31,7 +31,7 @@ from mda.config import sections
 from mda.corpus.tokens import TokenStore
 from mda.models import model as models
 from mda.models import output_layer
-from mda.runtime import files, interruption
+from mda.runtime import files, interruption, parallel
 from mda.runtime.errors import UserError
 from mda.runtime.progress import Progress
 from mda.training import schedule, update
@@ -229,8 +229,9 @@ class Walk:
 
 
 def numerics_of(given: sections.Numerics) -> sections.Numerics:
-    """The numerics of the same training, without what is made for one model or shape alone."""
-    kept = given.acceleration if given.acceleration in ("auto", "plain") else "fused"
+    """The numerics of the same training without compiled code and CUDA graphs, which are of one shape."""
+    on_cpu = parallel.device().type == "cpu"
+    kept = given.acceleration if given.acceleration == "plain" or on_cpu else "fused"
     return given.model_copy(update={"acceleration": kept})
 
 

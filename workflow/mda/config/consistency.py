@@ -309,23 +309,7 @@ def _check_trajectory(config: Config) -> None:
         return
     if config.trace is not None:
         raise ValueError("trajectory follows a training, but with trace nothing is trained; set it to null")
-    targets = {target.name: target for target in config.targets}
-    for outcome in config.trajectory.outcomes:
-        if outcome.target is None:
-            continue
-        where = f"trajectory.outcomes.{outcome.name}"
-        if outcome.target not in targets:
-            raise ValueError(
-                f"{where}.target is '{outcome.target}', but targets has only {', '.join(targets)}"
-            )
-        target = targets[outcome.target]
-        if outcome.measure == "metric" and target.metric == "probe":
-            raise ValueError(f"{where}: the metric of {target.name} is its probe; set measure to probe")
-        if outcome.measure == "probe" and config.probes[target.probe].measure == "rows":
-            raise ValueError(
-                f"{where}: a probe of rows cannot be differentiated in the output layer's weights; take "
-                "held_out_loss, a probe of prompts, or a function of your own"
-            )
+    config.trajectory.check_outcomes(config.targets, config.probes)
 
 
 def _check_replacements(config: Config) -> None:

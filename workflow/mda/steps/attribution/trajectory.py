@@ -1,9 +1,12 @@
 """Walk back through a training: how does its outcome depend on every sample?"""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from transformers import PreTrainedModel
 
 from mda.attribution import outcomes, questions, trajectory
 from mda.config import sections, trajectory_section, unit_sections
@@ -42,10 +45,10 @@ def walk(
     """Train from `state` along `schedule`, walk back, and write the score of every sample of the way.
 
     Columns of `out`, a line for each outcome and place of the schedule: outcome; step, update, slot, row and
-    role, as in the schedule; score, the derivative of the outcome in the weight of the sample's loss, null of an
-    update that was not made. `out_curves` has what the outcome measures at every evaluation, and how large its
-    derivative in the weights is there. `synthetic` has the store of generated samples if the schedule inserts
-    some; `probe_files` and `content` are as in `scores`.
+    role, as in the schedule; score, the derivative of the outcome in the weight of the sample's loss, null of
+    an update that was not made. `out_curves` has what the outcome measures at every evaluation, and how large
+    its derivative in the weights is there. `synthetic` has the store of generated samples if the schedule
+    inserts some; `probe_files` and `content` are as in `scores`.
     """
     del probe_files
     external_files.check(unit_sections.probe_data(probe_settings), content)
@@ -68,30 +71,45 @@ def walk(
         done = tape.Tape(
             trainer, model, moments, tape.updates_of(stream), cadence.folder, settings.keep_every
         )
-        places, asked = units.read_targets(targets), {target.name: target for target in target_settings}
-
-        def measure(outcome: trajectory_section.Outcome) -> outcomes.Measure:
-            if outcome.target is None:
-                return outcomes.of_loss(model, evaluator.held_out)
-            target, members = asked[outcome.target], places[outcome.target]
-            if outcome.measure == "probe":
-                probe = probe_settings[target.probe]
-                return outcomes.of_probe(
-                    questions.of_probe(probe, reader, store.context, parallel.device()), members
-                )
-            if target.metric == "activation":
-                neurons = [unit for unit in members if isinstance(unit, Neuron)]
-                return outcomes.of_neurons(evaluator.repeated, neurons)
-            return outcomes.of_heads(evaluator.repeated, members, target.metric)
-
+        ask = _Asking(model, evaluator, reader, store.context, units.read_targets(targets), probe_settings)
+        by_name = {target.name: target for target in target_settings}
         wanted = [
-            outcomes.Outcome(outcome.name, measure(outcome), outcome.when) for outcome in settings.outcomes
+            outcomes.Outcome(outcome.name, ask.measure(outcome, by_name), outcome.when)
+            for outcome in settings.outcomes
         ]
         steps = outcomes.evaluated(window.origin, window.stop, evaluate_every)
         found = trajectory.Walk(done, wanted, steps, save_seconds).follow()
         with saves.finishing(cadence.folder, outputs) as (to_scores, to_curves):
             files.write_table(to_scores, _scores(stream, wanted, found))
             files.write_table(to_curves, _curves(wanted, steps, done.updates, found))
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """What outcomes are measured with; `places` has the units of every target."""
+
+    model: PreTrainedModel
+    evaluator: metrics.Evaluator
+    reader: Any
+    context: int
+    places: dict[str, list[units.Unit]]
+    probes: dict[str, unit_sections.Probe]
+
+    def measure(
+        self, outcome: trajectory_section.Outcome, targets: dict[str, unit_sections.Target]
+    ) -> outcomes.Measure:
+        """What an outcome measures of a model."""
+        if outcome.target is None:
+            return outcomes.of_loss(self.model, self.evaluator.held_out)
+        target, members = targets[outcome.target], self.places[outcome.target]
+        if outcome.measure == "probe":
+            settings = self.probes[target.probe]
+            question = questions.of_probe(settings, self.reader, self.context, parallel.device())
+            return outcomes.of_probe(question, members)
+        if target.metric == "activation":
+            neurons = [unit for unit in members if isinstance(unit, Neuron)]
+            return outcomes.of_neurons(self.evaluator.repeated, neurons)
+        return outcomes.of_heads(self.evaluator.repeated, members, target.metric)
 
 
 def _scores(
