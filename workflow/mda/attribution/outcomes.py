@@ -112,8 +112,8 @@ def of_loss(model: PreTrainedModel, rows: torch.Tensor) -> Measure:
 
 def value(model: PreTrainedModel, measure: Measure) -> float:
     """What is measured of the model."""
-    with torch.no_grad():
-        return float(sum(float(part(model)) for part in measure))
+    # With gradients, for a probe is asked whether it has any.
+    return sum(float(part(model).detach()) for part in measure)
 
 
 def differentiate(model: PreTrainedModel, measure: Measure) -> None:

@@ -228,9 +228,8 @@ class Tape:
         if self._path(number).exists():
             return
         state = self.flat.read()
-        files.write_json(
-            self._path(number).with_suffix(".json"), {"count": state.count, "recorded": recorded}
-        )
+        record = {"made": state.made, "recorded": recorded}
+        files.write_json(self._path(number).with_suffix(".json"), record)
         with files.whole(self._path(number)) as part:
             save_file({"weights": state.weights, "first": state.first, "second": state.second}, part)
 
