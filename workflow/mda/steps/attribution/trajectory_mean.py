@@ -23,7 +23,8 @@ def join(orders: list[Path], window: sections.Window, out: Path, out_reliability
     scores = order_means.over_orders(tables)
     files.write_table(out, scores.mean(axis=1).rename("score").reset_index())
     lines = []
-    for outcome, mine in scores.groupby(level="outcome", sort=False):
+    for outcome in tables[0]["outcome"].unique():
+        mine = scores.loc[outcome]
         found = order_means.reliability(mine.to_numpy())
         lines.append(
             {
