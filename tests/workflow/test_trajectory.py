@@ -79,6 +79,31 @@ def test_the_columns_are_described(walked):
     assert not {name for name in tables.described(walked.results) if name.startswith("trajectory/")}
 
 
+def test_samples_are_selected_by_walks(walked):
+    """By trajectory, each run has the selection of its own order; by history, all have one."""
+    project, name = walked, "induction-1"
+    methods = ["influence", "random", "trajectory", "history"]
+    project.configure("experiments.interventions", [{"kind": "replace", "selections": methods}])
+    places = {0: f"trajectory-{name}/draw-0", 1: f"trajectory-{name}/draw-1", "mean": f"history-{name}"}
+    tops = {key: f"results/selections/{place}/top-10.parquet" for key, place in places.items()}
+    project.snakemake(
+        *tops.values(), f"results/schedules/branches/replace/trajectory-{name}/top-10/seed-1.parquet"
+    )
+    for key, path in tops.items():
+        scores = "mean" if key == "mean" else f"order-{key}"
+        table = pq.read_table(project.results / "trajectory" / f"{scores}.parquet").to_pandas()
+        best = table[table["outcome"] == "matching"].nlargest(10, "score")
+        found = pq.read_table(project.folder / path).to_pandas()
+        assert found["row"].tolist() == best["row"].tolist()
+    branch = project.results / "schedules" / "branches" / "replace" / f"trajectory-{name}" / "top-10"
+    stream = pq.read_table(branch / "seed-1.parquet").to_pandas()
+    own = pq.read_table(project.folder / tops[1]).to_pandas()["row"]
+    assert not set(own) & set(stream[stream["step"] >= 2]["row"])
+    planned = project.planned("results/tables/effects.csv")
+    # By trajectory and history, for two targets and two orders.
+    assert planned["retrain"] == 8
+
+
 def test_another_order_walks_once_more(walked):
     project = walked
     project.configure(

@@ -296,6 +296,30 @@ def test_a_trajectory_does_not_differentiate_what_it_cannot(override, tmp_path):
         consistency.check(config)
 
 
+def test_a_selection_by_walks_needs_them(override):
+    def told(selection, walk):
+        config = override("trajectory", walk)
+        config["experiments"]["interventions"][0]["selections"] = ["influence", "random", selection]
+        try:
+            return design.cells(consistency.check(config))
+        except UserError as error:
+            return str(error)
+
+    every = WALK | {"orders": [0, 1, 2, 3]}
+    assert "selected by history, which needs the section trajectory" in told("history", None)
+    assert "give trajectory.orders two or more" in told("history", WALK | {"orders": [0]})
+    assert "trajectory.orders lacks the seed 2; add it" in told("trajectory", WALK)
+    other = OUTCOME | {"measure": "held_out_loss", "target": None}
+    assert "outcomes has none of the target induction-1; add one" in told(
+        "history", every | {"outcomes": [other]}
+    )
+    for selection in ("history", "trajectory"):
+        assert Cell("replace", f"{selection}-induction-1", 0.1, 3) in told(selection, every)
+    branch = "replace/trajectory-induction-1/top-10"
+    assert design.place_of_selection(branch, 3) == "trajectory-induction-1/draw-3/top-10"
+    assert design.Selection.parse("trajectory-induction-1/draw-3") == ("trajectory", "induction-1", 3)
+
+
 def test_more_orders_change_no_single_walk(override):
     one, more = (
         consistency.check(override("trajectory", WALK | {"orders": orders})).trajectory

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mda.config import encoder_files, probe_files
+from mda.config import encoder_files, probe_files, trajectory_checks
 from mda.config.experiment import Config, selections_of
 from mda.config.model_settings import Shape
 from mda.config.study_sections import Datamodel
@@ -304,14 +304,6 @@ def _check_datamodel(study: Datamodel) -> None:
         )
 
 
-def _check_trajectory(config: Config) -> None:
-    if config.trajectory is None:
-        return
-    if config.trace is not None:
-        raise ValueError("trajectory follows a training, but with trace nothing is trained; set it to null")
-    config.trajectory.check_outcomes(config.targets, config.probes)
-
-
 def _check_replacements(config: Config) -> None:
     """Studies that replace do so at the main fraction."""
     studies, fraction = config.studies, config.main_fraction
@@ -406,5 +398,5 @@ CHECKS = (
     _check_tokenized,
     _check_tokenizer,
     _check_studies,
-    _check_trajectory,
+    trajectory_checks.check,
 )

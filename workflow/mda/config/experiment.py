@@ -114,7 +114,10 @@ class Config(Section):
 
 
 # Methods that select for one target; the others select for all.
-OF_A_TARGET = ("influence", "identity", "diagonal", "kfac", "matched", "gradient_norm", "bm25", "outside")
+OF_A_TARGET = (
+    "influence", "identity", "diagonal", "kfac", "matched", "gradient_norm", "bm25", "outside",
+    "trajectory", "history",
+)  # fmt: skip
 
 
 def selections_of(config: Config, method: str) -> list[str]:

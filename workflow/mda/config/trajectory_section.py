@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from mda.config.section import Name, Natural, Positive, Section, Unique
-from mda.config.unit_sections import Probe, Target
 
 
 class Outcome(Section):
@@ -41,29 +39,9 @@ class Trajectory(Section):
         """The trainings, as their files are called: `run` is the base run's own."""
         return (["run"] if self.base_run else []) + [str(seed) for seed in self.orders]
 
-    def check_outcomes(self, targets: Sequence[Target], probes: Mapping[str, Probe]) -> None:
-        """That every outcome can be differentiated.
-
-        Raises:
-            ValueError: one sentence, when one cannot, or its target is not there.
-        """
-        named = {target.name: target for target in targets}
-        for outcome in self.outcomes:
-            if outcome.target is None:
-                continue
-            where = f"trajectory.outcomes.{outcome.name}"
-            if outcome.target not in named:
-                raise ValueError(
-                    f"{where}.target is '{outcome.target}', but targets has only {', '.join(named)}"
-                )
-            target = named[outcome.target]
-            if outcome.measure == "metric" and target.metric == "probe":
-                raise ValueError(f"{where}: the metric of {target.name} is its probe; set measure to probe")
-            if outcome.measure == "probe" and probes[target.probe].measure == "rows":
-                raise ValueError(
-                    f"{where}: a probe of rows cannot be differentiated in the output layer's weights; take "
-                    "held_out_loss, a probe of prompts, or a function of your own"
-                )
+    def outcome_of(self, target: str | None) -> str | None:
+        """The name of a target's first outcome, by which samples are selected; None where it has none."""
+        return next((outcome.name for outcome in self.outcomes if outcome.target == target), None)
 
     def of_a_walk(self) -> Trajectory:
         """The same without what changes no single walk."""
