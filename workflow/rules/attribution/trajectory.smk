@@ -7,27 +7,6 @@
 TRAJECTORY_PROBES = {} if CONFIG.trajectory is None else CONFIG.probes_of(CONFIG.targets)
 
 
-def stream_of_order(wildcards):
-    """The stream of an order: that of the branch without an intervention, or the base run's own."""
-    if wildcards.order == "run":
-        return "<results>/schedules/order.parquet"
-    return f"<results>/schedules/branches/base/seed-{wildcards.order}.parquet"
-
-
-def trajectories():
-    """What walks through trainings make, if the configuration asks for any."""
-    if CONFIG.trajectory is None:
-        return []
-    found = [f"<results>/trajectory/order-{name}.parquet" for name in CONFIG.trajectory.names]
-    several = len(CONFIG.trajectory.orders) > 1
-    return found + (["<results>/trajectory/mean.parquet"] if several else [])
-
-
-def walk_memory(wildcards, attempt):
-    """Memory of a walk, in MB: that of a training, and the states of a part; more on every retry."""
-    return (TORCH_MEMORY + 2200) * attempt
-
-
 wildcard_constraints:
     order=r"run|\d+",
 
