@@ -34,6 +34,7 @@ include: "workflow/rules/attribution/factors.smk"
 include: "workflow/rules/attribution/scores.smk"
 include: "workflow/rules/attribution/token_influence.smk"
 include: "workflow/rules/attribution/trace.smk"
+include: "workflow/rules/attribution/trajectory.smk"
 include: "workflow/rules/interventions/inputs.smk"
 include: "workflow/rules/interventions/selections.smk"
 include: "workflow/rules/interventions/branches.smk"
@@ -70,6 +71,7 @@ rule all:
         "<results>/config.yaml",
         *([] if CONFIG.trace is not None else ["<results>/tables/effects.csv", "<results>/report.html"]),
         *traced_results(),
+        *trajectories(),
         "<results>/samples/index.html",
         "<results>/benchmarks/usage.csv",
         figures(),

@@ -32,6 +32,8 @@ def test_every_rule_has_run(finished):
     names -= {"control_scores", "gradient_norm"}
     # And these in test_trace.py.
     names -= {"traced_rows", "traced_checkpoints", "document_scores"}
+    # And these in test_trajectory.py.
+    names -= {"trajectory", "trajectory_mean"}
     studies = {name for name in names if name.startswith("study_")}
     names -= studies - {f"study_{name}" for name in PLAIN_STUDIES}
     # Made in a loop.
@@ -101,7 +103,7 @@ def test_every_column_of_every_table_has_a_meaning_and_a_unit(finished):
     # These have runs of their own in test_published.py and test_evidence.py.
     assert "tokens/batches.parquet" in absent
     assert all(
-        name.startswith(("evidence/", "tokens/batches", "scores/controls", "scores/documents"))
+        name.startswith(("evidence/", "tokens/batches", "scores/controls", "scores/documents", "trajectory/"))
         for name in absent
     ), absent
 

@@ -63,8 +63,8 @@ wildcard_constraints:
     place="(variants/[^/]+/)?",
     part=r"\d+",
     shard=r"\d+",
-    selection="(random|subset|matched-.+)/draw-[0-9]+|loss|repetition"
-    "|(influence|identity|diagonal|kfac|gradient_norm|bm25|outside)-[^/]+",
+    selection="(random|subset|matched-.+|trajectory-[^/]+)/draw-[0-9]+|loss|repetition"
+    "|(influence|identity|diagonal|kfac|gradient_norm|bm25|outside|history)-[^/]+",
     percent=r"[\d.]+",
     # `base`, the shuffled window alone, or {kind}/{selection}/top-{percent}.
     branch="|".join(sorted({design.branch(cell) for cell in ALL_CELLS})),
@@ -130,7 +130,9 @@ def pinned(kind, repository, revision, names=None):
 
 
 def scores_of(method, target):
-    """The table of scores of a method: influence by some curvature, the loss, or a control."""
+    """The table of scores of a method: influence by some curvature, the loss, a control, or the mean over orders."""
+    if method == "history":
+        return "<results>/trajectory/mean.parquet"
     if method in selection.CONTROLS:
         return f"<results>/scores/controls/{method if target is None else f'{method}-{target}'}.parquet"
     return f"<results>/{variants.place(design.variant_of(CONFIG, method, target))}scores/scores.parquet"

@@ -35,6 +35,11 @@ def torch_memory(wildcards, attempt):
     return TORCH_MEMORY * attempt
 
 
+def walk_memory(wildcards, attempt):
+    """Memory of a walk, in MB: that of a training, and the states of a part; more on every retry."""
+    return (TORCH_MEMORY + 2200) * attempt
+
+
 def table_memory(wildcards, attempt):
     """Memory of a step that reads tables, in MB; more on every retry."""
     return TABLE_MEMORY * attempt

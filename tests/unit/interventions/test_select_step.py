@@ -37,7 +37,10 @@ def arguments(tmp_path):
     }
     files.write_table(tmp_path / "scores", table)
 
-    def build(method, target=None, matched=(), draw=None):
+    of_walks = {"outcome": ["other"] * 100 + ["wanted"] * 100, "row": np.tile(stream.row, 2)}
+    files.write_table(tmp_path / "walks", {**of_walks, "score": np.concatenate([numbers, -(numbers % 50)])})
+
+    def build(method, target=None, matched=(), draw=None, outcome=None):
         given = {
             "method": method,
             "fraction": "0.1",
@@ -48,12 +51,15 @@ def arguments(tmp_path):
             "window": WINDOW,
             "target": json.dumps(target),
             "draw": json.dumps(draw),
+            "outcome": json.dumps(outcome),
             "seed": "0",
             "characters": "20",
             "out": str(tmp_path / "out"),
         }
         line = [part for key, value in given.items() for part in (f"--{key}", value)]
         scores = [str(tmp_path / "scores")] if method in ("influence", "outside", "loss") else []
+        if outcome is not None:
+            scores = [str(tmp_path / "walks")]
         if method == "repetition":
             scores = [str(tmp_path / "control")]
             values = selection.repetition_scores(TokenStore(tmp_path / "train.npy"), stream.row)
@@ -66,6 +72,14 @@ def arguments(tmp_path):
 def selected(tmp_path, arguments):
     cli.run(select.select, arguments)
     return files.read_table(tmp_path / "out").to_pandas()
+
+
+@pytest.mark.parametrize(("method", "draw"), [("trajectory", 3), ("history", None)])
+def test_walks_select_by_the_score_of_their_outcome(tmp_path, arguments, method, draw):
+    found = selected(tmp_path, arguments(method, "first", draw=draw, outcome="wanted"))
+    stream = schedule.base(100, 10, 10, seed=0).between(2, 10)
+    assert sorted(found["row"] % 50) == sorted(np.sort(stream.row % 50)[:8])
+    assert found["score"].tolist() == (-(found["row"] % 50)).tolist()
 
 
 @pytest.fixture

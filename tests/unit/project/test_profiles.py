@@ -42,7 +42,7 @@ def test_this_machine_is_counted(monkeypatch, visible, gpus):
 def test_what_a_site_leaves_out_is_not_asked_for():
     shipped = profile("slurm")
     assert "slurm_account" not in shipped["default-resources"]
-    assert set(shipped["set-resources"]) == {"base_run", "retrain"}
+    assert set(shipped["set-resources"]) == {"base_run", "retrain", "trajectory"}
     assert shipped["default-resources"]["longest"] == 1440
     assert not [key for key in shipped if "array" in key]
     assert shipped["set-resources"]["retrain"]["slurm_extra"] == "'--signal=TERM@180'"

@@ -23,6 +23,7 @@ from mda.config.sections import (
 )
 from mda.config.study_sections import Studies
 from mda.config.trace_section import Trace, without_training
+from mda.config.trajectory_section import Trajectory
 from mda.config.unit_sections import Probe, Target
 
 
@@ -40,6 +41,7 @@ class Config(Section):
     probes: Annotated[dict[str, Probe], NULL_REMOVES]
     targets: Annotated[list[Target], Field(min_length=1)]
     attribution: Attribution
+    trajectory: Trajectory | None
     selection: Selection
     experiments: Experiments
     evidence: Evidence
@@ -112,7 +114,10 @@ class Config(Section):
 
 
 # Methods that select for one target; the others select for all.
-OF_A_TARGET = ("influence", "identity", "diagonal", "kfac", "matched", "gradient_norm", "bm25", "outside")
+OF_A_TARGET = (
+    "influence", "identity", "diagonal", "kfac", "matched", "gradient_norm", "bm25", "outside",
+    "trajectory", "history",
+)  # fmt: skip
 
 
 def selections_of(config: Config, method: str) -> list[str]:

@@ -38,7 +38,7 @@ ScoringPrecision = Literal["fp32", "bf16", "bf16_weights"]
 Acceleration = Literal["auto", "plain", "fused", "compiled", "graph", "compiled_graph"]
 SelectionMethod = Literal[
     "influence", "identity", "diagonal", "kfac",
-    "random", "matched", "loss", "gradient_norm", "repetition", "bm25",
+    "random", "matched", "loss", "gradient_norm", "repetition", "bm25", "trajectory", "history",
 ]  # fmt: skip
 InterventionKind = Literal["mask", "replace", "duplicate", "augment"]
 
@@ -315,6 +315,8 @@ class Palette(Section):
     identity: Color
     diagonal: Color
     kfac: Color
+    trajectory: Color
+    history: Color
 
 
 class Figures(Section):

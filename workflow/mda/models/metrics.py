@@ -56,7 +56,12 @@ def previous_token(attention: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def head_scores(model: PreTrainedModel, tokens: torch.Tensor) -> Scores:
-    """Score every head of a model.
+    """Score every head of a model; see `scores`."""
+    return scores(model, tokens)
+
+
+def scores(model: PreTrainedModel, tokens: torch.Tensor) -> Scores:
+    """Score every head of a model, so that the scores can be differentiated.
 
     Args:
         tokens: shape (batch, 2T): T random tokens, then the same again.

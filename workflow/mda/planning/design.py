@@ -95,7 +95,7 @@ class Selection(NamedTuple):
 
     Attributes:
         target: whose influence, or probe, it reads, if it does.
-        draw: which of the draws at random it is, if it is one.
+        draw: which of the draws at random it is, if it is one; by trajectory, the seed of the order.
     """
 
     method: str
@@ -113,10 +113,11 @@ class Selection(NamedTuple):
 def drawn(selection: str, seed: int) -> str:
     """The selection that a run of this seed has: of those at random, each seed has a draw of its own.
 
-    Else the intervals over seeds would leave out by how much one draw differs from another.
+    Else the intervals over seeds would leave out by how much one draw differs from another. By trajectory, it
+    is that of the seed's own order.
     """
-    at_random = Selection.parse(selection).method in ("random", "matched")
-    return f"{selection}{DRAW}{seed}" if at_random else selection
+    own = Selection.parse(selection).method in ("random", "matched", "trajectory")
+    return f"{selection}{DRAW}{seed}" if own else selection
 
 
 def place_of_selection(branch: str, seed: int) -> str:

@@ -23,7 +23,7 @@ from mda.runtime.errors import UserError
 log = logging.getLogger(__name__)
 
 # Rules whose jobs save when they are told to end, so that nothing is lost by ending them.
-RESUMABLE = ("base_run", "retrain", "batches")
+RESUMABLE = ("base_run", "retrain", "trajectory", "batches")
 POLL_SECONDS = 2.0
 
 

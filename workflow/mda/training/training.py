@@ -136,9 +136,10 @@ class Trainer:
 
         A masked row's loss has weight zero, so leaving it out gives the same gradient.
         """
-        return (self._batch(rows, roles) for rows, roles in self.stream.at(step))
+        return (self.batch(rows, roles) for rows, roles in self.stream.at(step))
 
-    def _batch(self, rows: np.ndarray, roles: np.ndarray) -> torch.Tensor:
+    def batch(self, rows: np.ndarray, roles: np.ndarray) -> torch.Tensor:
+        """The same of one update, of these rows and roles: synthetic rows come last."""
         generated = roles == schedule.SYNTHETIC
         parts = [self.train_store.take(rows[(roles != schedule.MASKED) & ~generated])]
         if generated.any():
@@ -164,13 +165,17 @@ class Trainer:
             if len(batch) == 0:
                 continue
             loss = self.gradient(model, batch)
-            torch.nn.utils.clip_grad_norm_(model.parameters(), self.settings.clip)
-            for group in optimizer.param_groups:
-                group["lr"] = adamw.learning_rate(self.settings, step)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            self.apply(model, optimizer, step)
             found.parts.append((loss, len(batch)))
         return found
+
+    def apply(self, model: PreTrainedModel, optimizer: torch.optim.AdamW, step: int) -> None:
+        """The update of a step, by the gradient in the model, which then is gone; see `update.updated`."""
+        torch.nn.utils.clip_grad_norm_(model.parameters(), self.settings.clip)
+        for group in optimizer.param_groups:
+            group["lr"] = adamw.learning_rate(self.settings, step)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
 
     def gradient(self, model: PreTrainedModel, batch: torch.Tensor) -> torch.Tensor:
         """Leave the gradient of the batch's mean loss in the model; returns this loss.
@@ -179,7 +184,7 @@ class Trainer:
         """
         mine = parallel.share(batch)
         first = self.plan is None
-        plan, at_once = self._decided(model, batch.shape[1] - 1)
+        plan, at_once = self.decided(model, batch.shape[1] - 1)
         began = time.monotonic()
         while True:
             try:
@@ -208,8 +213,8 @@ class Trainer:
             log.info("compiling and recording the first update took %.0f s", time.monotonic() - began)
         return parallel.sum_gradients(list(model.parameters()), loss)
 
-    def _decided(self, model: PreTrainedModel, context: int) -> tuple[acceleration.Plan, int]:
-        """The plan, and the rows at once."""
+    def decided(self, model: PreTrainedModel, context: int) -> tuple[acceleration.Plan, int]:
+        """The plan, and the rows at once, decided at the first call."""
         asked = self.numerics.acceleration
         if self.rows_at_once is None:
             logits = not acceleration.fused(asked, model)

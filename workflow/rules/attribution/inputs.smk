@@ -71,3 +71,19 @@ def traced_results():
     several = len(CONFIG.trace.checkpoints) > 1
     agreement = ["<results>/evidence/agreement.csv", "<results>/figures/evidence/agreement.png"]
     return by_document + (agreement if several else [])
+
+
+def stream_of_order(wildcards):
+    """The stream of an order: that of the branch without an intervention, or the base run's own."""
+    if wildcards.order == "run":
+        return "<results>/schedules/order.parquet"
+    return f"<results>/schedules/branches/base/seed-{wildcards.order}.parquet"
+
+
+def trajectories():
+    """What walks through trainings make, if the configuration asks for any."""
+    if CONFIG.trajectory is None:
+        return []
+    found = [f"<results>/trajectory/order-{name}.parquet" for name in CONFIG.trajectory.names]
+    several = len(CONFIG.trajectory.orders) > 1
+    return found + (["<results>/trajectory/mean.parquet"] if several else [])

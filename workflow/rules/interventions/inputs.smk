@@ -18,7 +18,15 @@ def content_of_probe(wildcards):
 def scores_of_selection(wildcards):
     """The table of scores that a selection reads; nothing for one at random."""
     method, target, draw = design.Selection.parse(wildcards.selection)
+    if method == "trajectory":
+        return [f"<results>/trajectory/order-{draw}.parquet"]
     return [scores_of(method, target)] if draw is None else []
+
+
+def outcome_of_selection(wildcards):
+    """The outcome that a selection by trajectory or history reads: the first one of its target."""
+    method, target, _ = design.Selection.parse(wildcards.selection)
+    return CONFIG.trajectory.outcome_of(target) if method in ("trajectory", "history") else None
 
 
 def matched_selection(wildcards):

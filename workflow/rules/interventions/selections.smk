@@ -69,6 +69,7 @@ rule select:
     params:
         method=lambda wildcards: design.Selection.parse(wildcards.selection).method,
         target=lambda wildcards: as_json(design.Selection.parse(wildcards.selection).target),
+        outcome=lambda wildcards: as_json(outcome_of_selection(wildcards)),
         draw=lambda wildcards: as_json(design.Selection.parse(wildcards.selection).draw),
         fraction=lambda wildcards: design.fraction_of(wildcards.percent),
         window=as_json(CONFIG.run.window),

@@ -28,6 +28,7 @@ def select(
     tokenizer: Path,
     window: sections.Window,
     target: str | None,
+    outcome: str | None,
     draw: int | None,
     scores: list[Path],
     matched: list[Path],
@@ -39,8 +40,9 @@ def select(
 
     Methods: influence by some curvature on `target`, 'loss' (highest first) and the controls read
     the one table in `scores`; the draws `draw` of 'random' and 'subset' read none, nor does 'matched',
-    which has the labels of the selection `matched`. All select the same number among the samples that the
-    base run reads inside the window; 'outside' as many among those it reads outside.
+    which has the labels of the selection `matched`. 'trajectory' and 'history' read the scores of `outcome`.
+    All select the same number among the samples that the base run reads inside the window; 'outside' as many
+    among those it reads outside.
     """
     order = schedules.Schedule.read(schedule)
     stream = order.between(window.start, window.stop)
@@ -53,8 +55,8 @@ def select(
                 f"{len(stream.row)} there; set it to false, or shorten run.window"
             )
     labels = np.array(files.read_table(train_rows, columns=["label"]).column("label").to_pylist())
-    if draw is None:
-        values = _values(method, target, scores, stream)
+    if draw is None or outcome is not None:
+        values = _values(method, target, outcome, scores, stream)
         if statistics.constant(values):
             log.warning("all %d scores by %s are equal: what is selected is at random", len(values), method)
     else:
@@ -78,7 +80,12 @@ def select(
     files.write_table(out, table)
 
 
-def _values(method: str, target: str | None, scores: list[Path], stream: schedules.Schedule) -> np.ndarray:
+def _values(
+    method: str, target: str | None, outcome: str | None, scores: list[Path], stream: schedules.Schedule
+) -> np.ndarray:
+    if outcome is not None:
+        table = files.read_table(scores[0], columns=["outcome", "row", "score"])
+        return _aligned(table.filter(pc.equal(table.column("outcome"), outcome)), "score", stream)
     if method in selection.CONTROLS:
         return _aligned(files.read_table(scores[0], columns=["row", "score"]), "score", stream)
     return _from_scores(scores[0], target, "loss" if method == "loss" else "influence", stream)

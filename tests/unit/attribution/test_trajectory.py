@@ -1,0 +1,278 @@
+"""The derivative of a training's outcome in the weight of every sample, against finite differences."""
+
+import dataclasses
+import math
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+from conftest import NUMERICS, OPTIMIZER, Store, tiny_model
+
+from mda.attribution import outcomes, probes, questions, trajectory
+from mda.attribution.outcomes import Outcome
+from mda.models import metrics
+from mda.models.units import Head
+from mda.runtime import interruption
+from mda.runtime.errors import UserError
+from mda.training import adamw, schedule, tape, training
+
+STORE = Store(np.random.default_rng(0).integers(0, 20, (60, 9)))
+NEW = Store(np.random.default_rng(1).integers(0, 20, (6, 9)))
+HELD = torch.from_numpy(np.random.default_rng(2).integers(0, 20, (5, 9)))
+ONCE = np.random.default_rng(3).permuted(np.tile(np.arange(20), (3, 1)), axis=1)[:, :6]
+REPEATED = torch.from_numpy(np.concatenate([ONCE, ONCE], axis=1))
+SETTINGS = OPTIMIZER.model_copy(update={"schedule": "cosine", "warmup_steps": 3, "decay_steps": 12})
+# The steps before have given the state at which the walk ends its moments.
+START, STOP = 4, 10
+PLAIN = schedule.base(60, steps=STOP, batch_size=4, seed=0)
+
+
+def of_every_role():
+    """Masked, replaced and duplicated rows, and synthetic ones inserted at a step as updates of their own."""
+    window = dataclasses.make_dataclass("Window", ["start", "stop"])(START, STOP)
+    rows = PLAIN.between(START, STOP).row
+    stream = schedule.insert(PLAIN, rows[20:22], schedule.DUPLICATE, 0, window)
+    stream = schedule.mask(stream, rows[[1, 8]])
+    replaced = np.flatnonzero(np.isin(stream.row, rows[[2, 13]]) & (stream.step >= START))
+    row, role = stream.row.copy(), stream.role.copy()
+    row[replaced], role[replaced] = rows[[18, 19]], schedule.REPLACEMENT
+    stream = dataclasses.replace(stream, row=row, role=role)
+    stream = schedule.insert_at(stream, np.arange(6), schedule.SYNTHETIC, 0, step=6, batch_size=4)
+    # A step that makes no update.
+    gone = stream.step == 8
+    return dataclasses.replace(stream, role=np.where(gone, schedule.MASKED, stream.role)).between(START, STOP)
+
+
+def trainer(folder, stream, clip):
+    cadence = training.Cadence(2, 0, math.inf, folder)
+    settings = SETTINGS.model_copy(update={"clip": clip})
+    return training.Trainer(stream, STORE, NEW, settings, NUMERICS, lambda model: {}, cadence)
+
+
+def begun(clip, dtype=torch.float64):
+    """A model and its optimizer after the steps before the walk."""
+    model = tiny_model(dtype=dtype)
+    found = trainer(None, PLAIN, clip)
+    optimizer = adamw.make_optimizer(model, found.settings)
+    for step in range(START):
+        found.update(model, optimizer, step)
+    return model, optimizer
+
+
+def asked(model):
+    own = probes.checked("own.py:own", lambda model, tokens, units: model(tokens).logits[:, -1, 3].sum())
+    probe = questions.Question(own, REPEATED)
+    heads = [Head(1, 0), Head(0, 1)]
+    return [
+        Outcome("matching", outcomes.of_heads(REPEATED, heads, "prefix_matching"), "mean"),
+        Outcome("copying", outcomes.of_heads(REPEATED, heads, "copying"), "end"),
+        Outcome("probe", outcomes.of_probe(probe, heads), "end"),
+        Outcome("held-out", outcomes.of_loss(model, HELD), "mean"),
+    ]
+
+
+@pytest.fixture(autouse=True)
+def _in_float64(monkeypatch):
+    """Transformers computes attention patterns in float32, whose rounding finite differences would see."""
+    given = torch.nn.functional.softmax
+
+    def softmax(scores, *arguments, dtype=None, **others):
+        kept = None if scores.dtype == torch.float64 else dtype
+        return given(scores, *arguments, dtype=kept, **others)
+
+    monkeypatch.setattr(torch.nn.functional, "softmax", softmax)
+
+
+STEPS = outcomes.evaluated(START, STOP, 2)
+
+
+def walk(folder, stream, clip, length=None, at_once=None, dtype=torch.float64, save_seconds=math.inf):
+    model, optimizer = begun(clip, dtype)
+    found = trainer(folder, stream, clip)
+    found.rows_at_once = at_once
+    done = tape.Tape(found, model, optimizer, tape.updates_of(stream), folder, length)
+    return trajectory.Walk(done, asked(model), STEPS, save_seconds)
+
+
+def measured(model):
+    """The four outcomes' measures, written down anew."""
+    with torch.no_grad():
+        attentions = model(REPEATED, output_attentions=True).attentions
+        matching = [
+            float(attentions[layer][row, head, t, t - 5])
+            for layer, head in ((1, 0), (0, 1))
+            for row in range(3)
+            for t in range(6, 12)
+        ]
+        logits = model(HELD[:, :-1]).logits.log_softmax(-1)
+        loss = -logits.gather(-1, HELD[:, 1:, None]).mean()
+        probe = model(REPEATED).logits[:, -1, 3].sum()
+        copying = metrics.head_scores(model, REPEATED).copying[[1, 0], [0, 1]].mean()
+    return np.array([np.mean(matching), float(copying), float(probe), float(loss)])
+
+
+def outcomes_of_training(stream, clip, place, change):
+    """The same training with another weight on the loss of one row of the stream, by torch alone."""
+    model, optimizer = begun(clip)
+    values, norms = [], []
+    weights = np.where(stream.role == schedule.MASKED, 0.0, 1.0)
+    weights[place] += change
+    for step in range(START, STOP + 1):
+        if step in STEPS:
+            values.append(measured(model))
+        mine = np.flatnonzero(stream.step == step)
+        for number in np.unique(stream.update[mine]):
+            update = mine[stream.update[mine] == number]
+            counted = (stream.role[update] != schedule.MASKED).sum()
+            if counted == 0:
+                continue
+            made = stream.role[update] == schedule.SYNTHETIC
+            rows = [
+                (NEW if new else STORE).tokens[row] for new, row in zip(made, stream.row[update], strict=True)
+            ]
+            tokens = torch.from_numpy(np.stack(rows))
+            losses = torch.nn.functional.cross_entropy(
+                model(tokens[:, :-1]).logits.transpose(1, 2), tokens[:, 1:], reduction="none"
+            )
+            loss = (torch.from_numpy(weights[update]) * losses.mean(dim=1)).sum() / counted
+            model.zero_grad()
+            loss.backward()
+            norms.append(float(torch.nn.utils.clip_grad_norm_(model.parameters(), clip)))
+            for group in optimizer.param_groups:
+                group["lr"] = adamw.learning_rate(SETTINGS, step)
+            optimizer.step()
+    values = np.array(values)
+    return np.where([True, False, False, True], values.mean(axis=0), values[-1]), norms
+
+
+@pytest.fixture(scope="module")
+def stream():
+    return of_every_role()
+
+
+@pytest.fixture(scope="module")
+def whole(stream, tmp_path_factory):
+    """A walk in float32 that nothing breaks, with all states in memory."""
+    return walk(tmp_path_factory.mktemp("whole"), stream, 0.5, dtype=torch.float32).follow()
+
+
+def test_the_stream_has_every_role(stream):
+    assert set(stream.role) == set(range(len(schedule.ROLES)))
+    assert stream.update.max() == 2
+
+
+@pytest.mark.parametrize("clip", [0.5, 1e9])
+def test_scores_are_finite_differences_for_every_role(tmp_path, stream, clip):
+    found = walk(tmp_path, stream, clip).follow()
+    values, _ = outcomes_of_training(stream, clip, 0, 0.0)
+    mean, last = found.curves.mean(axis=1), found.curves[:, -1]
+    assert [mean[0], last[1], last[2], mean[3]] == pytest.approx(values, rel=1e-9)
+    assert np.isnan(found.scores[:, stream.step == 8]).all()
+    assert np.isfinite(found.scores[:, stream.step != 8]).all()
+    largest = np.nanmax(np.abs(found.scores), axis=1)
+    for role in range(len(schedule.ROLES)):
+        places = np.flatnonzero((stream.role == role) & (stream.step != 8))
+        for place in dict.fromkeys(places[[0, -1 if role == schedule.TRAIN else 0]]):
+            up, norms = outcomes_of_training(stream, clip, place, 1e-4)
+            down, _ = outcomes_of_training(stream, clip, place, -1e-4)
+            assert (min(norms) > clip) == (clip == 0.5)
+            expected = (up - down) / 2e-4
+            errors = np.abs(found.scores[:, place] - expected) / largest
+            assert errors.max() < 1e-6, (schedule.ROLES[role], place, errors)
+
+
+@pytest.mark.parametrize("length", [1, 3])
+def test_scores_are_the_same_wherever_states_are_kept(tmp_path, stream, whole, length):
+    parts = walk(tmp_path, stream, 0.5, length, dtype=torch.float32).follow()
+    for mine, theirs in zip(parts, whole, strict=True):
+        assert np.array_equal(mine, theirs, equal_nan=True)
+
+
+def test_scores_do_not_depend_on_how_a_batch_is_split(tmp_path, stream):
+    together = walk(tmp_path / "together", stream, 0.5).follow()
+    split = walk(tmp_path / "split", stream, 0.5, at_once=3).follow()
+    for mine, theirs in zip(split, together, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-8 * np.nanmax(np.abs(theirs)))
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize(("length", "calls"), [(1, 2), (3, 5), (3, 12), (None, 15), (3, 30)])
+def test_a_killed_walk_goes_on_to_the_same_numbers(tmp_path, stream, whole, length, calls, monkeypatch):
+    """Killed at some gradient of the way there (7 updates), or at some pair of passes on the way back."""
+    broken = walk(tmp_path / "broken", stream, 0.5, length, dtype=torch.float32, save_seconds=0)
+    left = [calls]
+
+    def counting(function):
+        def run(*arguments):
+            left[0] -= 1
+            if left[0] == 0:
+                raise Killed
+            return function(*arguments)
+
+        return run
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(broken.tape, "_advance", counting(broken.tape._advance))
+        patch.setattr(broken, "_differences", counting(broken._differences))
+        broken.follow()
+    again = walk(tmp_path / "broken", stream, 0.5, length, dtype=torch.float32, save_seconds=0).follow()
+    for mine, theirs in zip(again, whole, strict=True):
+        assert np.array_equal(mine, theirs, equal_nan=True)
+
+
+def test_a_walk_that_is_told_to_end_saves_first(tmp_path, stream, whole, monkeypatch):
+    broken = walk(tmp_path / "broken", stream, 0.5, dtype=torch.float32)
+    differences, calls = broken._differences, []
+
+    def tell(*arguments):
+        calls.append(1)
+        if len(calls) == 9:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return differences(*arguments)
+
+    monkeypatch.setattr(broken, "_differences", tell)
+    # Two updates of four outcomes are done, and the third goes to its end.
+    last = len(broken.tape.updates) - 3
+    with pytest.raises(UserError, match=f"told to end at update {last};"), interruption.watched():
+        broken.follow()
+    again = walk(tmp_path / "broken", stream, 0.5, dtype=torch.float32)
+    assert again._resumed().number == last
+    assert np.array_equal(again.follow().scores, whole.scores, equal_nan=True)
+
+
+def test_a_disk_without_room_is_told_before_anything_is_computed(tmp_path, stream, monkeypatch):
+    usage = tape.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(tape.shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    with pytest.raises(UserError, match=r"take 0\.\d GB, but the disk has 0\.0 GB free"):
+        walk(tmp_path, stream, 0.5, length=1)
+
+
+def test_precision_in_float32_and_of_passes_over_the_output_layer(tmp_path, stream, whole):
+    """Single precision, and losses a few tokens at a time, as on a GPU."""
+    exact = walk(tmp_path / "exact", stream, 0.5).follow().scores
+    fused = walk(tmp_path / "fused", stream, 0.5)
+    fused.exact.numerics = NUMERICS.model_copy(update={"acceleration": "fused"})
+    largest = np.nanmax(np.abs(exact), axis=1, keepdims=True)
+    kept = stream.step != 8
+    assert np.abs((whole.scores - exact) / largest)[:, kept].max() < 0.02
+    assert np.abs((fused.follow().scores - exact) / largest)[:, kept].max() < 1e-6
+
+
+def test_an_outcome_that_no_weight_changes_gives_no_sample_a_score(tmp_path, stream):
+    done = walk(tmp_path, stream, 0.5)
+    nothing = [lambda model: 0 * next(model.parameters()).sum() + 1]
+    done.asked = [Outcome("constant", nothing, "mean")]
+    assert (done.follow().scores[:, stream.step != 8] == 0).all()
+
+
+def test_weights_of_evaluations():
+    steps = outcomes.evaluated(60, 75, 10)
+    assert steps == [60, 70, 75]
+    mean, end = (Outcome("x", [], when) for when in ("mean", "end"))
+    assert [mean.weight(step, steps) for step in (60, 61, 75)] == [1 / 3, 0, 1 / 3]
+    assert [end.weight(step, steps) for step in (60, 70, 75)] == [0, 0, 1]

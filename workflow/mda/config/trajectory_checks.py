@@ -1,0 +1,76 @@
+"""What must hold between the section `trajectory` and the others."""
+
+from __future__ import annotations
+
+from mda.config.experiment import Config
+from mda.config.trajectory_section import Trajectory
+
+# Methods of selection that read walks back through trainings.
+WALKED = ("trajectory", "history")
+
+
+def check(config: Config) -> None:
+    """Check the section, and the selections that need it.
+
+    Raises:
+        ValueError: one sentence, when something does not hold.
+    """
+    methods, walks = _methods(config), config.trajectory
+    if walks is None:
+        if methods:
+            raise ValueError(f"samples are selected by {min(methods)}, which needs the section trajectory")
+        return
+    if config.trace is not None:
+        raise ValueError("trajectory follows a training, but with trace nothing is trained; set it to null")
+    _check_outcomes(config, walks)
+    if methods:
+        _check_selections(config, walks, methods)
+
+
+def _methods(config: Config) -> set[str]:
+    """Those of `WALKED` that some intervention or study uses."""
+    studies = config.studies
+    used = [item.selections for item in config.experiments.interventions]
+    used += [] if studies.dose is None else [curve.selections for curve in studies.dose.curves]
+    used += [] if studies.controls is None else [studies.controls.selections]
+    return {method for methods in used for method in methods if method in WALKED}
+
+
+def _check_outcomes(config: Config, walks: Trajectory) -> None:
+    """That every outcome can be differentiated."""
+    targets = {target.name: target for target in config.targets}
+    for outcome in walks.outcomes:
+        if outcome.target is None:
+            continue
+        where = f"trajectory.outcomes.{outcome.name}"
+        if outcome.target not in targets:
+            raise ValueError(
+                f"{where}.target is '{outcome.target}', but targets has only {', '.join(targets)}"
+            )
+        target = targets[outcome.target]
+        if outcome.measure == "metric" and target.metric == "probe":
+            raise ValueError(f"{where}: the metric of {target.name} is its probe; set measure to probe")
+        if outcome.measure == "probe" and config.probes[target.probe].measure == "rows":
+            raise ValueError(
+                f"{where}: a probe of rows cannot be differentiated in the output layer's weights; take "
+                "held_out_loss, a probe of prompts, or a function of your own"
+            )
+
+
+def _check_selections(config: Config, walks: Trajectory, methods: set[str]) -> None:
+    """That there are scores to select by."""
+    for target in config.targets:
+        if walks.outcome_of(target.name) is None:
+            raise ValueError(
+                f"samples are selected by {' and '.join(sorted(methods))}, but trajectory.outcomes has none "
+                f"of the target {target.name}; add one"
+            )
+    if "history" in methods and len(walks.orders) < 2:
+        raise ValueError("the selection 'history' is a mean over orders; give trajectory.orders two or more")
+    seeds = [*config.experiments.seeds, *(config.studies.seeds or [])]
+    missing = [seed for seed in seeds if seed not in walks.orders]
+    if "trajectory" in methods and missing:
+        raise ValueError(
+            "the selection 'trajectory' is of each run's own order, but trajectory.orders lacks the seed "
+            f"{missing[0]}; add it"
+        )
