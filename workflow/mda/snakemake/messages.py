@@ -49,7 +49,7 @@ def shown(message: str | None) -> str | None:
     if not text or text.startswith(ROUTINE):
         return None
     # What the rules raise, between where they do: that is of no use to a user.
-    sentence = re.match(r'WorkflowError in file ".*", line \d+:\n(.+?)(\n *File ".*)?$', text, re.DOTALL)
+    sentence = re.match(r'WorkflowError(?: in file "[^\n]*", line \d+)?:\n(.+?)(\n *File ".*)?$', text, re.DOTALL)
     return f"error: {sentence[1]}" if sentence else text
 
 
@@ -80,7 +80,12 @@ def failure(name: str, logs: Sequence[str], told: str | None) -> str:
     if sentences:
         ended = f" ({first[0]})" if said.startswith(SLURM) else ""
         return printable(f"error: {name} failed: {sentences[-1]}{ended}{place}")
+    if lines and lines[-1] == "KeyboardInterrupt":
+        return printable(f"{name} was interrupted (Ctrl-C){place}")
     # A step that was killed, or a fault of ours, says no sentence: the end of the log is what there is.
+    # But where SLURM says what happened, its log has nothing to add.
+    if logs and log != logs[0] and said.startswith(SLURM) and "exit code" not in said:
+        lines = []
     tail = "".join(f"\n    {line}" for line in lines[-LAST_LINES:])
     return printable(f"error: {name} failed{said}{place}{tail}")
 

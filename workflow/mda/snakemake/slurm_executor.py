@@ -31,6 +31,7 @@ from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from mda.snakemake import slurm_plan, slurm_words
 
+MORE = {slurm_words.MEMORY: " with more memory", slurm_words.TIME: " with more time", None: ""}
 _plugins_gres = plugin.set_gres_string
 
 
@@ -243,11 +244,10 @@ class Executor(plugin.Executor):
     def _what_follows(self, job: Any, lacked: str | None) -> str:
         if job.restart_times <= job.attempt - 1:
             return ""
-        if lacked is not None and not job.is_group():
-            more = self.resources(job).get(lacked)
-            if more != job.resources.get(lacked):
-                return f"; it is tried again with {lacked}={getattr(more, 'value', more)}"
-        return "; it is tried again"
+        asked = {name: job.resources.get(name) for name in ("runtime", "longest")}
+        if lacked == slurm_words.TIME and asked["longest"] and asked["runtime"] >= asked["longest"]:
+            return "; it is tried again with the same time, the longest of the profile"
+        return f"; it is tried again{MORE[lacked]}"
 
     # The end.
 
