@@ -8,7 +8,7 @@ version 2.8.0:
 - a failed job says why SLURM ended it, and is tried again with more of what it lacked alone;
 - GPUs that the partitions have not, and accounts that are not the user's, are told before any submission;
 - one Ctrl-C awaits the running jobs, a second one cancels them;
-- a job with `gres=gpu:1` does not ask by `--gpus` too.
+- GPUs are asked for by `--gres` where a site knows no `--gpus`.
 """
 
 from __future__ import annotations
@@ -42,9 +42,11 @@ def register() -> None:
 
 
 def gres(job: Any) -> str:
-    """Options of `sbatch` for GPUs: `--gpus`, or `--gres` alone where the resource `gres` names GPUs."""
-    asked = str(job.resources.get("gres") or "")
-    return f" --gres={shlex.quote(asked)}" if asked.startswith("gpu") else _plugins_gres(job)
+    """Options of `sbatch` for a job's GPUs: `--gpus`, or with the resource `by_gres` `--gres` alone."""
+    count, model = job.resources.get("gpu"), job.resources.get("gpu_model")
+    if not count or not job.resources.get("by_gres"):
+        return _plugins_gres(job)
+    return f" --gres={shlex.quote(':'.join(['gpu', *([str(model)] if model else []), str(count)]))}"
 
 
 class Executor(plugin.Executor):
