@@ -34,13 +34,16 @@ def check(*jobs, tmp_path, **partitions):
     return slurm_plan.check(jobs, listed, tmp_path / "partitions.yaml", None)
 
 
-def test_a_default_partition_without_gpus_is_told_with_the_command_that_mends_it(answers, tmp_path, monkeypatch):
+def test_a_default_partition_without_gpus_is_told_with_the_command_that_mends_it(
+    answers, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(WorkflowError) as error:
         check(job("corpus"), job(gpu=1), tmp_path=tmp_path)
     assert str(error.value) == (
-        "the rule base_run needs a GPU, and the partition cpu, to which its jobs would go, has none; list the "
-        "cluster's partitions in partitions.yaml: `generate-slurm-partition-config -o partitions.yaml` writes them"
+        "the rule base_run needs a GPU, and the partition cpu, to which its jobs would go, has none; list "
+        "the cluster's partitions in partitions.yaml: `generate-slurm-partition-config -o partitions.yaml` "
+        "writes them"
     )
     assert check(job("corpus"), tmp_path=tmp_path) == "cpu"
     answers["sinfo"] = "cpu|(null)\ngpu*|gpu:4\n"
@@ -51,8 +54,12 @@ def test_the_sites_list_is_used(answers, tmp_path):
     limits = {"cpu": {"max_runtime": 6000}, "gpu": {"max_runtime": 6000, "max_gpu": 4}}
     assert check(job("corpus"), job(gpu=1), tmp_path=tmp_path, **limits) == "cpu"
     # A partition of its own, or another cluster.
-    assert check(job(gpu=1, slurm_partition="gpu"), job(gpu=1, slurm_cluster="far"), tmp_path=tmp_path) == "cpu"
-    with pytest.raises(WorkflowError, match="fits the rule base_run, which asks for gpu=8, mem_mb=4000, runtime=600"):
+    assert (
+        check(job(gpu=1, slurm_partition="gpu"), job(gpu=1, slurm_cluster="far"), tmp_path=tmp_path) == "cpu"
+    )
+    with pytest.raises(
+        WorkflowError, match="fits the rule base_run, which asks for gpu=8, mem_mb=4000, runtime=600"
+    ):
         check(job(gpu=8), tmp_path=tmp_path, **limits)
     with pytest.raises(WorkflowError, match="the partition cpu, to which its jobs would go, has none"):
         check(job(gpu=1), tmp_path=tmp_path, cpu={"max_gpu": 2})

@@ -4,8 +4,12 @@ import pytest
 
 from mda.snakemake import slurm_words
 
-KILLED_FOR_MEMORY = "slurmstepd-gpu1: error: StepId=1.0 exceeded memory limit (272929792 > 209715200), being killed"
-CGROUP = "slurmstepd: error: Detected 1 oom_kill event in StepId=2.0. Some of the step tasks have been OOM Killed."
+KILLED_FOR_MEMORY = (
+    "slurmstepd-gpu1: error: StepId=1.0 exceeded memory limit (272929792 > 209715200), being killed"
+)
+CGROUP = (
+    "slurmstepd: error: Detected 1 oom_kill event in StepId=2.0. Some of the step tasks have been OOM Killed."
+)
 
 
 def record(state, code="1:0", **more):
@@ -18,7 +22,12 @@ def record(state, code="1:0", **more):
         (record("OUT_OF_MEMORY", "0:125"), "", "out of memory (it had 200M on gpu1)", "mem_mb"),
         (record("FAILED", "137:0"), KILLED_FOR_MEMORY, "out of memory (it had 200M on gpu1)", "mem_mb"),
         (record("FAILED"), CGROUP, "out of memory (it had 200M on gpu1)", "mem_mb"),
-        (record("TIMEOUT", "0:0", TimeLimit="00:10:00"), "", "over its time limit of 00:10:00 on gpu1", "runtime"),
+        (
+            record("TIMEOUT", "0:0", TimeLimit="00:10:00"),
+            "",
+            "over its time limit of 00:10:00 on gpu1",
+            "runtime",
+        ),
         (record("NODE_FAIL", "0:0"), "", "its node has failed on gpu1 (NODE_FAIL)", None),
         # A requeued job's log still tells of its earlier life.
         (record("CANCELLED", "0:15"), KILLED_FOR_MEMORY, "it was cancelled on gpu1", None),
@@ -71,9 +80,17 @@ POLICY = "Job violates accounting/QOS policy (job submit limit, user's size and/
         (f"Batch job submission failed: {POLICY}", False, False),
         # Interrupted.
         ("", False, True),
-        ("Batch job submission failed: Invalid account or account/partition combination specified", True, False),
+        (
+            "Batch job submission failed: Invalid account or account/partition combination specified",
+            True,
+            False,
+        ),
         ("Batch job submission failed: Requested node configuration is not available", True, False),
-        ("Batch job submission failed: Requested time limit is invalid (missing or exceeds some limit)", True, False),
+        (
+            "Batch job submission failed: Requested time limit is invalid (missing or exceeds some limit)",
+            True,
+            False,
+        ),
     ],
 )
 def test_which_refusals_pass(said, others, for_now):

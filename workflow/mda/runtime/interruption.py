@@ -1,4 +1,4 @@
-"""React to SIGTERM, which SLURM sends before the time limit, at preemption and at `scancel`, and to Ctrl-C."""
+"""React to Ctrl-C and to SIGTERM, which SLURM sends before the time limit, at preemption and at `scancel`."""
 
 from __future__ import annotations
 

@@ -49,7 +49,9 @@ def shown(message: str | None) -> str | None:
     if not text or text.startswith(ROUTINE):
         return None
     # What the rules raise, between where they do: that is of no use to a user.
-    sentence = re.match(r'WorkflowError(?: in file "[^\n]*", line \d+)?:\n(.+?)(\n *File ".*)?$', text, re.DOTALL)
+    sentence = re.match(
+        r'WorkflowError(?: in file "[^\n]*", line \d+)?:\n(.+?)(\n *File ".*)?$', text, re.DOTALL
+    )
     return f"error: {sentence[1]}" if sentence else text
 
 

@@ -63,9 +63,9 @@ class Executor(plugin.Executor):
         super().__post_init__(test_mode)
         self.prepare()
         self.check_plan()
-        if threading.current_thread() is threading.main_thread():
-            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-                signal.signal(signal.SIGINT, self._interrupted)
+        handled = signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+        if threading.current_thread() is threading.main_thread() and not handled:
+            signal.signal(signal.SIGINT, self._interrupted)
 
     def prepare(self) -> None:
         """The state of a run."""
@@ -144,7 +144,9 @@ class Executor(plugin.Executor):
                 self._adopt(job, taken)
                 return
             if over:
-                self._give_up(job, f"not submitted, for the run ends; SLURM refused it: {text or 'no answer'}")
+                self._give_up(
+                    job, f"not submitted, for the run ends; SLURM refused it: {text or 'no answer'}"
+                )
                 return
             if taken is not None:
                 said = self._submit(job)
@@ -174,7 +176,7 @@ class Executor(plugin.Executor):
         super()._report_job_error_threadsafe(SubmittedJobInfo(job), f"{words}\n")
 
     def _queued(self, job: Any) -> str | None:
-        """SLURM's number of a job that it took without our knowledge, '' if there is none, None if unknown."""
+        """SLURM's number of a job that it took without an answer: '' if it took none, None if unknown."""
         wildcards = get_job_wildcards(job)
         comment = f"rule_{job.name}" + (f"_wildcards_{wildcards}" if wildcards else "")
         form = "--format=%i|%k"
@@ -263,8 +265,8 @@ class Executor(plugin.Executor):
 
     def _await_running(self) -> None:
         self.logger.warning(
-            f"Ctrl-C: nothing new starts, and SLURM's jobs ({len(self.held)}) are awaited; press Ctrl-C again "
-            "to cancel them"
+            f"Ctrl-C: nothing new starts, and SLURM's jobs ({len(self.held)}) are awaited; press Ctrl-C "
+            "again to cancel them"
         )
         self.ending.set()
         self.workflow.scheduler.exit_gracefully()

@@ -34,13 +34,15 @@ def check(jobs: Sequence[Any], partitions: Sequence[Partition], file: Path | Non
     listed = slurm_words.ask("sinfo", "--all", "--noheader", "--format=%P|%G")
     if listed is None:
         raise WorkflowError(
-            "SLURM does not answer (`sinfo` fails): start this on a machine from which jobs are submitted, or "
-            "again when SLURM's controller is back"
+            "SLURM does not answer (`sinfo` fails): start this where jobs can be submitted, or again when the "
+            "controller is back"
         )
     rows = [line.split("|", 1) for line in listed.splitlines() if "|" in line]
     with_gpus = {name.rstrip("*") for name, gres in rows if "gpu" in gres}
     default = next((name.rstrip("*") for name, _ in rows if name.endswith("*")), "")
-    _check_gpus([job for job in jobs if job.resources.get("gpu")], partitions, file, with_gpus, default, logger)
+    _check_gpus(
+        [job for job in jobs if job.resources.get("gpu")], partitions, file, with_gpus, default, logger
+    )
     _check_accounts({str(job.resources.get("slurm_account") or "") for job in jobs} - {""})
     return default
 
@@ -69,8 +71,8 @@ def _check_gpus(
             )
         else:
             fault = (
-                f"the rule {job.rule.name} needs a GPU, and the partition {chosen or default or '(none)'}, to "
-                f"which its jobs would go, has none"
+                f"the rule {job.rule.name} needs a GPU, and the partition {chosen or default or '(none)'}, "
+                "to which its jobs would go, has none"
             )
         raise WorkflowError(
             f"{fault}; list the cluster's partitions in {place}: `{WRITES_PARTITIONS} -o {place}` writes them"
@@ -98,6 +100,6 @@ def _check_accounts(asked: set[str]) -> None:
     wrong = sorted(name for name in asked if name.lower() not in {one.lower() for one in known})
     if known and wrong:
         raise WorkflowError(
-            f"the account {wrong[0]} is not one of {user}'s ({', '.join(sorted(known))}); name one of these as "
-            "`account` in the profile's config.yaml, or null for SLURM's default"
+            f"the account {wrong[0]} is not one of {user}'s ({', '.join(sorted(known))}); name one of these "
+            "as `account` in the profile's config.yaml, or null for SLURM's default"
         )

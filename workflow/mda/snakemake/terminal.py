@@ -192,7 +192,7 @@ class View:
                 self.lost(number)
                 self.say(messages.failure(self.failed[number], told["log"] or [], told["rule_msg"]), "red")
         elif event == LogEvent.ERROR:
-            # What follows the failure of a job repeats it, with the whole command; after Ctrl-C it comes first.
+            # What follows the failure of a job repeats it, with the command; after Ctrl-C it comes first.
             repeats = told.get("exception") in ("CalledProcessError", "RuleException")
             if not repeats or not (self.failed or " mda.steps." in record.getMessage()):
                 self.remark(record)
