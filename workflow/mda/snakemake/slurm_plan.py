@@ -34,7 +34,7 @@ def check(jobs: Sequence[Any], partitions: Sequence[Partition], file: Path | Non
     listed = slurm_words.ask("sinfo", "--all", "--noheader", "--format=%P|%G")
     if listed is None:
         raise WorkflowError(
-            "SLURM does not answer (`sinfo` fails): start this where jobs can be submitted, or again when the "
+            "SLURM does not answer (`sinfo` fails): start this where jobs can be submitted, or once the "
             "controller is back"
         )
     rows = [line.split("|", 1) for line in listed.splitlines() if "|" in line]
