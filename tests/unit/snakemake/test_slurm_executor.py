@@ -226,6 +226,24 @@ def test_jobs_are_kept_while_slurm_does_not_answer(executor, programs):
     ]
 
 
+def test_short_jobs_are_looked_at_soon(executor, programs, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(slurm_executor.time, "monotonic", lambda: now[0])
+    programs.write("scontrol", "echo MinJobAge = 300 sec")
+    programs.write("squeue", "echo '1|RUNNING'")
+    infos, waits = active(executor, "1"), []
+    for _ in range(4):
+        now[0] += executor.next_seconds_between_status_checks
+        look(executor, infos)
+        waits.append(executor.next_seconds_between_status_checks)
+    # The plugin: 11, 21, 31, 41.
+    assert waits == [1, 1, 1.5, 2.25]
+    # It is never asked less often than by the plugin.
+    now[0] += 3600
+    look(executor, infos)
+    assert executor.next_seconds_between_status_checks == 12.25
+
+
 RECORD = "JobId=1 JobState={} ExitCode=1:0 NodeList=n1 TimeLimit=00:30:00 TRES=cpu=1,mem=1G"
 
 

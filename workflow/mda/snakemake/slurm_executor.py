@@ -8,7 +8,8 @@ version 2.8.0:
 - a failed job says why SLURM ended it, and is tried again with more of what it lacked alone;
 - GPUs that the partitions have not, and accounts that are not the user's, are told before any submission;
 - one Ctrl-C awaits the running jobs, a second one cancels them;
-- GPUs are asked for by `--gres` where a site knows no `--gpus`.
+- GPUs are asked for by `--gres` where a site knows no `--gpus`;
+- it looks at short jobs soon.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ class Executor(plugin.Executor):
     SAID_AGAIN = 600.0
     # Whether SLURM did not answer the last question. The first look at jobs may be before `prepare`.
     silent = False
+    # When a job was submitted or ended last.
+    news = 0.0
 
     def __post_init__(self, test_mode: bool = False) -> None:
         super().__post_init__(test_mode)
@@ -194,6 +197,7 @@ class Executor(plugin.Executor):
     def _report_job_submission_threadsafe(self, job_info: SubmittedJobInfo) -> None:
         self.numbers.add(str(job_info.external_jobid))
         self.held[str(job_info.external_jobid)] = job_info
+        self.news = time.monotonic()
         super()._report_job_submission_threadsafe(job_info)
 
     def _report_job_error_threadsafe(self, job_info: SubmittedJobInfo, msg: str) -> None:
@@ -227,15 +231,25 @@ class Executor(plugin.Executor):
                 self.logger.warning("SLURM answers again")
         for info in unknown:
             yield info
+        self._look_soon()
+
+    def _look_soon(self) -> None:
+        """Wait half as long as there has been no news; the plugin waits 10 s longer after each look."""
+        settings = self.workflow.executor_settings
+        quiet = (time.monotonic() - self.news) / 2
+        soon = max(settings.init_seconds_before_status_checks, quiet)
+        self.next_seconds_between_status_checks = min(self.next_seconds_between_status_checks, soon)
 
     def report_job_success(self, job_info: SubmittedJobInfo) -> None:
         """A job has ended well."""
+        self.news = time.monotonic()
         self.held.pop(str(job_info.external_jobid), None)
         super().report_job_success(job_info)
 
     def report_job_error(self, job_info: SubmittedJobInfo, msg: str | None = None, **kwargs: Any) -> None:
         """A job has failed: say why."""
         number, job = job_info.external_jobid, job_info.job
+        self.news = time.monotonic()
         if number is not None:
             self.held.pop(number, None)
             log = (job_info.aux or {}).get("slurm_logfile")
