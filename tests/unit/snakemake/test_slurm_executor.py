@@ -4,7 +4,6 @@ import asyncio
 import signal
 import threading
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -116,7 +115,8 @@ def executor(tmp_path, monkeypatch):
     made.format_job_exec = lambda job: "true"
     made.run_job_pre, made._next_seconds_between_status_checks = lambda job: None, 1
     made.prepare()
-    made.submitted, made.failed, made.done = [], [], []
+    made.submitted, made.failed, made.done, made.left = [], [], [], []
+    scheduler.error_callback = made.left.append
     monkeypatch.setattr(Executor, "FIRST_WAIT", 0.05)
     monkeypatch.setattr(Executor, "LONGEST_WAIT", 0.1)
     monkeypatch.setattr(
@@ -191,7 +191,7 @@ def test_without_an_answer_on_what_was_taken_nothing_is_submitted(executor, prog
     assert programs.calls("sbatch") == 1
     executor.ending.set()
     thread.join(20)
-    assert executor.failed[0][1].startswith("not submitted, for the run ends; SLURM refused it: ")
+    assert (len(executor.left), executor.failed) == (1, [])
 
 
 def active(executor, *numbers):
@@ -329,10 +329,20 @@ def test_ctrl_c_once_awaits_and_twice_cancels(executor, programs):
     assert (programs.folder / "cancelled").read_text() == "1 2\n"
 
 
-def test_a_job_that_waits_to_be_submitted_is_given_up_when_the_run_ends(executor, programs):
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_job_that_is_not_submitted_is_left_when_the_run_ends(executor, programs, waits):
+    """It waits for SLURM, or for its turn: in a large plan hundreds do."""
+
+    def told():
+        executor.workflow.scheduler._user_kill = "graceful"
+        return "true"
+
     programs.write("sbatch", f"echo '{AWAY}' >&2; exit 1")
-    executor.workflow.scheduler._user_kill = "graceful"
     job = Job()
+    if waits:
+        executor.format_job_exec = lambda job: told()
+    else:
+        told()
     executor.run_job(job)
-    assert Counter(failed for failed, _ in executor.failed) == Counter([job])
-    assert programs.calls("sbatch") == 1
+    assert (executor.left, executor.failed) == ([job], [])
+    assert programs.calls("sbatch") == int(waits)

@@ -61,6 +61,8 @@ class Executor(plugin.Executor):
     silent = False
     # When a job was submitted or ended last.
     news = 0.0
+    # A property of the plugin's.
+    next_seconds_between_status_checks: float
 
     def __post_init__(self, test_mode: bool = False) -> None:
         super().__post_init__(test_mode)
@@ -129,6 +131,9 @@ class Executor(plugin.Executor):
 
     def run_job(self, job: Any) -> None:
         """Submit a job, and again as long as SLURM refuses it for now; runs in a thread of the plugin's."""
+        if self._is_ending():
+            self._leave(job)
+            return
         said = self._submit(job)
         wait = self.FIRST_WAIT
         while said is not None:
@@ -136,7 +141,9 @@ class Executor(plugin.Executor):
             if not slurm_words.is_for_now(text, bool(self.held)):
                 # It would be refused again.
                 job.attempt = job.restart_times + 1
-                self._give_up(job, f"SLURM refuses the job: {text}")
+                super()._report_job_error_threadsafe(
+                    SubmittedJobInfo(job), f"SLURM refuses the job: {text}\n"
+                )
                 return
             self._say_refused(text)
             over = self.ending.wait(wait) or self._is_ending()
@@ -147,9 +154,7 @@ class Executor(plugin.Executor):
                 self._adopt(job, taken)
                 return
             if over:
-                self._give_up(
-                    job, f"not submitted, for the run ends; SLURM refused it: {text or 'no answer'}"
-                )
+                self._leave(job)
                 return
             if taken is not None:
                 said = self._submit(job)
@@ -175,8 +180,9 @@ class Executor(plugin.Executor):
     def _is_ending(self) -> bool:
         return self.ending.is_set() or bool(getattr(self.workflow.scheduler, "_user_kill", None))
 
-    def _give_up(self, job: Any, words: str) -> None:
-        super()._report_job_error_threadsafe(SubmittedJobInfo(job), f"{words}\n")
+    def _leave(self, job: Any) -> None:
+        """Leave a job to the next run, for this one ends: it has not failed, so nothing is said of it."""
+        self.workflow.scheduler.error_callback(job)
 
     def _queued(self, job: Any) -> str | None:
         """SLURM's number of a job that it took without an answer: '' if it took none, None if unknown."""
