@@ -73,5 +73,7 @@ def test_a_later_ctrl_c_ends_what_the_first_has_told_to_save(monkeypatch):
         signal.raise_signal(signal.SIGINT)
         now[0] += 5
         signal.raise_signal(signal.SIGTERM)
+        now[0] += 1
         signal.raise_signal(signal.SIGINT)
+    assert now == [107.0]
     assert not interruption.asked()
