@@ -129,6 +129,14 @@ class Cluster:
     def stop_controller(self) -> None:
         self._end("slurmctld")
 
+    def start_database(self) -> None:
+        """The accounting daemon; what it stores in runs on."""
+        self._launch("slurmdbd", "slurmdbd", "-D", MYSQL_UNIX_PORT=str(self.folder / "run" / "db.sock"))
+        self._wait_for_client("slurmdbd", "sacctmgr", "-n", "list", "cluster")
+
+    def stop_database(self) -> None:
+        self._end("slurmdbd")
+
     def start_node(self, node: str) -> None:
         (self.folder / "spool" / node).mkdir(exist_ok=True)
         self._launch(f"slurmd-{node}", "slurmd", "-D", "-N", node)
@@ -231,8 +239,7 @@ class Cluster:
         self._wait_for_client(
             "mariadbd", "mariadb", "--no-defaults", f"--socket={socket_path}", "-e", "select 1"
         )
-        self._launch("slurmdbd", "slurmdbd", "-D", MYSQL_UNIX_PORT=str(socket_path))
-        self._wait_for_client("slurmdbd", "sacctmgr", "-n", "list", "cluster")
+        self.start_database()
         if ACCOUNT not in self.run("sacctmgr", "-n", "list", "account", "format=account%32"):
             self.run("sacctmgr", "-iQ", "add", "cluster", "lab")
             self.run("sacctmgr", "-iQ", "add", "account", ACCOUNT, "Description=lab", "Organization=lab")

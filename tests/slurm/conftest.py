@@ -188,6 +188,7 @@ class ClusterProject(Project):
             "AllocTRES",
             "WorkDir",
             "Partition",
+            "Timelimit",
         ]
         command = (
             "sacct",

@@ -6,13 +6,12 @@ The training is stopped at a step while the fault strikes, so that none depends 
 import os
 import signal
 import subprocess
-import time
 from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from slurm.cluster import wait_until
+from slurm.cluster import ACCOUNT, wait_until
 from slurm.conftest import ClusterProject, Held
 
 # A training of some seconds, which the tests stop at work.
@@ -72,7 +71,7 @@ def test_a_job_cancelled_by_scancel(slow, unbroken):
     check(slow, unbroken)
     assert resumed_at(slow) >= 20
     # The failed job showed the end of its log.
-    assert f"told to end (SIGTERM) at step {resumed_at(slow)}" in slow.output
+    assert f"told to end at step {resumed_at(slow)}" in slow.output
     assert [row["State"].split()[0] for row in slow.accounted()] == ["CANCELLED", "COMPLETED"]
 
 
@@ -137,10 +136,13 @@ def test_a_job_over_its_memory_is_given_more(slow, unbroken):
     process = slow.start(GOAL, "--set-resources", "base_run:mem_mb=250*attempt**3")
     finishes(slow, process)
     check(slow, unbroken)
-    states = [row["State"] for row in slow.accounted()]
-    assert len(states) > 1
-    assert states[-1] == "COMPLETED"
-    assert "mem=250M" in slow.accounted()[0]["AllocTRES"]
+    rows = slow.accounted()
+    assert len(rows) > 1
+    assert rows[-1]["State"] == "COMPLETED"
+    assert "mem=250M" in rows[0]["AllocTRES"]
+    assert "out of memory (it had 250M on gpu1); it is tried again with more memory" in slow.output
+    # More memory alone.
+    assert len({row["Timelimit"] for row in rows}) == 1
 
 
 def told_to_end(project: ClusterProject, process: int) -> bool:
@@ -197,17 +199,101 @@ def test_a_job_over_its_time_is_given_more(slow, unbroken):
 
 
 @pytest.mark.rare
-def test_the_controller_is_restarted(slow, unbroken):
+def test_the_controller_and_the_database_are_away(slow, unbroken):
+    """Longer than the plugin asks, which then forgets its jobs; a run that waits can be told to end."""
     run = slow.start(GOAL)
     held = slow.hold(run, "base_run", AT_WORK)
     slow.cluster.stop_controller()
-    # Some looks at the jobs' states fail.
-    time.sleep(8)
+    slow.cluster.stop_database()
+    wait_until(lambda: "SLURM does not answer" in slow.output, 200, "nothing is said of it")
+    slow.cluster.start_database()
     slow.cluster.start_controller()
+    wait_until(lambda: "SLURM answers again" in slow.output, 200, "the run does not ask again")
     held.go_on()
     finishes(slow, run)
     check(slow, unbroken)
     assert slow.counted() == Counter({"base_run": 1})
+
+
+DOCUMENTS = "results/corpus/documents.parquet"
+
+
+@pytest.fixture
+def fresh(cluster, warm_python, tmp_path) -> ClusterProject:
+    """A project whose first job is next."""
+    return ClusterProject.make(tmp_path / "project", warm_python).on(cluster)
+
+
+@pytest.mark.rare
+def test_a_refused_submission_waits(fresh):
+    """No attempt is lost: there are no retries."""
+    fresh.cluster.run("scontrol", "update", "partition=cpu", "state=INACTIVE")
+    try:
+        run = fresh.start(DOCUMENTS, "--retries", "0")
+        wait_until(lambda: "SLURM takes no more jobs for now" in fresh.output, 120, "nothing is said of it")
+        assert run.poll() is None
+    finally:
+        fresh.cluster.run("scontrol", "update", "partition=cpu", "state=UP")
+    finishes(fresh, run)
+    assert fresh.counted() == Counter({"corpus": 1})
+
+
+def test_what_a_site_has_not_is_told_before_anything_is_submitted(slow):
+    partitions = slow.folder / "slurm" / "partitions.yaml"
+    listed = partitions.read_text()
+    partitions.write_text("partitions: {}\n")
+    told = slow.start(GOAL)
+    assert told.wait(timeout=120) != 0
+    assert "the partition cpu, to which its jobs would go, has none" in slow.output
+    assert "`generate-slurm-partition-config -o slurm/partitions.yaml`" in slow.output
+    partitions.write_text(listed)
+    slow.edit("slurm/config.yaml", f"account: {ACCOUNT}", "account: nobodys")
+    told = slow.start(GOAL)
+    assert told.wait(timeout=120) != 0
+    assert "the account nobodys is not one of " in slow.output
+    assert slow.accounted() == []
+
+
+@pytest.mark.rare
+def test_the_command_for_partitions_gres_and_the_default_account(slow, unbroken):
+    slow.edit("slurm/config.yaml", f"account: {ACCOUNT}", "account: null")
+    slow.edit("slurm/config.yaml", "gres: false", "gres: true")
+    (slow.folder / "slurm" / "partitions.yaml").write_text("partitions: {}\n")
+    command = ["generate-slurm-partition-config", "-o", "slurm/partitions.yaml"]
+    subprocess.run(command, cwd=slow.folder, env=slow.environment(), check=True)
+    finishes(slow, slow.start(GOAL))
+    check(slow, unbroken)
+    [row] = slow.accounted()
+    assert "gres/gpu=1" in row["AllocTRES"]
+    line = slow.cluster.run("sacct", "-X", "-n", "-P", "-j", row["JobID"], "-o", "SubmitLine")
+    options = line.partition("--wrap")[0]
+    assert " --gres=gpu:1 " in options
+    assert "--gpus" not in options
+    assert " -A " not in options
+
+
+def test_ctrl_c_once_awaits_what_runs(fresh):
+    run = fresh.start(DOCUMENTS)
+    held = fresh.hold(run, "corpus")
+    os.killpg(run.pid, signal.SIGINT)
+    wait_until(lambda: "Ctrl-C: nothing new starts" in fresh.output, 60, "nothing is said of it")
+    assert run.poll() is None
+    held.go_on()
+    assert run.wait(timeout=120) != 0
+    assert (fresh.folder / DOCUMENTS).exists()
+    assert [row["State"] for row in fresh.accounted()] == ["COMPLETED"]
+    assert fresh.planned(DOCUMENTS) == Counter()
+
+
+@pytest.mark.rare
+def test_ctrl_c_twice_cancels_what_runs(fresh):
+    run = fresh.start(DOCUMENTS)
+    fresh.hold(run, "corpus")
+    os.killpg(run.pid, signal.SIGINT)
+    wait_until(lambda: "Ctrl-C: nothing new starts" in fresh.output, 60, "nothing is said of it")
+    os.killpg(run.pid, signal.SIGINT)
+    assert run.wait(timeout=120) != 0
+    wait_until(lambda: fresh.accounted()[0]["State"].startswith("CANCELLED"), 60, "the job goes on")
 
 
 def kill_at_work(project: ClusterProject) -> Held:
@@ -262,16 +348,15 @@ def test_what_ended_while_the_workflow_was_dead_is_not_taken_for_something_else(
     assert orphaned.planned(NEXT)["base_run"] == 1
 
 
-def test_a_job_that_cannot_save_is_awaited_and_its_result_used(cluster, warm_python, tmp_path):
+def test_a_job_that_cannot_save_is_awaited_and_its_result_used(fresh):
     """Not started again beside the first, and not made again after it."""
-    project = ClusterProject.make(tmp_path / "project", warm_python).on(cluster)
-    goal = project.results / "corpus" / "documents.parquet"
-    first = project.start("results/corpus/documents.parquet")
+    project, goal = fresh, fresh.folder / DOCUMENTS
+    first = project.start(DOCUMENTS)
     held = project.hold(first, "corpus")
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
     project.snakemake("--unlock")
-    second = project.start("results/corpus/documents.parquet")
+    second = project.start(DOCUMENTS)
     awaited = "waiting for SLURM jobs of an earlier run"
     wait_until(lambda: awaited in project.output, 60, "the second run does not wait")
     assert not goal.exists()

@@ -1,5 +1,6 @@
 """`mda run`, `cost` and `pin` read settings as the workflow does, and hand on what is Snakemake's."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,17 @@ def test_a_finished_run_is_summarized(started):
     assert started[-1][-2:] == ["summary", "results"]
     assert program.main(["run", "--no-summary"]) == 0
     assert len(started) == 3
+
+
+def test_ctrl_c_is_left_to_snakemake_which_is_awaited(tmp_path):
+    """A terminal tells both; Snakemake may wait for jobs, and must not be killed meanwhile."""
+    program = (
+        "import os, pathlib, signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+        "os.kill(os.getppid(), signal.SIGINT); time.sleep(1); pathlib.Path('ended').touch()"
+    )
+    command = [sys.executable, "-c", f"import os; os.chdir({str(tmp_path)!r}); {program}"]
+    with (tmp_path / "lock").open("w") as lock, pytest.raises(KeyboardInterrupt):
+        run.call(command, lock)
+    assert (tmp_path / "ended").exists()
+    with (tmp_path / "lock").open("w") as lock:
+        assert run.call([sys.executable, "-c", "raise SystemExit(3)"], lock) == 3

@@ -15,7 +15,7 @@ from project import ROOT
 from mda.runtime import machine
 
 PROFILES = ROOT / "profiles"
-VARIABLES = ("account", "gpu_model", "longest", "notice", "gpus", "arrays")
+VARIABLES = ("account", "gpu_model", "gres", "jobs", "longest", "notice", "gpus", "arrays")
 
 
 FOLDERS = {"local": PROFILES / "local", "slurm": ROOT / "slurm"}
@@ -53,6 +53,13 @@ def test_what_a_site_fills_in_reaches_the_jobs():
     assert filled["default-resources"]["slurm_account"] == "lab"
     assert {rule["gpu_model"] for rule in filled["set-resources"].values()} == {"a100"}
     assert {"base_run", "retrain", "score_shard", "lambda_part"} <= set(filled["set-resources"])
+
+
+def test_gpus_by_gres_are_asked_for_by_nothing_else():
+    text = (FOLDERS["slurm"] / "config.yaml").read_text().replace("  gres: false", "  gres: true")
+    filled = yte.process_yaml(io.StringIO(text), require_use_yte=True)["default-resources"]
+    assert (filled["by_gres"], filled["gpus"]) == (1, 0)
+    assert not {"by_gres", "gpus"} & set(profile("slurm")["default-resources"])
 
 
 def test_with_arrays_no_job_is_left_behind():

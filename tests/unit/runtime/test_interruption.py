@@ -1,5 +1,7 @@
 """Handing a saved job back to SLURM: only one that is told to end, and has made a step."""
 
+import signal
+
 import pytest
 
 from mda.runtime import interruption
@@ -58,3 +60,20 @@ def test_without_scontrol_slurm_ends_the_job(monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     monkeypatch.setattr(interruption, "GRACE_SECONDS", 0)
     interruption.hand_back(True)
+
+
+def test_a_later_ctrl_c_ends_what_the_first_has_told_to_save(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(interruption.time, "monotonic", lambda: now[0])
+    with pytest.raises(KeyboardInterrupt), interruption.watched():
+        signal.raise_signal(signal.SIGINT)
+        assert interruption.asked()
+        # A launcher tells of the same.
+        now[0] += 1
+        signal.raise_signal(signal.SIGINT)
+        now[0] += 5
+        signal.raise_signal(signal.SIGTERM)
+        now[0] += 1
+        signal.raise_signal(signal.SIGINT)
+    assert now == [107.0]
+    assert not interruption.asked()

@@ -108,6 +108,51 @@ def test_a_failed_job_is_one_sentence_with_the_place_of_its_log(lines, tmp_path)
     assert "; 1 failed" in stream.getvalue()
 
 
+SLURM_SAYS = "SLURM job 7: {}; it is tried again\nFor further error details see the cluster log"
+
+
+def test_a_failed_job_of_slurm_has_slurms_reason_and_the_last_lines(tmp_path):
+    log, slurms = tmp_path / "step.log", tmp_path / "7.log"
+    slurms.write_text("bash: python: command not found\n")
+    told = SLURM_SAYS.format("exit code 127 on n1")
+    logs = [str(log), str(slurms)]
+    # A step that has not begun leaves no log of its own.
+    assert messages.failure("retrain", logs, told) == (
+        f"error: retrain failed: SLURM job 7: exit code 127 on n1; it is tried again; log: {slurms}\n"
+        "    bash: python: command not found"
+    )
+    # SLURM's words are enough where it knows more than an exit code.
+    cancelled = SLURM_SAYS.format("it was cancelled on n1")
+    assert messages.failure("retrain", logs, cancelled) == (
+        f"error: retrain failed: SLURM job 7: it was cancelled on n1; it is tried again; log: {slurms}"
+    )
+    log.write_text("10:00:00 step 3\n")
+    assert messages.failure("retrain", logs, cancelled).endswith(f"; log: {log}\n    10:00:00 step 3")
+    log.write_text("error in step 'training.retrain': the disk is full; free it\n")
+    assert messages.failure("retrain", logs, told) == (
+        "error: retrain failed: error in step 'training.retrain': the disk is full; free it (SLURM job 7: "
+        f"exit code 127 on n1; it is tried again); log: {log}"
+    )
+
+
+def test_an_interrupted_job_is_no_failure_with_a_traceback(lines, tmp_path):
+    view, stream = lines
+    log = tmp_path / "log.txt"
+    log.write_text("Traceback (most recent call last):\n  File ...\nKeyboardInterrupt\n")
+    view.take(started(2))
+    # After Ctrl-C Snakemake says it first, with the command.
+    command = "CalledProcessError in file rules.smk:\nCommand 'python -m mda.steps.training.retrain'"
+    view.take(record(LogEvent.ERROR, command, logging.ERROR, exception="RuleException"))
+    view.take(failed(2, log))
+    assert stream.getvalue().splitlines()[1:] == [f"retrain was interrupted (Ctrl-C); log: {log}"]
+
+
+def test_what_an_executor_refuses_is_a_sentence_without_the_places_in_our_code():
+    places = '  File "/x/slurm_plan.py", line 4, in check\n  File "y"'
+    told = f"WorkflowError:\nthe account nope is not yours\n{places}"
+    assert messages.shown(told) == "error: the account nope is not yours"
+
+
 def test_a_job_that_is_tried_again_has_not_failed(lines, tmp_path):
     view, stream = lines
     view.take(started(2))

@@ -41,22 +41,22 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("step", [2, 6])
-def test_a_run_that_is_told_to_end_saves_first(tmp_path, step):
-    """SIGTERM, as SLURM sends it: the state of that very step is saved, whatever the cadence."""
+@pytest.mark.parametrize(("step", "number"), [(2, signal.SIGTERM), (6, signal.SIGTERM), (4, signal.SIGINT)])
+def test_a_run_that_is_told_to_end_saves_first(tmp_path, step, number):
+    """By SLURM or by Ctrl-C: the state of that very step is saved, whatever the cadence."""
     records, model = run(tmp_path / "unbroken")
 
     def tell(model):
         calls.append(1)
         if len(calls) == 1 + step // 2:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
         return evaluate(model)
 
     calls: list[int] = []
-    before = signal.getsignal(signal.SIGTERM)
+    before = signal.getsignal(number)
     with pytest.raises(UserError, match=f"told to end at step {step};"), interruption.watched():
         run(tmp_path / "broken", measure=tell)
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(number) is before
     again, resumed = run(tmp_path / "broken")
     assert repr(again) == repr(records)
     for name, parameter in model.named_parameters():

@@ -107,9 +107,23 @@ def locked(held: locks.Lock, results: Path, arguments: Sequence[str], summarized
 
 
 def call(command: Sequence[str], lock: IO[str]) -> int:
-    """Run a command that holds the lock too."""
+    """Run a command that holds the lock too; returns its status.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C, when the command has ended. A terminal sends it to the command too,
+            which may wait for jobs of a cluster.
+    """
     clean = environment.cleaned(os.environ)
-    return subprocess.run(command, check=False, pass_fds=[lock.fileno()], env=clean).returncode
+    child, interrupted = subprocess.Popen(command, pass_fds=[lock.fileno()], env=clean), False
+    while True:
+        try:
+            status = child.wait()
+        except KeyboardInterrupt:
+            interrupted = True
+            continue
+        if interrupted:
+            raise KeyboardInterrupt
+        return status
 
 
 def results_folder(arguments: Sequence[str]) -> Path:

@@ -1,4 +1,4 @@
-"""React to SIGTERM, which SLURM sends before the time limit, at preemption and at `scancel`."""
+"""React to Ctrl-C and to SIGTERM, which SLURM sends before the time limit, at preemption and at `scancel`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ _asked = threading.Event()
 
 # At most so long a saved job of SLURM waits to be ended.
 GRACE_SECONDS = 60.0
+# Within so long two signals are one.
+SAME_SECONDS = 2.0
 
 
 def asked() -> bool:
@@ -62,16 +64,27 @@ def _scontrol(*words: str) -> str | None:
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """Within, SIGTERM does not end the process but is remembered, so that it can save first."""
+    """Within, SIGTERM does not end the process but is remembered, so that it can save first.
+
+    So is a first Ctrl-C (SIGINT); a later one ends the process.
+    """
+    since = 0.0
 
     def remember(number: int, frame: FrameType | None) -> None:
-        del number, frame
+        nonlocal since
+        now = time.monotonic()
+        if not asked():
+            since = now
+        # The terminal and a launcher may both tell of the same.
+        elif number == signal.SIGINT and now - since > SAME_SECONDS:
+            signal.default_int_handler(number, frame)
         _asked.set()
 
     _asked.clear()
-    before = signal.signal(signal.SIGTERM, remember)
+    before = {number: signal.signal(number, remember) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         _asked.clear()

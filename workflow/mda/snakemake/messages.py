@@ -19,6 +19,8 @@ ROUTINE = (
     "Config file ",
     "Elapsed time:",
     "Execute ",
+    "Auto-selected partition",
+    "Falling back to 'sacct'",
     "Exiting because a job execution failed",
     "Finished jobid:",
     "Group jobs: inactive",
@@ -37,6 +39,8 @@ ROUTINE = (
 # A step's own sentence in its log.
 SENTENCE = "error in step "
 LAST_LINES = 12
+# How the executor begins to say why SLURM ended a job.
+SLURM = ": SLURM job "
 
 
 def shown(message: str | None) -> str | None:
@@ -45,7 +49,9 @@ def shown(message: str | None) -> str | None:
     if not text or text.startswith(ROUTINE):
         return None
     # What the rules raise, between where they do: that is of no use to a user.
-    sentence = re.match(r'WorkflowError in file ".*", line \d+:\n(.+?)(\n *File ".*)?$', text, re.DOTALL)
+    sentence = re.match(
+        r'WorkflowError(?: in file "[^\n]*", line \d+)?:\n(.+?)(\n *File ".*)?$', text, re.DOTALL
+    )
     return f"error: {sentence[1]}" if sentence else text
 
 
@@ -59,26 +65,31 @@ def job_name(rule: str, wildcards: Mapping[str, Any]) -> str:
     return printable(" ".join(parts))
 
 
-def failure(name: str, logs: Sequence[str], told: str | None, again: bool = False) -> str:
+def failure(name: str, logs: Sequence[str], told: str | None) -> str:
     """Why a job failed, in one sentence with the place of its log.
 
     Args:
         name: of the job.
-        logs: its log files; the step's own first.
-        told: Snakemake's own message.
-        again: whether the job is tried again.
+        logs: its log files; the step's own first, then SLURM's.
+        told: Snakemake's own message, or why SLURM ended the job.
     """
-    place = f"; log: {logs[0]}" if logs else ""
-    end = "; it is tried again" if again else ""
-    lines = _lines(Path(logs[0])) if logs else []
-    sentences = [line for line in lines if line.startswith(SENTENCE)]
-    if sentences:
-        return printable(f"error: {name} failed: {sentences[-1]}{place}{end}")
-    # A step that was killed, or a fault of ours, says no sentence: the end of the log is what there is.
+    # A job that ends before its step begins leaves the second alone, which is SLURM's.
+    log, lines = next(((log, found) for log in logs if (found := _lines(Path(log)))), (None, []))
+    place = f"; log: {log or logs[0]}" if logs else ""
     first = (told or "").strip().splitlines()
     said = f": {first[0]}" if first and first[0] != "None" else ""
+    sentences = [line for line in lines if line.startswith(SENTENCE)]
+    if sentences:
+        ended = f" ({first[0]})" if said.startswith(SLURM) else ""
+        return printable(f"error: {name} failed: {sentences[-1]}{ended}{place}")
+    if lines and lines[-1] == "KeyboardInterrupt":
+        return printable(f"{name} was interrupted (Ctrl-C){place}")
+    # A step that was killed, or a fault of ours, says no sentence: the end of the log is what there is.
+    # But where SLURM says what happened, its log has nothing to add.
+    if logs and log != logs[0] and said.startswith(SLURM) and "exit code" not in said:
+        lines = []
     tail = "".join(f"\n    {line}" for line in lines[-LAST_LINES:])
-    return printable(f"error: {name} failed{said}{place}{end}{tail}")
+    return printable(f"error: {name} failed{said}{place}{tail}")
 
 
 def _lines(path: Path) -> list[str]:

@@ -192,8 +192,9 @@ class View:
                 self.lost(number)
                 self.say(messages.failure(self.failed[number], told["log"] or [], told["rule_msg"]), "red")
         elif event == LogEvent.ERROR:
-            # What follows the failure of a job repeats it, with the whole command.
-            if told.get("exception") not in ("CalledProcessError", "RuleException") or not self.failed:
+            # What follows the failure of a job repeats it, with the command; after Ctrl-C it comes first.
+            repeats = told.get("exception") in ("CalledProcessError", "RuleException")
+            if not repeats or not (self.failed or " mda.steps." in record.getMessage()):
                 self.remark(record)
         elif event is None:
             self.remark(record)

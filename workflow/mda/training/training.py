@@ -341,7 +341,7 @@ class Trainer:
             if told:
                 # A process that ended now would have the launcher end the one that saves.
                 parallel.any_of(told)
-                log.info("told to end (SIGTERM) at step %d, whose state is safe", step)
+                log.info("told to end at step %d, whose state is safe", step)
                 interruption.hand_back(progressed=step > first)
                 raise UserError(f"told to end at step {step}; run again to go on from there")
             unread.append(self.begin(model, optimizer, step))

@@ -1,0 +1,348 @@
+"""The executor against stand-ins for SLURM's programs: refusals, silence, reasons, retries, Ctrl-C."""
+
+import asyncio
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import snakemake_executor_plugin_slurm as plugin
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+from throttler import Throttler
+
+from mda.snakemake import slurm_executor
+from mda.snakemake.slurm_executor import Executor
+
+
+class Resources(dict):
+    """As Snakemake's: also by attribute."""
+
+    def __getattr__(self, name):
+        if name not in self:
+            raise AttributeError(name)
+        return self[name]
+
+
+class Rule:
+    name = "retrain"
+
+    def expand_resources(self, wildcards, input, attempt, skip_evaluation):
+        return {"mem_mb": 1000 * attempt, "runtime": min(30 * attempt, 60), "longest": 60}
+
+
+class Job:
+    """What the executor reads of Snakemake's jobs."""
+
+    name, rule, threads, is_local, input = "retrain", Rule(), 1, False, ()
+    restart_times = 2
+
+    def __init__(self, seed=0):
+        self.wildcards, self.wildcards_dict = [str(seed)], {"seed": str(seed)}
+        self.jobid, self.attempt, self._resources = seed, 1, None
+
+    def is_group(self):
+        return False
+
+    @property
+    def resources(self):
+        return self._resources or Resources(self.rule.expand_resources(None, None, 1, ()))
+
+
+class Logger(list):
+    """Keeps what is said to users."""
+
+    def warning(self, text, **_):
+        self.append(text)
+
+    info = debug = lambda self, text, **_: None
+    error = warning
+
+
+class Programs:
+    """Stand-ins for SLURM's programs: shell scripts, which note their calls."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.write_text(f'#!/bin/sh\necho x >>"{self.folder}/{name}.calls"\n{text}\n')
+        path.chmod(0o755)
+
+    def calls(self, name):
+        path = self.folder / f"{name}.calls"
+        return path.read_text().count("x") if path.exists() else 0
+
+
+@pytest.fixture
+def programs(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    found = Programs(tmp_path)
+    found.write("squeue", "exit 0")
+    found.write("sbatch", "echo 7")
+    found.write("scontrol", "exit 1")
+    found.write("sacct", "exit 1")
+    return found
+
+
+@pytest.fixture
+def executor(tmp_path, monkeypatch):
+    """An executor without Snakemake around it; `told` are the jobs that it has reported."""
+    made = Executor.__new__(Executor)
+    settings = SimpleNamespace(
+        requeue=True, no_requeue=False, qos=None, reservation=None, pass_command_as_script=False,
+        keep_successful_logs=True, init_seconds_before_status_checks=1, status_attempts=2,
+        status_command="squeue",
+    )  # fmt: skip
+    scheduler = SimpleNamespace(_user_kill=None)
+    scheduler.exit_gracefully = lambda: setattr(scheduler, "_user_kill", "graceful")
+    made.workflow = SimpleNamespace(
+        executor_settings=settings, workdir_init=str(tmp_path), scheduler=scheduler
+    )
+    made.logger, made.run_uuid, made.slurm_logdir = Logger(), "this-run", tmp_path / "logs"
+    made._failed_nodes, made._submitted_job_clusters, made._partitions = set(), set(), []
+    made._fallback_partition, made._main_event_loop, made.array_jobs = "cpu", None, set()
+    made._job_submission_executor = ThreadPoolExecutor(2)
+    made._preemption_warning, made._status_query_cycle_rows = False, []
+    made._status_query_calls = made._status_query_failures = 0
+    made._status_query_total_seconds = made._status_query_max_seconds = 0.0
+    made._status_query_min_seconds = None
+    made.status_rate_limiter = Throttler(rate_limit=100, period=1)
+    made.format_job_exec = lambda job: "true"
+    made.run_job_pre, made._next_seconds_between_status_checks = lambda job: None, 1
+    made.prepare()
+    made.submitted, made.failed, made.done, made.left = [], [], [], []
+    scheduler.error_callback = made.left.append
+    monkeypatch.setattr(Executor, "FIRST_WAIT", 0.05)
+    monkeypatch.setattr(Executor, "LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(
+        RemoteExecutor, "report_job_submission", lambda self, info: made.submitted.append(info.external_jobid)
+    )
+    monkeypatch.setattr(
+        RemoteExecutor,
+        "report_job_error",
+        lambda self, info, msg=None, **_: made.failed.append((info.job, msg)),
+    )
+    monkeypatch.setattr(RemoteExecutor, "report_job_success", lambda self, info: made.done.append(info.job))
+    return made
+
+
+AWAY = "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)"
+FULL = """sbatch: error: AssocMaxSubmitJobLimit
+sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit)"""
+
+
+@pytest.mark.parametrize("said", [AWAY, FULL])
+def test_a_refused_job_is_submitted_again(executor, programs, said):
+    programs.write(
+        "sbatch",
+        f'[ $(wc -l <"{programs.folder}/sbatch.calls") -gt 3 ] && echo 7 && exit\ncat >&2 <<E\n{said}\nE\n'
+        "exit 1",
+    )
+    job = Job()
+    executor.run_job(job)
+    assert (executor.submitted, executor.failed, job.attempt) == (["7"], [], 1)
+    assert programs.calls("sbatch") == 4
+    # One line for all refusals in the same words.
+    assert len(executor.logger) == 1
+    assert executor.logger[0].startswith("SLURM takes no more jobs for now (")
+
+
+def test_a_job_that_would_be_refused_again_fails_at_once(executor, programs):
+    programs.write(
+        "sbatch", "echo 'sbatch: error: Batch job submission failed: Invalid qos specification' >&2; exit 1"
+    )
+    job = Job()
+    executor.run_job(job)
+    assert executor.failed == [
+        (job, "SLURM refuses the job: Batch job submission failed: Invalid qos specification\n")
+    ]
+    # Snakemake tries it again as long as there are retries.
+    assert job.attempt > job.restart_times
+    assert programs.calls("sbatch") == 1
+
+
+def test_a_job_that_was_taken_without_an_answer_is_not_submitted_twice(executor, programs):
+    programs.write("sbatch", "echo 'sbatch: error: Socket timed out on send/recv operation' >&2; exit 1")
+    programs.write("squeue", "echo '5|rule_retrain_wildcards_0'; echo '6|rule_retrain_wildcards_1'")
+    executor.run_job(Job(1))
+    assert executor.submitted == ["6"]
+    assert programs.calls("sbatch") == 1
+    # One that is known is of an earlier attempt.
+    programs.write(
+        "sbatch", f'[ $(wc -l <"{programs.folder}/sbatch.calls") -gt 2 ] && echo 9 && exit; exit 1'
+    )
+    executor.run_job(Job(1))
+    assert executor.submitted == ["6", "9"]
+
+
+def test_without_an_answer_on_what_was_taken_nothing_is_submitted(executor, programs):
+    programs.write("sbatch", f"echo '{AWAY}' >&2; exit 1")
+    programs.write("squeue", "exit 1")
+    thread = threading.Thread(target=executor.run_job, args=(Job(),))
+    thread.start()
+    limit = time.monotonic() + 20
+    while programs.calls("squeue") < 3 and time.monotonic() < limit:
+        time.sleep(0.02)
+    assert programs.calls("sbatch") == 1
+    executor.ending.set()
+    thread.join(20)
+    assert (len(executor.left), executor.failed) == (1, [])
+
+
+def active(executor, *numbers):
+    infos = [
+        SubmittedJobInfo(Job(int(number)), number, {"slurm_logfile": Path("none.log")}) for number in numbers
+    ]
+    for info in infos:
+        executor._report_job_submission_threadsafe(info)
+    return infos
+
+
+def look(executor, infos):
+    async def all_of():
+        return [info async for info in executor.check_active_jobs(infos)]
+
+    return asyncio.run(all_of())
+
+
+def test_jobs_are_kept_while_slurm_does_not_answer(executor, programs):
+    infos = active(executor, "1", "2")
+    programs.write("squeue", "exit 1")
+    assert look(executor, infos) == infos
+    assert look(executor, infos) == infos
+    programs.write("scontrol", "echo MinJobAge = 300 sec")
+    programs.write("squeue", "echo '1|COMPLETED'; echo '2|RUNNING'")
+    assert look(executor, infos) == infos[1:]
+    assert executor.done == [infos[0].job]
+    assert list(executor.held) == ["2"]
+    assert executor.logger == [
+        "SLURM does not answer; its jobs (2) go on, and this run waits for it",
+        "SLURM answers again",
+    ]
+
+
+def test_short_jobs_are_looked_at_soon(executor, programs, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(slurm_executor.time, "monotonic", lambda: now[0])
+    programs.write("scontrol", "echo MinJobAge = 300 sec")
+    programs.write("squeue", "echo '1|RUNNING'")
+    infos, waits = active(executor, "1"), []
+    for _ in range(4):
+        now[0] += executor.next_seconds_between_status_checks
+        look(executor, infos)
+        waits.append(executor.next_seconds_between_status_checks)
+    # The plugin: 11, 21, 31, 41.
+    assert waits == [1, 1, 1.5, 2.25]
+    # It is never asked less often than by the plugin.
+    now[0] += 3600
+    look(executor, infos)
+    assert executor.next_seconds_between_status_checks == 12.25
+
+
+RECORD = "JobId=1 JobState={} ExitCode=1:0 NodeList=n1 TimeLimit=00:30:00 TRES=cpu=1,mem=1G"
+
+
+@pytest.mark.parametrize(
+    ("state", "told", "asked"),
+    [
+        ("OUT_OF_MEMORY", "out of memory (it had 1G on n1); it is tried again with more memory", (2000, 30)),
+        ("TIMEOUT", "over its time limit of 00:30:00 on n1; it is tried again with more time", (1000, 60)),
+        ("CANCELLED", "it was cancelled on n1; it is tried again", (1000, 30)),
+        ("FAILED", "exit code 1 on n1; it is tried again", (1000, 30)),
+    ],
+)
+def test_a_job_is_tried_again_with_more_of_what_it_lacked(executor, programs, state, told, asked):
+    programs.write(
+        "scontrol", f'[ "$1 $2" = "show job" ] && echo "{RECORD.format(state)}" || echo MinJobAge=300'
+    )
+    programs.write("squeue", f"echo '1|{state}'")
+    infos = active(executor, "1")
+    assert look(executor, infos) == []
+    job = infos[0].job
+    assert executor.failed == [(job, f"SLURM job 1: {told}\n")]
+    job.attempt += 1
+    executor.run_jobs([job])
+    executor._job_submission_executor.shutdown()
+    assert (job._resources["mem_mb"], job._resources["runtime"]) == asked
+
+
+def test_the_last_attempt_promises_no_other(executor, programs):
+    job = Job()
+    job.attempt = 3
+    executor.report_job_error(SubmittedJobInfo(job, "1", {}))
+    assert executor.failed == [(job, "SLURM job 1: SLURM does not say why\n")]
+    # With the longest time of the profile more time is no help.
+    job.attempt, job._resources = 2, Resources(runtime=60, longest=60)
+    assert executor._what_follows(job, "runtime").endswith("the same time, the longest of the profile")
+
+
+def test_the_account_is_the_profiles_or_slurms_default(executor, programs):
+    job = Job()
+    assert list(executor.get_account_arg(job)) == [""]
+    job._resources = Resources(slurm_account="my lab")
+    assert list(executor.get_account_arg(job)) == [" -A 'my lab'"]
+    assert programs.calls("sacct") == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "options"),
+    [
+        ({"gpu": 2}, " --gpus=2"),
+        ({"gpu": 2, "gpu_model": "a100"}, " --gpus=a100:2"),
+        ({"gpu": 2, "by_gres": 1}, " --gres=gpu:2"),
+        ({"gpu": 1, "gpu_model": "a100", "by_gres": 1}, " --gres=gpu:a100:1"),
+        ({"by_gres": 1}, ""),
+    ],
+)
+def test_gpus_are_asked_for_by_gres_where_the_site_says_so(asked, options):
+    assert slurm_executor.gres(SimpleNamespace(resources=Resources(asked))) == options
+
+
+def test_register_puts_it_in_the_place_of_the_plugins_own():
+    slurm_executor.register()
+    found = slurm_executor.ExecutorPluginRegistry().get_plugin("slurm")
+    assert found.executor is Executor
+    assert plugin.set_gres_string is slurm_executor.gres
+
+
+def test_ctrl_c_once_awaits_and_twice_cancels(executor, programs):
+    programs.write("scancel", f'echo "$@" >"{programs.folder}/cancelled"')
+    active(executor, "1", "2")
+    executor._interrupted(signal.SIGINT, None)
+    limit = time.monotonic() + 20
+    while executor.workflow.scheduler._user_kill is None and time.monotonic() < limit:
+        time.sleep(0.02)
+    assert executor.workflow.scheduler._user_kill == "graceful"
+    assert executor.logger == [
+        "Ctrl-C: nothing new starts, and SLURM's jobs (2) are awaited; press Ctrl-C again to cancel them"
+    ]
+    with pytest.raises(KeyboardInterrupt):
+        executor._interrupted(signal.SIGINT, None)
+    # What Snakemake does then; its own list of jobs may be empty at the time.
+    executor.active_jobs, executor.shutdown = [], lambda: None
+    executor.cancel()
+    assert (programs.folder / "cancelled").read_text() == "1 2\n"
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_job_that_is_not_submitted_is_left_when_the_run_ends(executor, programs, waits):
+    """It waits for SLURM, or for its turn: in a large plan hundreds do."""
+
+    def told():
+        executor.workflow.scheduler._user_kill = "graceful"
+        return "true"
+
+    programs.write("sbatch", f"echo '{AWAY}' >&2; exit 1")
+    job = Job()
+    if waits:
+        executor.format_job_exec = lambda job: told()
+    else:
+        told()
+    executor.run_job(job)
+    assert (executor.left, executor.failed) == ([job], [])
+    assert programs.calls("sbatch") == int(waits)
