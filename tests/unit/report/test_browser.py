@@ -83,8 +83,8 @@ def written(tmp_path, made):
     given = {"tokens": "tokens.parquet", "targets": "targets.json", "out": "index.html"}
     arguments = [part for key, name in given.items() for part in (f"--{key}", str(tmp_path / name))]
     arguments += ["--train-rows", "--documents"]
-    arguments += ["--templates", str(made_up.TEMPLATE), "--experiment", "null", "--checkpoint", "120"]
-    cli.run(sample_browser.write, [*arguments, "--strategy", "ekfac"])
+    arguments += ["--templates", str(made_up.TEMPLATE), "--experiment", "null", "--checkpoint", "step 120"]
+    cli.run(sample_browser.write, [*arguments, "--trained", "true", "--strategy", "ekfac"])
     return (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
