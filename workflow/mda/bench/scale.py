@@ -154,9 +154,10 @@ def on_paper(machine: Machine) -> str:
         f"{machine.name}: {rates}. Context {CONTEXT}, {TARGETS} targets, one of "
         f"them in the first layer, vocabulary {shapes.VOCABULARY:,}; one row at once on the device; a line "
         f"of the scores has {LINE} bytes, and a score {COMPARED} where attributions are compared; "
-        f"{CHECKPOINTS} checkpoints and a training state on disk. The bottleneck is what is exceeded most of {machine.at_once} "
-        f"machines for a week, {machine.device / GIB:.0f} GiB of a device, {machine.host / GIB:.0f} GiB of "
-        f"a machine for tables, {machine.disk / TIB:.2g} TiB of disk and {machine.jobs:,} jobs.\n\n"
+        f"{CHECKPOINTS} checkpoints and a training state on disk. The bottleneck is what is exceeded "
+        f"most of {machine.at_once} machines for a week, {machine.device / GIB:.0f} GiB of a device, "
+        f"{machine.host / GIB:.0f} GiB of a machine for tables, {machine.disk / TIB:.2g} TiB of disk "
+        f"and {machine.jobs:,} jobs.\n\n"
     )
     return about + table(head, lines)
 

@@ -36,8 +36,8 @@ def tell(results: Path, settings: dict[str, Any]) -> None:
         here = names[settings["attribution"]["checkpoint"]]
         print(f"\n{target} ({', '.join(about['units'])}), influence at checkpoint {here}")
         print(f"  {kind} of highest influence:")
-        for line in found[target].highest if target in found else []:
-            print(f"    {line}")
+        for best in found[target].highest if target in found else []:
+            print(f"    {best}")
         for step, line in agreement.get(target, []):
             print(f"  checkpoint {names[step]}: {line}")
     _tell_places(results, documents if documents.is_file() else rows)
