@@ -119,7 +119,7 @@ def test_the_report_has_every_figure_with_its_caption(finished):
         assert base64.b64encode(path.read_bytes()).decode() in report
     for words in (
         "Prefix-matching score, previous-token score",
-        "Lines are means over 2 order seeds, bands the range over seeds, the dotted line the threshold (0.1)",
+        "Lines are means over 2 order seeds, and bands the range over seeds. The dotted line is the threshold",
         "Previous-token score of pair in every branch",
         "(ekfac, at step 4, fitted on 40 samples)",
     ):
@@ -266,5 +266,5 @@ def test_snakemakes_own_report_has_every_figure(finished, tmp_path):
     project = finished.copy(tmp_path / "project")
     project.snakemake("--report", "jobs.html")
     page = (project.folder / "jobs.html").read_text()
-    assert "the dotted line the threshold (0.1)" in page
+    assert "The dotted line is the threshold (0.1)" in page
     assert "effects.png" in page or "figures/effects" in page
