@@ -69,8 +69,9 @@ rule all:
     default_target: True
     input:
         "<results>/config.yaml",
-        *([] if CONFIG.trace is not None else ["<results>/tables/effects.csv", "<results>/report.html"]),
-        *traced_results(),
+        *([] if CONFIG.trace is not None else ["<results>/tables/effects.csv"]),
+        "<results>/report.html",
+        traced_documents(),
         *trajectories(),
         "<results>/samples/index.html",
         "<results>/benchmarks/usage.csv",
@@ -84,17 +85,19 @@ rule scored:
         "<results>/scores/scores.parquet",
 
 
-rule compared:
-    """The effects of the interventions without figures, of experiments that only the studies of others read."""
-    input:
-        "<results>/config.yaml",
-        "<results>/tables/effects.csv",
+if CONFIG.trace is None:
+
+    rule compared:
+        """The effects of the interventions without figures, of experiments that only the studies of others read."""
+        input:
+            "<results>/config.yaml",
+            "<results>/tables/effects.csv",
 
 
 rule evidence:
-    """Everything and the studies, with a verdict on each published finding."""
+    """Everything and the studies, with a verdict on each published finding. A trace has no more than everything."""
     input:
         rules.all.input,
         # First, so that an experiment that has not been run is named.
         not_run(*CONFIGURED),
-        "<results>/evidence.html",
+        ["<results>/evidence.html"] if CONFIG.trace is None else [],

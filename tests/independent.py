@@ -10,6 +10,7 @@ from conftest import Store
 from torch.nn import functional
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from mda.corpus.tokens import PADDED
 from mda.models import architectures
 from mda.models.units import MLP, Attention, Neuron
 
@@ -154,13 +155,13 @@ def loss_of(model, tokens, labels=None):
     return functional.cross_entropy(logits, tokens[1:] if labels is None else labels, reduction="sum")
 
 
-def expected_scores(kind, query):
-    """Identity scores by autograd, summed over the units, by block."""
+def expected_scores(kind, query, store=STORE):
+    """Identity scores by autograd, summed over the units, by block; of each row without what fills it up."""
     model = tiny(kind)
     ascents = gradients(kind, model, query.units, query.probe(model, query.tokens, query.units))
     scores = {}
-    for tokens in torch.from_numpy(STORE.take(np.arange(len(STORE)))):
-        descents = gradients(kind, model, query.units, loss_of(model, tokens))
+    for tokens in torch.from_numpy(store.take(np.arange(len(store)))):
+        descents = gradients(kind, model, query.units, loss_of(model, tokens[tokens != PADDED]))
         parts = {}
         for ascent, descent in zip(ascents, descents, strict=True):
             for block in ascent:

@@ -12,7 +12,13 @@ from mda.report import browser
 
 TEMPLATE = ROOT / "workflow" / "report" / "samples.html.j2"
 UNITS = {"induction-1": ["L1H0"], "pair": ["L0H0", "L0H1"]}
-FACTS = {"experiment": "made-up", "checkpoint": 120, "strategy": "ekfac", "units": UNITS}
+FACTS = {
+    "experiment": "made-up",
+    "checkpoint": "step 120",
+    "trained": True,
+    "strategy": "ekfac",
+    "units": UNITS,
+}
 LABELS = ("prose", "tiled", 'a "quoted" <b>label</b>')
 # Each is a token of some sample.
 HOSTILE = (

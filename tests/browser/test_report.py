@@ -6,6 +6,7 @@ import pytest
 import yaml
 from browser import made_up
 from PIL import Image
+from playwright.sync_api import expect
 from project import ROOT
 
 from mda.evidence import finding
@@ -86,6 +87,12 @@ def test_hostile_text_is_text(path, visit):
     assert HOSTILE in page.inner_text("h2")
     assert HOSTILE in page.locator("th").all_inner_texts()
     assert page.locator("script").count() == 0
+
+
+def test_the_page_of_the_samples_works_inside(path, visit):
+    """Though the report itself may ask for nothing."""
+    frame = visit(path).frame_locator("iframe")
+    expect(frame.locator("#status")).to_have_text("No samples")
 
 
 def test_every_finding_stands_with_its_verdict_and_where_it_comes_from(path, visit):

@@ -89,3 +89,35 @@ def test_the_local_profile_has_nothing_to_do_either(on_slurm):
     """Where a job ran changes nothing."""
     done = on_slurm.snakemake("--executor", "local", "--cores", "2", "--dry-run")
     assert "Nothing to be done" in done.stdout
+
+
+# Parts of unequal size, each of which ends with a batch that is not full.
+TRACE = {
+    "checkpoints": {
+        "early": {"model": "results/base/checkpoints/step-000004", "step": 4},
+        "late": {"model": "results/base/checkpoints/step-000008", "step": 8},
+    },
+    "rows": 70,
+    "jobs": 3,
+}
+
+
+def test_a_trace_in_shards_gives_the_scores_of_a_local_one(run_here, tmp_path):
+    """To the bit. Its factors are made before, as jobs on SLURM make the same (see above)."""
+    there = run_here.copy(tmp_path / "there")
+    there.configure("experiment", "traced")
+    there.configure("trace", TRACE)
+    there.configure("tokens.tokenizer", {"kind": "file", "path": "results/tokens/tokenizer.json"})
+    there.locally("results/traced/factors/lambda.safetensors")
+    here = there.copy(tmp_path / "here")
+    run = there.start("scored")
+    assert run.wait(timeout=300) == 0, there.output[-6000:]
+    assert there.counted() == Counter(score_shard=3, scores=1)
+    assert {row["State"] for row in there.accounted()} == {"COMPLETED"}
+    here.locally("scored")
+    name = "traced/scores/scores.parquet"
+    mine, theirs = (pd.read_parquet(project.results / name) for project in (there, here))
+    assert len(mine) == 70
+    assert mine.groupby("step").size().tolist() == [24, 23, 23]
+    assert mine["influence"].abs().min() > 0
+    pd.testing.assert_frame_equal(mine, theirs, check_exact=True)

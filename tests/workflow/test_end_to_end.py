@@ -95,7 +95,9 @@ def test_every_result_can_be_traced_back_to_the_corpus(finished, monkeypatch):
     templates = {path.name for path in (ROOT / "workflow" / "report").glob("*.*")}
     # Captions of the studies lie with the studies, under one name or another.
     captions = {path.name for path in (ROOT / "workflow" / "mda" / "studies").rglob("*.rst")}
-    assert foreign == {"own_probe.py"} | captions | templates - {"samples.html.j2", "result_files.yaml"}
+    assert foreign == {"own_probe.py"} | captions | templates - {
+        "samples.html.j2", "trace.html.j2", "result_files.yaml",
+    }  # fmt: skip
 
 
 def test_every_column_of_every_table_has_a_meaning_and_a_unit(finished):
@@ -117,7 +119,7 @@ def test_the_report_has_every_figure_with_its_caption(finished):
         assert base64.b64encode(path.read_bytes()).decode() in report
     for words in (
         "Prefix-matching score, previous-token score",
-        "Lines are means over 2 order seeds, bands the range over seeds, the dotted line the threshold (0.1)",
+        "Lines are means over 2 order seeds, and bands the range over seeds. The dotted line is the",
         "Previous-token score of pair in every branch",
         "(ekfac, at step 4, fitted on 40 samples)",
     ):
@@ -264,5 +266,5 @@ def test_snakemakes_own_report_has_every_figure(finished, tmp_path):
     project = finished.copy(tmp_path / "project")
     project.snakemake("--report", "jobs.html")
     page = (project.folder / "jobs.html").read_text()
-    assert "the dotted line the threshold (0.1)" in page
+    assert "The dotted line is the threshold (0.1)" in page
     assert "effects.png" in page or "figures/effects" in page

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -173,6 +176,40 @@ def test_the_page_has_the_ids_and_obeys_none(traced):
     assert "<b>&amp;" not in page
 
 
+def test_the_report_has_what_was_asked_and_found_with_every_figure_and_the_page(traced):
+    project, told = traced
+    results = project.results / "whole"
+    report = (results / "report.html").read_text()
+    assert "report:    results/whole/report.html\n" in told
+    figures = list((results / "figures").rglob("*.png"))
+    assert len(figures) == 1 + 3 * 2 + 1
+    for path in figures:
+        assert base64.b64encode(path.read_bytes()).decode() in report
+        assert f'<a href="{path.relative_to(results)}">' in report
+    # The page of the samples, as it is, in a frame.
+    page = html.unescape(report.partition('srcdoc="')[2].partition('"></iframe>')[0])
+    assert page == (results / "samples" / "index.html").read_text()
+    assert '<a href="evidence/agreement.csv">' in report
+    found = pd.read_parquet(results / "scores" / "documents.parquet").query("target == 'pair' and rank <= 20")
+    asked = report.partition('<section id="findings">')[2].partition("</section>")[0]
+    assert asked.count("<td>id ") == 2 * 2 * 20
+    shown = re.sub("<[^>]*>", "", asked)
+    for line in found.itertuples():
+        assert f"{line.rank}id " in shown and f"all{line.influence:.4g}" in shown
+    nodes = {node.path.name for node in lineage.trace(results / "report.html").all()}
+    assert {"trace.html.j2", "documents.parquet", "config.yaml"} <= nodes
+
+
+def test_no_goal_trains_or_compares_trainings(elsewhere):
+    """A trace has no studies beyond those that it makes anyway."""
+    done = trace(elsewhere, "whole", documents(), "evidence", "-n")
+    assert "base_run" not in done.stdout and "effects" not in done.stdout
+    done = trace(elsewhere, "whole", documents(), "compared", check=False)
+    assert done.returncode != 0
+    assert "No rule to produce compared" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
 def test_the_run_ends_with_the_documents_of_highest_influence(traced):
     project, told = traced
     found = pd.read_parquet(project.results / "whole" / "scores" / "documents.parquet")
@@ -187,7 +224,8 @@ def test_the_run_ends_with_the_documents_of_highest_influence(traced):
     assert f"  checkpoint early: rank correlation {line['spearman']:.2f} [" in told
     assert "results/whole/scores/documents.parquet\n" in told
     assert told.rstrip().endswith(
-        "results/whole/samples/index.html in a browser to read the samples token by token"
+        "open results/whole/report.html in a browser, and results/whole/samples/index.html to read the "
+        "samples token by token"
     )
 
 
@@ -257,7 +295,7 @@ def test_a_folder_without_all_its_weights_is_refused_in_the_plan(elsewhere):
         assert not (elsewhere.results / f"broken-{name}").exists()
 
 
-def test_a_tokenizer_of_another_model_is_refused_before_anything_is_scored(elsewhere):
+def test_a_tokenizer_of_another_model_is_refused_in_the_plan(elsewhere):
     def more_words(folder):
         tokenizer = reader()
         tokenizer.add_tokens([f"more{number}" for number in range(5)])
@@ -265,7 +303,7 @@ def test_a_tokenizer_of_another_model_is_refused_before_anything_is_scored(elsew
 
     told = broken(elsewhere, "words", more_words)
     assert "the model has a vocabulary of 20, but the tokenizer has 25 tokens" in told
-    assert not (elsewhere.results / "broken-words" / "factors").exists()
+    assert not (elsewhere.results / "broken-words").exists()
 
 
 @pytest.mark.rare

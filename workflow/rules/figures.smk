@@ -243,6 +243,7 @@ rule plot_heads:
         mem_mb=table_memory,
         runtime=minutes(30),
     params:
+        names=as_json(CONFIG.checkpoint_names),
         dpi=CONFIG.figures.dpi,
         code=PLOT_HEADS.code,
     shell:

@@ -2,7 +2,7 @@
 # In:  the findings, tables and figures above, and their captions; the influence of every token; the benchmarks and
 #      logs of all jobs.
 # Out: samples/index.html, a page to look at the samples, which needs no other file; report.html, what `snakemake`
-#      shows, and evidence.html, what `snakemake evidence` does: each one file to send; benchmarks/usage.csv, a line
+#      shows (of a trace what was asked and found), and evidence.html, what `snakemake evidence` does: each one file to send; benchmarks/usage.csv, a line
 #      a rule: jobs, times, memory, GPU memory.
 
 
@@ -42,7 +42,8 @@ rule sample_browser:
         templates=BROWSER_TEMPLATES,
         content=content_of(BROWSER_TEMPLATES),
         experiment=as_json(CONFIG.experiment),
-        checkpoint=CONFIG.attribution.checkpoint,
+        checkpoint=CONFIG.checkpoint_names[CONFIG.attribution.checkpoint],
+        trained=as_json(CONFIG.trace is None),
         strategy=CONFIG.attribution.fit.strategy,
         code=SAMPLE_BROWSER.code,
     shell:
@@ -58,38 +59,75 @@ REPORT_TEMPLATES = [
 ]
 
 
-REPORT = Step("report.report")
+if CONFIG.trace is None:
 
+    REPORT = Step("report.report")
 
-rule report:
-    """Write the page to send: findings with their verdicts, then every figure and table."""
-    input:
-        findings=lambda wildcards: f"<results>/{scope_of(wildcards.page)}/findings.csv",
-        configuration="<results>/config.yaml",
-        targets="<results>/heads/targets.json",
-        shown=shown_on_page,
-    output:
-        page="<results>/{page}.html",
-    log:
-        "<logs>/report/{page}.log",
-    benchmark:
-        "<benchmarks>/report/{page}.jsonl"
-    wildcard_constraints:
-        page="report|evidence",
-    localrule: True
-    conda:
-        "../../envs/mda.yaml"
-    resources:
-        mem_mb=table_memory,
-        runtime=minutes(10),
-    params:
-        shown=lambda wildcards, input: as_json(marked_for_report(input.shown)),
-        templates=REPORT_TEMPLATES,
-        content=content_of(REPORT_TEMPLATES),
-        complete=lambda wildcards: as_json(wildcards.page == "evidence"),
-        code=REPORT.code,
-    shell:
-        REPORT.command(templates="{params.templates:q}", items="{params.shown:q}")
+    rule report:
+        """Write the page to send: findings with their verdicts, then every figure and table."""
+        input:
+            findings=lambda wildcards: f"<results>/{scope_of(wildcards.page)}/findings.csv",
+            configuration="<results>/config.yaml",
+            targets="<results>/heads/targets.json",
+            shown=shown_on_page,
+        output:
+            page="<results>/{page}.html",
+        log:
+            "<logs>/report/{page}.log",
+        benchmark:
+            "<benchmarks>/report/{page}.jsonl"
+        wildcard_constraints:
+            page="report|evidence",
+        localrule: True
+        conda:
+            "../../envs/mda.yaml"
+        resources:
+            mem_mb=table_memory,
+            runtime=minutes(10),
+        params:
+            shown=lambda wildcards, input: as_json(marked_for_report(input.shown)),
+            templates=REPORT_TEMPLATES,
+            content=content_of(REPORT_TEMPLATES),
+            complete=lambda wildcards: as_json(wildcards.page == "evidence"),
+            code=REPORT.code,
+        shell:
+            REPORT.command(templates="{params.templates:q}", items="{params.shown:q}")
+
+else:
+
+    TRACE_REPORT = Step("report.trace_report")
+
+    rule trace_report:
+        """Write the page to send: what was asked of a traced model, what was found, and every figure and table."""
+        input:
+            configuration="<results>/config.yaml",
+            targets="<results>/heads/targets.json",
+            scores="<results>/scores/scores.parquet",
+            documents=traced_documents(),
+            agreement=traced_agreement(),
+            labels=expand(
+                "<results>/figures/labels/{target}.csv", target=[target.name for target in CONFIG.targets]
+            ),
+            shown=shown_of_trace(),
+        output:
+            page="<results>/report.html",
+        log:
+            "<logs>/trace_report.log",
+        benchmark:
+            "<benchmarks>/trace_report.jsonl"
+        localrule: True
+        conda:
+            "../../envs/mda.yaml"
+        resources:
+            mem_mb=table_memory,
+            runtime=minutes(10),
+        params:
+            shown=lambda wildcards, input: as_json(marked_for_report(input.shown)),
+            templates=[beside("workflow/report/trace.html.j2"), *REPORT_TEMPLATES],
+            content=content_of([beside("workflow/report/trace.html.j2"), *REPORT_TEMPLATES]),
+            code=TRACE_REPORT.code,
+        shell:
+            TRACE_REPORT.command(templates="{params.templates:q}", items="{params.shown:q}")
 
 
 USAGE = Step("report.usage")
@@ -98,7 +136,7 @@ USAGE = Step("report.usage")
 rule usage:
     """Collect what all jobs used, at the end of a run."""
     input:
-        "<results>/tables/effects.csv" if CONFIG.trace is None else traced_results(),
+        "<results>/tables/effects.csv" if CONFIG.trace is None else traced_documents() + traced_agreement(),
         figures(),
     output:
         table="<results>/benchmarks/usage.csv",

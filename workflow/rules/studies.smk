@@ -43,6 +43,7 @@ for study in DRAWN:
             runtime=minutes(30),
         params:
             study=study,
+            names=as_json({} if CONFIG.trace is None else CONFIG.checkpoint_names),
             palette=PALETTE,
             dpi=CONFIG.figures.dpi,
             code=PLOT_STUDY.code,

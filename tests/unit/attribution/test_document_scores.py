@@ -20,22 +20,13 @@ ROWS = pa.table({"row": range(5), "documents": [[0], [0], [1], [2], [5]], "token
 
 
 def scores(**targets):
-    parts = [
-        pa.table(
-            {
-                "target": [name] * 5,
-                "row": [4, 3, 2, 1, 0],
-                "influence": values,
-                "loss": [4.0, 0.0, 2.0, 1.0, 3.0],
-            }
-        )
-        for name, values in targets.items()
-    ]
-    return pa.concat_tables(parts)
+    """The targets, and what gives the scores of one."""
+    common = {"row": [4, 3, 2, 1, 0], "loss": [4.0, 0.0, 2.0, 1.0, 3.0]}
+    return targets, lambda name: pa.table({**common, "influence": targets[name]})
 
 
 def test_a_document_is_the_sum_of_its_rows():
-    found = document_scores.tables(scores(one=[1.0, 0.0, 3.0, 2.0, 4.0], two=[0.0] * 5), ROWS, DOCUMENTS)
+    found = document_scores.tables(*scores(one=[1.0, 0.0, 3.0, 2.0, 4.0], two=[0.0] * 5), ROWS, DOCUMENTS)
     one, two = (table.to_pylist() for table in found)
     assert [line["document"] for line in one] == [0, 1, 5, 2]
     first = one[0]
@@ -52,4 +43,4 @@ def test_a_document_is_the_sum_of_its_rows():
 def test_packed_rows_have_no_documents_of_their_own():
     packed = ROWS.drop_columns(["tokens"])
     with pytest.raises(UserError, match=r"set tokens\.pack to false"):
-        next(document_scores.tables(scores(one=np.arange(5.0)), packed, DOCUMENTS))
+        next(document_scores.tables(*scores(one=np.arange(5.0)), packed, DOCUMENTS))

@@ -4,11 +4,13 @@ import logging
 import re
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from mda.evidence import score_notes
 from mda.runtime import files
 from mda.runtime.errors import UserError
+from mda.steps.attribution import merge_scores
 from mda.steps.attribution.merge_scores import merge
 
 LABELS = ["prose", "tiled", "code"]
@@ -45,6 +47,36 @@ def test_samples_are_in_order_and_have_their_labels(tmp_path):
     assert found["row"].tolist() == [0, 2, 5, 1, 3, 4] * 2
     assert found["label"].tolist() == [LABELS[row % 3] for row in found["row"]]
     assert found["influence"].tolist() == [2, 3, 1, 5, 4, 6, -2, -3, -1, -5, -4, -6]
+
+
+@pytest.mark.parametrize("together", [1, 3, 2**18])
+def test_shards_may_share_a_step_and_come_in_any_order(tmp_path, monkeypatch, together):
+    """As where a step's samples are more than a job scores."""
+    monkeypatch.setattr(merge_scores, "TOGETHER", together)
+    generator = np.random.default_rng(0)
+    rows = generator.permutation(40)
+    files.write_table(tmp_path / "rows.parquet", {"label": [f"label {row}" for row in range(40)]})
+    shards = []
+    for place, part in enumerate(np.split(np.arange(40), [7, 9, 25, 38])):
+        # Ten samples a step.
+        steps = {step: part[part // 10 == step] for step in np.unique(part // 10)}
+        own = [
+            shard(tmp_path / f"{place}-{step}.parquet", step, rows[mine], -mine)
+            for step, mine in steps.items()
+        ]
+        whole = tmp_path / f"{place}.parquet"
+        files.write_table(whole, pa.concat_tables([files.read_table(path) for path in own]))
+        shards.append(whole)
+    generator.shuffle(shards)
+    merge(shards, tmp_path / "rows.parquet", 40, BLOCKS, tmp_path / "out.parquet")
+    found = files.read_table(tmp_path / "out.parquet").to_pandas()
+    places = np.lexsort((rows, np.arange(40) // 10))
+    for target, sign in (("one", -1), ("two", 1)):
+        mine = found[found["target"] == target]
+        assert mine["row"].tolist() == rows[places].tolist()
+        assert mine["step"].tolist() == (places // 10).tolist()
+        assert mine["influence"].tolist() == (sign * places).tolist()
+        assert mine["label"].tolist() == [f"label {row}" for row in rows[places]]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from mda.config import consistency
 from mda.hub import pins
@@ -135,6 +137,45 @@ def test_what_does_not_fit_is_one_sentence(traced, folder, tmp_path):
     made["tokens"]["tokenizer"]["kind"] = "word"
     with pytest.raises(UserError, match="the traced model knows the tokens of its own alone"):
         consistency.check(made)
+
+
+def test_a_model_is_known_by_any_checkpoint_that_is_here(traced, folder):
+    """The first is of the hub, and nothing of it is read."""
+    made = traced({"first": {"model": "own/model", "revision": "step100"}, "late": {"model": folder("a")}})
+    for unit, mode, words in (
+        ("L7H0", "qkvo", "names L7H0, but the model has layers 0 to 2 with heads 0 to 3"),
+        ("L1H4", "qk", "names L1H4, but the model has layers 0 to 2 with heads 0 to 3"),
+        ("L2N64", "in-out", "names L2N64, but the model has layers 0 to 2 with neurons 0 to 63"),
+        ("L3.mlp", "in-out", "names L3.mlp, but the model has layers 0 to 2"),
+        ("L3.attention", "qkvo", "names L3.attention, but the model has layers 0 to 2"),
+        ("induction 13", "qkvo", "asks for rank 13 of 12 heads"),
+    ):
+        metric = "activation" if "N" in unit else "prefix_matching" if mode != "in-out" else "probe"
+        made["probes"]["neuron"] = {**made["probes"]["induction"], "measure": "activation"}
+        probe = "neuron" if metric == "activation" else "induction"
+        made["targets"] = [{"name": "a", "units": [unit], "probe": probe, "mode": mode, "metric": metric}]
+        with pytest.raises(UserError, match=words):
+            consistency.check(made)
+    made["targets"][0]["units"] = ["induction 12"]
+    assert consistency.check(made).shape.layers == 3
+
+
+def test_an_encoder_of_another_width_is_refused(traced, folder, tmp_path):
+    save_file({"W_enc": torch.zeros(16, 5), "b_enc": torch.zeros(5)}, tmp_path / "sae.safetensors")
+    (tmp_path / "t.jsonl").write_text('{"text": "a b"}\n')
+    made = traced({"a": {"model": folder("a")}})
+    keys = {"encoder": str(tmp_path / "sae.safetensors"), "feature": 1, "path": str(tmp_path / "t.jsonl")}
+    made["probes"]["mine"] = {"measure": "feature", "place": "L2.mlp", **keys}
+    made["targets"][0]["probe"] = "mine"
+    with pytest.raises(
+        UserError, match=r"probes\.mine\.encoder reads 16 numbers a token, but the model has 32"
+    ):
+        consistency.check(made)
+
+
+def test_ranks_are_known_in_a_trace(default, traced, folder):
+    default["targets"][0] |= {"units": ["induction 1"], "probe": "previous-token", "metric": "probe"}
+    consistency.check(traced({"a": {"model": folder("a")}}))
 
 
 def test_only_a_trace_holds_nothing_out(default, traced, folder):

@@ -36,6 +36,7 @@ def test_head_maps_show_every_checkpoint_whatever_the_size():
     for layers, number in ((2, 2), (12, 12)):
         rows = [(s, la, h, 0.1, 0.2, -3.0) for s in range(9) for la in range(layers) for h in range(number)]
         names = ["step", "layer", "head", "prefix_matching", "previous_token", "copying"]
-        figure = heads.draw(pd.DataFrame(rows, columns=names))
+        called = {step: f"checkpoint {step}" for step in range(9)}
+        figure = heads.draw(pd.DataFrame(rows, columns=names), called)
         titles = [axis.get_title() for part in figure.subfigs for axis in part.axes if axis.images]
-        assert sorted(titles) == sorted(3 * [f"step {step}" for step in range(9)])
+        assert sorted(titles) == sorted(3 * list(called.values()))

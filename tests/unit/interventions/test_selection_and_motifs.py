@@ -75,6 +75,12 @@ def test_top_is_by_score_and_ties_are_seeded():
     assert selection.top(scores, 3, 0)[2] == 2
     ties = {tuple(selection.top(np.zeros(20), 5, seed)) for seed in range(5)}
     assert len(ties) == 5
+    # As if all were sorted, ties inside and at the end of what is selected among them.
+    generator = np.random.default_rng(0)
+    scores = generator.integers(0, 4, 50).astype(np.float32)
+    drawn = np.random.default_rng([7, 3]).random(50)
+    for number in (1, 9, 20, 50):
+        assert selection.top(scores, number, 7).tolist() == np.lexsort((drawn, -scores))[:number].tolist()
 
 
 def test_excerpt_is_one_line():

@@ -29,6 +29,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from mda.attribution import curvature, influence, probes, watching
 from mda.config import sections
+from mda.corpus.tokens import PADDED
 from mda.models import architectures, metrics
 from mda.models import model as models
 from mda.models.units import MLP, Attention, Head, Neuron, all_units, parse_all
@@ -46,10 +47,10 @@ def scored(model, units, queries, strategy="identity", precision="fp32", store=S
     return {query.target: parts for query, parts in tracker.score(rows_of(store), factors, strategy, 0.1, 4)}
 
 
-def assert_agree(kind, found, queries):
+def assert_agree(kind, found, queries, store=STORE):
     worst = 0.0
     for query in queries:
-        expected = expected_scores(kind, query)
+        expected = expected_scores(kind, query, store)
         assert set(expected) == set(found[query.target]) - {"loss"}
         scale = max(np.abs(values).max() for values in expected.values())
         assert scale > 1e-3
@@ -169,6 +170,21 @@ def test_scores_of_whole_attentions_and_mlps_equal_per_sample_gradients(kind):
     assert [str(unit) for unit in queries[-1].units] == ["L0.attention", "L0.mlp", "L1.attention", "L1.mlp"]
     units = all_units({item.target: list(item.units) for item in queries})
     assert_agree(kind, scored(tiny(kind), units, queries), queries)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_documents_that_do_not_fill_their_rows_score_as_they_do_alone(kind):
+    rows = STORE.take(np.arange(len(STORE)))
+    lengths = np.array([11, 2, 5, 9, 3, 7, 10])
+    store = Store(np.where(np.arange(rows.shape[1]) < lengths[:, None], rows, PADDED))
+    queries = [
+        query("attention", [Attention(1)], probes.induction),
+        query("mlp", [MLP(0)], probes.induction),
+        query("residual", parse_all("L1.residual"), probes.induction),
+        query("head", [Head(1, 2)], probes.induction),
+    ]
+    units = all_units({item.target: list(item.units) for item in queries})
+    assert_agree(kind, scored(tiny(kind), units, queries, store=store), queries, store)
 
 
 @pytest.mark.parametrize("kind", ["gpt_neox", "gpt2"])

@@ -37,8 +37,44 @@ GOOD = {"prompt": "Anna gave the key to", "answer": " Bruno"}
 
 
 def test_good_prompts_pass(asked):
-    probe_texts.check(asked([GOOD], tokenizer=True))
-    probe_texts.check(asked([{"text": "Anna and Anna and Anna"}], measure="rows", positions="repeated"))
+    assert probe_texts.check(asked([GOOD], tokenizer=True)) == []
+    texts = asked([{"text": "Anna and Anna and Anna"}], measure="rows", positions="repeated")
+    assert probe_texts.check(texts) == []
+
+
+def test_it_is_said_how_an_answer_of_several_tokens_is_counted(asked):
+    long = {"prompt": "Anna gave the key to", "answer": [" Bruno and Anna", " Bruno"]}
+    # Without the tokenizer nothing is known of tokens.
+    assert probe_texts.check(asked([long, GOOD])) == []
+    assert probe_texts.check(asked([long, GOOD], tokenizer=True)) == [
+        "probes.mine: 1 of 3 answers and foils have several tokens (at most 3); the log-probability of one "
+        "is the sum over its tokens, each given the prompt and the tokens before it"
+    ]
+
+
+@pytest.mark.parametrize(("vocabulary", "longest"), [(None, None), (-1, None), (None, 31)])
+def test_a_traced_model_fits_its_tokenizer_and_rows(default, tmp_path, vocabulary, longest):
+    size = encoding.size(tokens.load_tokenizer(TOKENIZER))
+    settings = {"model_type": "llama", "vocab_size": size + (vocabulary or 0)}
+    settings["max_position_embeddings"] = 32
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    (tmp_path / "model.safetensors").touch()
+    default["trace"] = {"checkpoints": {"final": {"model": str(tmp_path)}}}
+    default["tokens"]["tokenizer"] |= {"kind": "file", "path": TOKENIZER}
+    config = consistency.check(default)
+    if longest is not None:
+        settings["max_position_embeddings"] = longest
+        (tmp_path / "config.json").write_text(json.dumps(settings))
+    elif vocabulary is None:
+        assert probe_texts.check(config) == []
+        return
+    words = (
+        f"the model has a vocabulary of {size - 1}, but the tokenizer has {size} tokens"
+        if longest is None
+        else "the model reads at most 31 tokens, but tokens.context is 32"
+    )
+    with pytest.raises(UserError, match=rf"trace\.checkpoints: .*: {words}"):
+        probe_texts.check(config)
 
 
 @pytest.mark.parametrize(

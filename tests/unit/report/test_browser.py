@@ -29,9 +29,13 @@ def scores(influences):
     )
 
 
-def test_extremes_are_the_highest_and_the_lowest_the_most_extreme_first():
+@pytest.mark.parametrize("size", [1, 4, 7, 41])
+def test_extremes_are_the_highest_and_the_lowest_the_most_extreme_first(size):
+    """In whatever parts the scores are read."""
     influences = np.random.default_rng(0).permutation(np.arange(-20.0, 21.0))
-    found = token_influence.extremes(scores(influences), 3).to_pandas()
+    whole = scores(influences)
+    parts = (whole.slice(begin, size) for begin in range(0, 41, size))
+    found = token_influence.extremes(parts, 3).to_pandas()
     assert found["influence"].tolist() == [20, 19, 18, -20, -19, -18]
     assert found["side"].tolist() == ["top"] * 3 + ["bottom"] * 3
     assert found["rank"].tolist() == [1, 2, 3] * 2
@@ -41,7 +45,7 @@ def test_extremes_are_the_highest_and_the_lowest_the_most_extreme_first():
 
 
 def test_no_sample_is_on_both_sides_and_ties_go_by_place():
-    found = token_influence.extremes(scores([0.0] * 5), 100).to_pandas()
+    found = token_influence.extremes([scores([0.0] * 5)], 100).to_pandas()
     assert found["side"].tolist() == ["top", "top", "bottom", "bottom"]
     # Steps 0, 0, 0, 1, 1, rows 4, 3, 2, 1, 0.
     assert found["row"].tolist() == [2, 3, 1, 0]
@@ -83,8 +87,8 @@ def written(tmp_path, made):
     given = {"tokens": "tokens.parquet", "targets": "targets.json", "out": "index.html"}
     arguments = [part for key, name in given.items() for part in (f"--{key}", str(tmp_path / name))]
     arguments += ["--train-rows", "--documents"]
-    arguments += ["--templates", str(made_up.TEMPLATE), "--experiment", "null", "--checkpoint", "120"]
-    cli.run(sample_browser.write, [*arguments, "--strategy", "ekfac"])
+    arguments += ["--templates", str(made_up.TEMPLATE), "--experiment", "null", "--checkpoint", "step 120"]
+    cli.run(sample_browser.write, [*arguments, "--trained", "true", "--strategy", "ekfac"])
     return (tmp_path / "index.html").read_text(encoding="utf-8")
 
 

@@ -1,6 +1,7 @@
 """Every study is whole: its folder, its step, its rule and its place among figures and findings."""
 
 import ast
+import re
 
 import jinja2
 import pytest
@@ -67,6 +68,30 @@ def test_captions_can_be_filled_in(path):
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     template = jinja2.Template(path.read_text(), undefined=jinja2.StrictUndefined)
     assert "Intervals are 95 %" in template.render(snakemake={"config": config})
+
+
+# What a trace does not have.
+OF_TRAINING = re.compile("training sample|base run|window|branch|retrain|order seed|emerg|remov|forms")
+SHOWN_OF_A_TRACE = [
+    *(WORKFLOW / "report" / f"{name}.rst" for name in ("heads", "influence", "labels", "samples")),
+    *(WORKFLOW / "report" / f"{name}.rst" for name in ("sample_browser", "study_table", "workflow")),
+    FOLDERS["agreement"] / "caption.rst",
+]
+
+
+@pytest.mark.parametrize("path", SHOWN_OF_A_TRACE, ids=lambda path: f"{path.parent.name}-{path.stem}")
+@pytest.mark.parametrize("step", [None, 400])
+def test_captions_of_a_trace_speak_of_no_training(path, step):
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config["trace"] = {"checkpoints": {"early": {"step": step and 100}, "late": {"step": step}}}
+    config["attribution"]["checkpoint"] = step or 1
+    template = jinja2.Template(path.read_text(), undefined=jinja2.StrictUndefined)
+    wildcards = {"target": "induction-1"}
+    told = template.render(snakemake={"config": config, "wildcards": wildcards})
+    assert OF_TRAINING.findall(told) == []
+    assert (", at checkpoint late" in told or "that at checkpoint late" in told) == (
+        path.stem in ("influence", "sample_browser") or path.parent.name == "agreement"
+    )
 
 
 @pytest.mark.parametrize("step", [*(f"studies.{study}" for study in FOLDERS), "studies.findings"])

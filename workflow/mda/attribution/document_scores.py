@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -11,11 +11,13 @@ import pyarrow.compute as pc
 from mda.runtime.errors import UserError
 
 
-def tables(scores: pa.Table, rows: pa.Table, documents: pa.Table) -> Iterator[pa.Table]:
+def tables(
+    targets: Iterable[str], scores: Callable[[str], pa.Table], rows: pa.Table, documents: pa.Table
+) -> Iterator[pa.Table]:
     """What each document does to a target, a table for each target.
 
     Args:
-        scores: columns target, row, influence, loss; of all rows, with the same rows of every target.
+        scores: a target's columns row, influence, loss; of all rows, the same of every target.
         rows: of `mda.corpus.tokens.lay_out`, each of one document.
         documents: columns document, label, origin, and the user's own.
 
@@ -30,14 +32,15 @@ def tables(scores: pa.Table, rows: pa.Table, documents: pa.Table) -> Iterator[pa
     """
     if "tokens" not in rows.column_names:
         raise UserError("scores of documents need rows of single documents; set tokens.pack to false")
-    owner = np.array([one[0] for one in rows.column("documents").to_pylist()])
+    owner = pc.list_element(rows.column("documents"), 0).to_numpy()
     predicted = np.maximum(rows.column("tokens").to_numpy() - 1, 0)
-    for target in pc.unique(scores.column("target")).to_pylist():
-        mine = scores.filter(pc.equal(scores.column("target"), target))
+    for target in targets:
+        mine = scores(target)
         row = mine.column("row").to_numpy()
-        names, place = np.unique(owner[row], return_inverse=True)
+        owners = owner[row]
+        names = np.flatnonzero(np.bincount(owners))
         sums = {
-            name: np.bincount(place, values, len(names))
+            name: np.bincount(owners, values)[names]
             for name, values in (
                 ("influence", mine.column("influence").to_numpy().astype(np.float64)),
                 ("loss", mine.column("loss").to_numpy().astype(np.float64)),
@@ -48,32 +51,31 @@ def tables(scores: pa.Table, rows: pa.Table, documents: pa.Table) -> Iterator[pa
 
 
 def _table(target: str, names: np.ndarray, sums: dict[str, np.ndarray], documents: pa.Table) -> pa.Table:
-    influence, tokens = sums["influence"], sums["tokens"].astype(np.int64)
-    places = np.searchsorted(documents.column("document").to_numpy(), names)
+    # The highest influence first, ties by place. Every column is put in order once, for they may be long.
+    order = np.argsort(-sums["influence"], kind="stable")
+    influence, tokens = sums["influence"][order], sums["tokens"][order].astype(np.int64)
+    places = pa.array(np.searchsorted(documents.column("document").to_numpy(), names[order]))
     of_user = [name for name in documents.column_names if name not in ("document", "text", "split")]
     columns = {
-        "document": names,
-        "target": pa.array([target] * len(names), pa.string()),
+        "document": names[order],
+        "target": pa.repeat(target, len(names)),
         **{name: documents.column(name).take(places) for name in of_user},
         "influence": influence,
         "tokens": tokens,
         "influence_per_token": _per_token(influence, tokens),
-        "loss_per_token": _per_token(sums["loss"], tokens),
-        **_ranks(influence),
+        "loss_per_token": _per_token(sums["loss"][order], tokens),
+        "rank": np.arange(1, len(names) + 1),
+        "percentile": _percentile(influence),
     }
-    return pa.table(columns).take(np.argsort(columns["rank"], kind="stable"))
+    return pa.table(columns)
 
 
 def _per_token(values: np.ndarray, tokens: np.ndarray) -> pa.Array:
     return pa.array(values / np.maximum(tokens, 1), mask=tokens == 0)
 
 
-def _ranks(influence: np.ndarray) -> dict[str, np.ndarray]:
-    """Rank from the highest, ties by place; and percentile from the lowest."""
-    order = np.argsort(-influence, kind="stable")
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(1, len(order) + 1)
-    ascending = np.sort(influence)
-    below = np.searchsorted(ascending, influence, side="left")
-    upto = np.searchsorted(ascending, influence, side="right")
-    return {"rank": rank, "percentile": 100 * (below + upto) / 2 / len(influence)}
+def _percentile(influence: np.ndarray) -> np.ndarray:
+    """Share of the numbers, which fall, that are lower, in percent; equal ones count half."""
+    below = len(influence) - np.searchsorted(-influence, -influence, side="right")
+    upto = len(influence) - np.searchsorted(-influence, -influence, side="left")
+    return 100 * (below + upto) / 2 / len(influence)

@@ -5,6 +5,7 @@ Apart from influence, so that a change of how that is computed reruns no trainin
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,8 @@ from mda.models import encoders, sequences
 from mda.models import model as models
 from mda.models.units import parse_all
 from mda.runtime.errors import UserError
+
+log = logging.getLogger(__name__)
 
 
 class Question(NamedTuple):
@@ -50,6 +53,9 @@ def _in_text(
 ) -> text_probes.Batched:
     if settings.measure == "prompts":
         asked = prompts.encode_prompts(tokenizer, prompts.read_prompts(path), context)
+        told = prompts.counted(asked)
+        if told is not None:
+            log.info("%s: %s", path, told)
         return text_probes.Prompts(asked, device)
     if settings.measure == "feature":
         assert settings.encoder is not None

@@ -18,16 +18,16 @@ from mda.models import memory, output_layer
 CONTEXT, TARGETS = 2048, 8
 SAMPLES = (10**6, 10**7, 10**8, 10**9)
 GIB, TIB = 2**30, 2**40
-# Bytes of a line of the table of scores in memory (step, row, two words, influence, three parts, loss), and
-# how often the merge holds it: what was read, joined and sorted.
-LINE, HELD = 60, 3
+# Bytes of a line of the table of scores (step, row, two words, influence, three parts, loss); and of a score
+# in the step of tables that holds most, the study that compares two attributions, measured with 10^6 samples.
+LINE, COMPARED = 60, 150
 # Kept of the run that is attributed: checkpoints of 4 bytes a weight, and a training state of 12.
 CHECKPOINTS = 10
 # Shares of the limits beyond which each is a bottleneck, and what would remove it.
 REMEDIES = {
     "time": "score a part of the window, or more machines",
     "device": "split a layer's weights over GPUs",
-    "merge": "keep each shard's top samples, not all scores in one table",
+    "tables": "compare attributions on a part of the samples",
     "disk": "read the published token shards, keep fewer checkpoints",
     "jobs": "longer jobs (attribution.samples_per_shard)",
 }
@@ -70,7 +70,7 @@ class Need:
 
     seconds: float
     device: float
-    merge: float
+    tables: float
     disk: float
     jobs: int
 
@@ -79,7 +79,7 @@ class Need:
         return {
             "time": self.seconds / (machine.at_once * machine.seconds),
             "device": self.device / machine.device,
-            "merge": self.merge / machine.host,
+            "tables": self.tables / machine.host,
             "disk": self.disk / machine.disk,
             "jobs": self.jobs / machine.jobs,
         }
@@ -119,7 +119,7 @@ def need(name: str, samples: int, machine: Machine) -> Need:
     return Need(
         seconds=seconds,
         device=(4 + (machine.width < 4) * 2) * weights + row + logits,
-        merge=HELD * lines,
+        tables=samples * TARGETS * COMPARED,
         disk=samples * 2 * (CONTEXT + 1) + 2 * lines + (4 * CHECKPOINTS + 12) * weights,
         jobs=max(1, math.ceil(seconds / machine.job)),
     )
@@ -139,24 +139,25 @@ def on_paper(machine: Machine) -> str:
                     f"10^{round(math.log10(samples))}",
                     _number(found.seconds / 3600),
                     f"{found.device / GIB:,.1f}",
-                    f"{found.merge / GIB:,.1f}",
+                    f"{found.tables / GIB:,.1f}",
                     f"{found.disk / TIB:,.2f}",
                     f"{found.jobs:,}",
                     f"{first}: {REMEDIES[first]}" if shares[first] > 1 else "none",
                 ]
             )
     head = [
-        "model", "samples", "hours of one machine", "device, GiB", "merge, GiB", "disk, TiB",
+        "model", "samples", "hours of one machine", "device, GiB", "tables, GiB", "disk, TiB",
         "jobs of an hour", "first bottleneck, and what would remove it",
     ]  # fmt: skip
     rates = ", ".join(f"{rate / 1e12:.3g} TFLOP/s of {name}" for name, rate in machine.rates.items())
     about = (
         f"{machine.name}: {rates}. Context {CONTEXT}, {TARGETS} targets, one of "
         f"them in the first layer, vocabulary {shapes.VOCABULARY:,}; one row at once on the device; a line "
-        f"of the scores has {LINE} bytes and is held {HELD} times by the merge; {CHECKPOINTS} checkpoints "
-        f"and a training state on disk. The bottleneck is what is exceeded most of {machine.at_once} "
-        f"machines for a week, {machine.device / GIB:.0f} GiB of a device, {machine.host / GIB:.0f} GiB of "
-        f"the machine that merges, {machine.disk / TIB:.2g} TiB of disk and {machine.jobs:,} jobs.\n\n"
+        f"of the scores has {LINE} bytes, and a score {COMPARED} where attributions are compared; "
+        f"{CHECKPOINTS} checkpoints and a training state on disk. The bottleneck is what is exceeded "
+        f"most of {machine.at_once} machines for a week, {machine.device / GIB:.0f} GiB of a device, "
+        f"{machine.host / GIB:.0f} GiB of a machine for tables, {machine.disk / TIB:.2g} TiB of disk "
+        f"and {machine.jobs:,} jobs.\n\n"
     )
     return about + table(head, lines)
 

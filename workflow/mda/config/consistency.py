@@ -87,7 +87,7 @@ def _check_lengths(config: Config) -> None:
         raise ValueError(
             f"metrics.length {config.metrics.length} is shown twice and exceeds tokens.context {context}"
         )
-    shape = config.model.shape()
+    shape = config.shape
     # A head's size may be set apart from the width.
     if shape.head_size is None and shape.width and shape.heads and shape.width % shape.heads:
         raise ValueError(
@@ -122,7 +122,7 @@ def _check_context(config: Config, shape: Shape) -> None:
 
 
 def _check_targets(config: Config) -> None:
-    shape = config.model.shape()
+    shape = config.shape
     names = [target.name for target in config.all_targets]
     for name in names:
         if names.count(name) > 1:
@@ -140,7 +140,8 @@ def _check_targets(config: Config) -> None:
                 f"targets.{target.name}: the measure '{probe.measure}' of its probe is not one of "
                 f"{target.fits.named}; use {others.get(target.fits.named, 'induction')}"
             )
-        if target.metric == "probe" and probe.reads_units and not target.by_place:
+        watched = config.trace is None and target.metric == "probe"
+        if watched and probe.reads_units and not target.by_place:
             raise ValueError(
                 f"targets.{target.name}: its metric is its probe, whose value may depend on the units, but "
                 "ranks and classes are not known while the base run trains; name the units by place"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from mda.config import probe_files
+from mda.config import model_settings, probe_files
 from mda.config.corpus_sections import Corpus, Tokens
 from mda.config.section import NULL_REMOVES, Name, Section
 from mda.config.sections import (
@@ -83,6 +84,23 @@ class Config(Section):
         """Number of samples that are scored; None for all rows of the corpus."""
         start, stop = self.scored
         return (stop - start) * self.run.batch_size if self.trace is None else self.trace.rows
+
+    @property
+    def checkpoint_names(self) -> dict[int, str]:
+        """What pages and figures call each checkpoint, by its training step."""
+        if self.trace is None:
+            return {step: f"step {step}" for step in self.run.checkpoints}
+        return {
+            step: name if self.trace.checkpoints[name].step is None else f"{name} (step {step})"
+            for name, step in self.trace.steps.items()
+        }
+
+    @property
+    def shape(self) -> model_settings.Shape:
+        """The model's shape, as far as it is known: of a trace, by any checkpoint that is a folder here."""
+        if self.trace is None or not self.trace.folders:
+            return self.model.shape()
+        return model_settings.shape(*model_settings.of_checkpoint(Path(self.trace.folders[0])))
 
     def neurons(self) -> list[str]:
         """The neurons that some target watches, by place."""

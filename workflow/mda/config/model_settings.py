@@ -208,6 +208,28 @@ def shape(architecture: str, settings: dict[str, Any]) -> Shape:
     )
 
 
+def check_fit(folder: Path, vocabulary: int, context: int) -> None:
+    """That a checkpoint's folder fits the tokenizer and the length of rows.
+
+    Args:
+        vocabulary: the tokenizer's largest id plus one.
+
+    Raises:
+        ValueError: when its config.json says that it does not.
+    """
+    kind, settings = of_checkpoint(folder)
+    known, longest = settings.get("vocab_size"), shape(kind, settings).context
+    if isinstance(known, int) and known < vocabulary:
+        raise ValueError(
+            f"{folder}: the model has a vocabulary of {known}, but the tokenizer has {vocabulary} "
+            "tokens; use the tokenizer that belongs to the model"
+        )
+    if longest is not None and longest < context:
+        raise ValueError(
+            f"{folder}: the model reads at most {longest} tokens, but tokens.context is {context}; lower it"
+        )
+
+
 def of_checkpoint(folder: Path) -> tuple[str, dict[str, Any]]:
     """Architecture and settings of a checkpoint's folder.
 

@@ -158,6 +158,18 @@ def encode_prompts(tokenizer, prompts: Sequence[Prompt], context: int) -> list[A
     return found
 
 
+def counted(asked: Sequence[Asked]) -> str | None:
+    """How answers and foils of several tokens are counted, in a sentence; None where there is none."""
+    lengths = [len(each.predicted) for prompt in asked for side in prompt for each in side]
+    long = [length for length in lengths if length > 1]
+    if not long:
+        return None
+    return (
+        f"{len(long)} of {len(lengths)} answers and foils have several tokens (at most {max(long)}); the "
+        "log-probability of one is the sum over its tokens, each given the prompt and the tokens before it"
+    )
+
+
 def encode_texts(tokenizer, texts: Sequence[Text], context: int, repeated: bool) -> list[Piece]:
     """The same as tokens, in pieces that a model reads at once; long texts have several.
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -16,24 +19,41 @@ KEY = b"notes"
 NOTHING = "they rank nothing"
 
 
-def sentences(scores: pa.Table, blocks: Sequence[str]) -> list[str]:
+class Ends(NamedTuple):
+    """The lowest and the highest of some numbers."""
+
+    low: float
+    high: float
+
+    def with_those_of(self, column: pa.Array) -> Ends:
+        """Of these and more numbers; nulls are left out."""
+        found = pc.min_max(column)
+        if not found["min"].is_valid:
+            return self
+        return Ends(min(self.low, found["min"].as_py()), max(self.high, found["max"].as_py()))
+
+
+NONE = Ends(math.inf, -math.inf)
+
+
+def sentences(ends: Mapping[str, Ends], number: int, blocks: Sequence[str]) -> list[str]:
     """Sentences on one target's scores, most often none.
 
     Args:
-        scores: from `mda.steps.attribution.scores`, of one target.
+        ends: of every column of its scores, as `mda.steps.attribution.scores` names them.
+        number: how many scores there are.
         blocks: the columns that count.
     """
     found = [
         f"block {block} counts 0 in every sample: its probe, or the fitted samples, have no gradient there, "
         "or none that is finite (the log of score_shard says which)"
         for block in blocks
-        if block in scores.column_names and _ends(scores, block) == (0.0, 0.0)
+        if ends.get(block) == (0.0, 0.0)
     ]
-    values = scores.column("influence").to_numpy()
     # But for rounding, which depends on the batch.
-    if statistics.constant(values):
+    if statistics.constant(np.array(ends["influence"])):
         found.append(
-            f"all {scores.num_rows} scores are equal ({values[0]:g}), so that {NOTHING}, and what is "
+            f"all {number} scores are equal ({ends['influence'].low:g}), so that {NOTHING}, and what is "
             "selected by them is selected at random"
         )
     return found
@@ -42,11 +62,6 @@ def sentences(scores: pa.Table, blocks: Sequence[str]) -> list[str]:
 def rank_nothing(told: Sequence[str]) -> bool:
     """Whether one of the sentences says that all scores are equal."""
     return any(NOTHING in sentence for sentence in told)
-
-
-def _ends(scores: pa.Table, column: str) -> tuple[float, float]:
-    found = pc.min_max(scores.column(column)).as_py()
-    return found["min"], found["max"]
 
 
 def with_notes(table: pa.Table, notes: Mapping[str, Sequence[str]]) -> pa.Table:

@@ -13,11 +13,13 @@ from mda.runtime import files
 
 def read(path: Path, columns: Sequence[str] = ("influence",)) -> dict[str, pd.DataFrame]:
     """Scores by target: step, row and the columns, in the order of the run."""
-    table = files.read_table(path, columns=["target", "step", "row", *columns]).to_pandas()
-    return {
-        str(target): part.drop(columns="target").sort_values(["step", "row"], ignore_index=True)
-        for target, part in table.groupby("target", sort=False)
-    }
+    return {target: read_target(path, target, columns) for target in files.words_of(path, "target")}
+
+
+def read_target(path: Path, target: str, columns: Sequence[str] = ("influence",)) -> pd.DataFrame:
+    """The same of one target; no other scores are held."""
+    table = files.read_where(path, "target", target, ["step", "row", *columns])
+    return table.to_pandas().sort_values(["step", "row"], ignore_index=True)
 
 
 def top(scores: np.ndarray, number: int) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -11,8 +13,12 @@ from matplotlib.figure import Figure
 from mda.figures import style
 
 
-def draw(scores: pd.DataFrame) -> Figure:
-    """Every metric of every head (rows layers, columns heads) at every checkpoint."""
+def draw(scores: pd.DataFrame, names: Mapping[int, str]) -> Figure:
+    """Every metric of every head (rows layers, columns heads) at every checkpoint.
+
+    Args:
+        names: what to call each checkpoint, by its step.
+    """
     metrics = [metric for metric in style.METRIC_NAMES if metric in scores.columns]
     steps = sorted(set(scores["step"]))
     layers, heads = scores["layer"].max() + 1, scores["head"].max() + 1
@@ -40,7 +46,7 @@ def draw(scores: pd.DataFrame) -> Figure:
                 _write_values(axis, values.to_numpy(), (low + high) / 2, 0 if cell > 0.34 else 90)
             axis.locator_params(integer=True, nbins=max(1, min(heads, int(heads * cell / 0.15))), axis="x")
             axis.locator_params(integer=True, nbins=min(layers, 6), axis="y")
-            axis.set_title(f"step {step}")
+            axis.set_title(names[step])
         part.supylabel("layer", fontsize=8)
         part.suptitle(style.METRIC_NAMES[metric], fontsize=8, fontweight="bold")
         part.supxlabel("head", fontsize=8)

@@ -32,7 +32,7 @@ def draw(shares: pd.DataFrame, target: str) -> Figure:
             # Beyond the mark as well as the bar.
             axis.text(100 * max(share, rate) + 4, height, f"{100 * share:.0f}", va="center", fontsize=7)
         axis.plot(100 * wide["all"], range(len(wide)), "|", color="#c1272d", markersize=10)
-        axis.set_title("all candidates" if selection == "all" else style.label_of(selection, target))
+        axis.set_title("all samples" if selection == "all" else style.label_of(selection, target))
         axis.set_xlim(0, 122)
         axis.set_xlabel("% of samples")
     axes[0][0].set_yticks(range(len(wide)), [style.shown(label) for label in wide.index])

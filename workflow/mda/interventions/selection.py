@@ -22,7 +22,11 @@ def count(candidates: int, fraction: float) -> int:
 def top(scores: np.ndarray, number: int, seed: int) -> np.ndarray:
     """Positions of the highest scores, highest first; ties are broken at random, by seed."""
     ties = np.random.default_rng([seed, 3]).random(len(scores))
-    return np.lexsort((ties, -scores))[:number]
+    # What is sorted is no more than may be among them.
+    place = max(0, len(scores) - number)
+    lowest = np.partition(scores, place)[place]
+    able = np.flatnonzero(scores >= lowest)
+    return able[np.lexsort((ties[able], -scores[able]))[:number]]
 
 
 # Methods that select at random, each with a stream of its own.
@@ -85,12 +89,12 @@ def excerpt(text: str, characters: int) -> str:
 
 
 def table(
-    steps: np.ndarray, rows: np.ndarray, scores: np.ndarray, labels: list[str], texts: list[str]
+    first: int, steps: np.ndarray, rows: np.ndarray, scores: np.ndarray, labels: list[str], texts: list[str]
 ) -> pa.Table:
-    """A selection: rank (1 is the first), score, row, step in the base run, label, excerpt."""
+    """A part of a selection: rank (the part's `first`, and on), score, row, step, label, excerpt."""
     return pa.table(
         {
-            "rank": pa.array(range(1, len(rows) + 1), pa.int64()),
+            "rank": pa.array(np.arange(first, first + len(rows)), pa.int64()),
             "score": pa.array(scores, pa.float64()),
             "row": pa.array(rows, pa.int64()),
             "step": pa.array(steps, pa.int64()),

@@ -90,8 +90,8 @@ def page(template: Path, samples: Sequence[dict[str, Any]], facts: dict[str, Any
     Args:
         template: workflow/report/samples.html.j2.
         samples: as `sample` gives them.
-        facts: what else the page tells: `experiment`, `checkpoint`, `strategy`, and `units`, the names
-            of each target's units.
+        facts: what else the page tells: `experiment`, `checkpoint` by its name, `strategy`, `trained`, which
+            is false where samples have no step, and `units`, the names of each target's units.
     """
     # ASCII, with <, > and & as escapes: nothing in it ends the script or begins a comment.
     data = htmlsafe_json_dumps({"samples": samples, **facts}, separators=(",", ":"))

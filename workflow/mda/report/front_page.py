@@ -65,6 +65,8 @@ def groups(items: Sequence[Item], root: Path, configuration: Mapping[str, Any]) 
             shown["image"] = "data:image/png;base64," + base64.b64encode(item.path.read_bytes()).decode()
         elif item.path.suffix == ".csv":
             shown["table"] = cells(files.read_csv(item.path))
+        elif item.path.suffix == ".html":
+            shown["page"] = item.path.read_text(encoding="utf-8")
         found.setdefault(item.category, []).append(shown)
     return found
 

@@ -301,6 +301,56 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
         return pq.read_table(path, columns=columns)
 
 
+def read_where(path: Path, column: str, value: str, columns: list[str] | None = None) -> pa.Table:
+    """Read the lines of a Parquet table that have this value in a column of words; no others are held.
+
+    Raises:
+        UserError: when the file is missing, truncated or not Parquet.
+    """
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    with _parquet(path):
+        return pq.read_table(path, columns=columns, filters=pc.field(column) == value)
+
+
+def read_words(path: Path, column: str) -> pa.DictionaryArray:
+    """Read a column of words as numbers and a list of the words, which takes less memory.
+
+    Raises:
+        UserError: as of `read_table`.
+    """
+    import pyarrow.parquet as pq
+
+    with _parquet(path):
+        found = pq.read_table(path, columns=[column], read_dictionary=[column]).column(column)
+    return found.dictionary_encode().unify_dictionaries().combine_chunks()
+
+
+def columns_of(path: Path) -> list[str]:
+    """Names of a Parquet table's columns.
+
+    Raises:
+        UserError: as of `read_table`.
+    """
+    import pyarrow.parquet as pq
+
+    with _parquet(path):
+        return pq.read_schema(path).names
+
+
+def words_of(path: Path, column: str) -> list[str]:
+    """The values of a column of words, each once, in the order in which they come.
+
+    Raises:
+        UserError: as of `read_table`.
+    """
+    import pyarrow.compute as pc
+
+    found = (pc.unique(batch.column(column)).to_pylist() for batch in read_batches(path, [column]))
+    return list(dict.fromkeys(word for words in found for word in words))
+
+
 def read_batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
     """Read a Parquet table some rows at a time, so that memory does not grow with it.
 

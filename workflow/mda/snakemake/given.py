@@ -34,8 +34,7 @@ def configuration(workflow: Any, handed: dict[str, Any], source: Path) -> experi
         _refuse_braces(config)
         # Every job reads the Snakefile again; warnings come once.
         if workflow.exec_mode == ExecMode.DEFAULT:
-            probe_texts.check(config)
-            for sentence in plan.warnings(config):
+            for sentence in [*probe_texts.check(config), *plan.warnings(config)]:
                 logger.warning(f"configuration: {sentence}.")
     except UserError as error:
         raise WorkflowError(str(error)) from None

@@ -63,14 +63,15 @@ def attributed_units(wildcards):
     return f"<results>/{other if wildcards.place == other else ''}heads/targets.json"
 
 
-def traced_results():
-    """What a trace makes beside scores and figures: influence by document, and over the checkpoints."""
-    if CONFIG.trace is None:
-        return []
-    by_document = [] if CONFIG.tokens.pack else ["<results>/scores/documents.parquet"]
-    several = len(CONFIG.trace.checkpoints) > 1
-    agreement = ["<results>/evidence/agreement.csv", "<results>/figures/evidence/agreement.png"]
-    return by_document + (agreement if several else [])
+def traced_documents():
+    """Influence by document, which a trace makes where every row is of one."""
+    return [] if CONFIG.trace is None or CONFIG.tokens.pack else ["<results>/scores/documents.parquet"]
+
+
+def traced_agreement():
+    """How influence at the other checkpoints of a trace agrees, if there are several."""
+    several = CONFIG.trace is not None and len(CONFIG.trace.checkpoints) > 1
+    return ["<results>/evidence/agreement.csv"] if several else []
 
 
 def stream_of_order(wildcards):

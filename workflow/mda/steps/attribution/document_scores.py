@@ -13,11 +13,13 @@ def collect(scores: Path, train_rows: Path, documents: Path, out: Path) -> None:
 
     The columns are those of `mda.attribution.document_scores.tables`.
     """
-    texts = files.read_table(documents)
+    # Texts are most of the file, and are not needed.
+    kept = [name for name in files.columns_of(documents) if name != "text"]
     found = document_scores.tables(
-        files.read_table(scores, columns=["target", "row", "influence", "loss"]),
+        files.words_of(scores, "target"),
+        lambda target: files.read_where(scores, "target", target, ["row", "influence", "loss"]),
         files.read_table(train_rows),
-        texts.drop_columns(["text"]),
+        files.read_table(documents, columns=kept),
     )
     files.write_tables(out, found)
 

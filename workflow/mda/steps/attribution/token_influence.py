@@ -1,7 +1,8 @@
 """Influence of every token of the samples that are shown: the highest and the lowest of each target."""
 
+import functools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,9 @@ SCHEMA = pa.schema(
         "repeated": pa.list_(pa.int32()),
     }
 )
+
+# Of the scores.
+SHOWN = ["row", "step", "label", "influence", "loss"]
 
 
 def score(
@@ -70,11 +74,10 @@ def score(
     found = units.read_targets(targets)
     reader, store = tokens.load_tokenizer(tokenizer), TokenStore(train)
     fitted = curvature.unflatten(factor_files.tensors(factors))
-    scored = files.read_table(scores)
 
     def tables() -> Iterator[pa.Table]:
         for target in target_settings:
-            shown = extremes(scored.filter(pc.equal(scored.column("target"), target.name)), samples)
+            shown = extremes(_lines(scores, target.name), samples)
             # A copy, which torch may share.
             rows = influence.Rows(store, np.array(shown.column("row")))
             probe = probe_settings[target.probe]
@@ -110,20 +113,42 @@ def _table(
     return pa.table({name: columns[name] for name in SCHEMA.names}, schema=SCHEMA)
 
 
-def extremes(scores: pa.Table, samples: int) -> pa.Table:
-    """The samples of highest influence, then those of lowest, of one target's scores.
+def _lines(path: Path, target: str) -> Iterator[pa.Table]:
+    """What is shown of one target's scores, some lines at a time."""
+    for batch in files.read_batches(path, ["target", *SHOWN]):
+        mine = batch.filter(pc.equal(batch.column("target"), target))
+        yield pa.Table.from_batches([mine]).select(SHOWN)
+
+
+def extremes(scores: Iterable[pa.Table], samples: int) -> pa.Table:
+    """The samples of highest influence, then those of lowest, of one target's scores in parts.
 
     Columns: side, rank, row, step, label, influence, loss. Ties go by place in the run, and a
     sample is on one side alone.
     """
-    number = min(samples, scores.num_rows // 2)
-    order = np.lexsort((scores["row"].to_numpy(), scores["step"].to_numpy(), -scores["influence"].to_numpy()))
+    ends = functools.reduce(lambda kept, part: _ends(pa.concat_tables([kept, part]), samples), scores)
+    number = min(samples, ends.num_rows // 2)
+    order = _ordered(ends)
     # Of the lowest, the lowest first.
-    chosen = np.concatenate([order[:number], order[::-1][:number]])
-    kept = scores.select(["row", "step", "label", "influence", "loss"]).take(chosen)
+    kept = ends.take(np.concatenate([order[:number], order[::-1][:number]]))
     ranks = np.tile(np.arange(1, number + 1), 2)
     sides = pa.array(["top"] * number + ["bottom"] * number, pa.string())
     return kept.append_column("side", sides).append_column("rank", pa.array(ranks))
+
+
+def _ends(scores: pa.Table, samples: int) -> pa.Table:
+    """All that may be among the `samples` of highest or of lowest influence."""
+    order = _ordered(scores)
+    return (
+        scores
+        if len(order) <= 2 * samples
+        else scores.take(np.concatenate([order[:samples], order[-samples:]]))
+    )
+
+
+def _ordered(scores: pa.Table) -> np.ndarray:
+    """The lines by influence, the highest first, ties by place in the run."""
+    return np.lexsort((scores["row"].to_numpy(), scores["step"].to_numpy(), -scores["influence"].to_numpy()))
 
 
 def _tell(target: str, values: np.ndarray, influences: np.ndarray) -> None:

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pyarrow.compute as pc
-
 from mda.evidence import score_notes
 from mda.figures import influence as figure
 from mda.figures import style
@@ -12,8 +10,7 @@ from mda.runtime import cli, files
 
 def draw(scores: Path, target: str, dpi: int, out: list[Path]) -> None:
     """Write the figure to every path of `out`."""
-    table = files.read_table(scores, columns=["target", "label", "influence"])
-    mine = table.filter(pc.equal(table.column("target"), target)).to_pandas()
+    mine = files.read_where(scores, "target", target, ["label", "influence"]).to_pandas()
     style.save(figure.draw(mine, score_notes.notes(scores, target)), out, dpi)
 
 

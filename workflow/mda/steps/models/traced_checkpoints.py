@@ -36,28 +36,14 @@ def lay_out(
             names = checkpoint_files([file.name for file in folder.iterdir()], folder)
             if not any(name.endswith(".safetensors") for name in names):
                 raise UserError(f"{folder}: has its weights only as a pickle; save them as safetensors")
-            _check(folder, vocabulary, context)
+            try:
+                model_settings.check_fit(folder, vocabulary, context)
+            except ValueError as error:
+                raise UserError(str(error)) from None
             place = part / f"step-{step:06d}"
             place.mkdir(parents=True)
             for name in names:
                 (place / name).symlink_to((folder / name).resolve())
-
-
-def _check(folder: Path, vocabulary: int, context: int) -> None:
-    try:
-        kind, settings = model_settings.of_checkpoint(folder)
-    except ValueError as error:
-        raise UserError(str(error)) from None
-    known, longest = settings.get("vocab_size"), model_settings.shape(kind, settings).context
-    if isinstance(known, int) and known < vocabulary:
-        raise UserError(
-            f"{folder}: the model has a vocabulary of {known}, but the tokenizer has {vocabulary} "
-            "tokens; use the tokenizer that belongs to the model"
-        )
-    if longest is not None and longest < context:
-        raise UserError(
-            f"{folder}: the model reads at most {longest} tokens, but tokens.context is {context}; lower it"
-        )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ def write(
     documents: list[Path],
     templates: list[Path],
     experiment: str | None,
-    checkpoint: int,
+    checkpoint: str,
+    trained: bool,
     strategy: str,
     out: Path,
 ) -> None:
@@ -23,6 +24,7 @@ def write(
 
     `templates` are the page's own and what it includes. `train_rows` and `documents`, one table each or none,
     say which document a row is of, where each is of one: its origin and the user's columns are shown.
+    `trained` says whether a training run read the samples, in steps.
     """
     lines = files.read_table(tokens).to_pylist()
     sources = [_sources(*pair) for pair in zip(train_rows, documents, strict=True)]
@@ -30,6 +32,7 @@ def write(
     facts = {
         "experiment": experiment,
         "checkpoint": checkpoint,
+        "trained": trained,
         "strategy": strategy,
         "units": {name: list(map(str, members)) for name, members in units.read_targets(targets).items()},
     }

@@ -7,9 +7,15 @@ from mda.runtime import cli, files
 from mda.studies import figures
 
 
-def draw(table: Path, study: str, palette: style.Palette, dpi: int, out: list[Path]) -> None:
-    """Write the figure to every path of `out`."""
-    style.save(figures.draw(study, files.read_csv(table), palette), out, dpi)
+def draw(
+    table: Path, study: str, names: dict[int, str], palette: style.Palette, dpi: int, out: list[Path]
+) -> None:
+    """Write the figure to every path of `out`; `names` has the checkpoints of a trace by their step."""
+    found = files.read_csv(table)
+    if names:
+        called = {f"checkpoint-{step}": f"checkpoint-{name}" for step, name in names.items()}
+        found = found.assign(variant=found["variant"].replace(called))
+    style.save(figures.draw(study, found, palette), out, dpi)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,159 @@
+"""The report of a trace: what was asked and what was found, in words that a trace has."""
+
+import html
+import re
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import yaml
+from project import ROOT
+
+from mda.config.unit_sections import Probe
+from mda.evidence import score_notes
+from mda.report import trace_page, trace_results
+from mda.runtime import files
+from mda.steps.report import trace_report
+
+HOSTILE = "<script>alert(1)</script>"
+TEMPLATE = ROOT / "workflow" / "report" / "trace.html.j2"
+
+
+def documents(number=50):
+    """Influence of documents on two targets, in the opposite order."""
+    names = np.arange(number)
+    lines = []
+    for target, order in (("induction-1", names), ("copy", names[::-1])):
+        made = {"document": order, "target": target, "label": "x", "origin": "file.jsonl:1"}
+        made |= {"id": [f"{HOSTILE} {name}" for name in order], "influence": np.linspace(3, -2, number)}
+        lines.append(pd.DataFrame(made | {"rank": names + 1}))
+    return pd.concat(lines, ignore_index=True)
+
+
+@pytest.fixture
+def results(tmp_path, default):
+    """The results that the report reads, but for figures."""
+    folder = tmp_path / "results"
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text('{"model_type": "llama"}')
+    (tmp_path / "model" / "model.safetensors").touch()
+    default["trace"] = {
+        "checkpoints": {name: {"model": str(tmp_path / "model")} for name in ("early", "late")},
+        "at": "late",
+    }
+    induction = dict(default["targets"][0])
+    default["targets"] = [induction, {**induction, "name": "copy", "units": ["L0H1", "copying 1"]}]
+    default["tokens"]["pack"] = False
+    files.write_text(folder / "config.yaml", yaml.safe_dump(default))
+    units = {"induction-1": ["L1H2"], "copy": ["L0H1", "L1H0"]}
+    made = {name: {"units": places} for name, places in units.items()}
+    files.write_json(folder / "heads" / "targets.json", {"targets": made})
+    table = documents()
+    files.write_table(folder / "scores" / "documents.parquet", table)
+    rows = table.rename(columns={"document": "row"}).assign(step=0)
+    scores = pa.Table.from_pandas(rows[["target", "step", "row", "label", "influence"]])
+    notes = {"copy": ["block v counts 0 in every sample"]}
+    files.write_table(folder / "scores" / "scores.parquet", score_notes.with_notes(scores, notes))
+    line = {"target": "copy", "variant": "checkpoint-0", "chance": 0.1, "overlap": 0.5}
+    agreement = pd.DataFrame([{**line, "spearman": 0.25, "spearman_low": 0.2, "spearman_high": 0.3}])
+    files.write_text(folder / "evidence" / "agreement.csv", agreement.to_csv(index=False))
+    for target in units:
+        shares = [("all", "a", 0.25), ("all", HOSTILE, 0.75), (f"influence-{target}", "a", 1.0)]
+        made = pd.DataFrame(shares, columns=["selection", "label", "share"])
+        files.write_text(folder / "labels" / f"{target}.csv", made.to_csv(index=False))
+    return folder
+
+
+def written(results, packed=False, several=True):
+    trace_report.write(
+        results / "config.yaml",
+        results / "heads" / "targets.json",
+        results / "scores" / "scores.parquet",
+        [] if packed else [results / "scores" / "documents.parquet"],
+        [results / "evidence" / "agreement.csv"] if several else [],
+        [results / "labels" / f"{target}.csv" for target in ("induction-1", "copy")],
+        [TEMPLATE],
+        [],
+        results / "report.html",
+    )
+    return (results / "report.html").read_text()
+
+
+def words(page):
+    """What a reader sees, without the configuration at the end."""
+    shown = re.sub("<style>.*?</style>", "", page, flags=re.DOTALL).partition('<section id="configuration">')[
+        0
+    ]
+    return html.unescape(re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", shown)))
+
+
+def test_it_says_what_was_asked_and_found(results):
+    told = words(written(results))
+    assert "Influence at late" in told
+    assert "Scored 50 documents" in told
+    assert "copy L0H1, copying 1: L0H1, L1H0 log-probability of the second showing, on" in told
+    assert "of all documents of a corpus" in told
+    first, _, second = told.partition("Found: induction-1")[2].partition("Found: copy")
+    assert f"1 id {HOSTILE} 0 x 3 2 id" in first
+    assert f"1 id {HOSTILE} 49 x 3 2 id" in second
+    assert f"50 id {HOSTILE} 0 x -2 49 id" in second
+    assert "Against influence at checkpoint early: rank correlation 0.25 [0.20, 0.30]" in second
+    assert "Note: block v counts 0 in every sample." in second
+    assert "Note:" not in first and "checkpoint early" not in first
+    assert f"highest influence: 100 % a. Of all rows: 75 % {HOSTILE}, 25 % a." in first
+
+
+def test_a_users_words_are_text(results):
+    assert "<script" not in written(results)
+
+
+def test_it_speaks_of_no_training_that_was_not_there(results):
+    told = words(written(results)).replace("Nothing was trained here", "")
+    assert re.findall("window|base run|removed|retrain|step [0-9]|emerge|verdict", told) == []
+
+
+def test_packed_rows_of_a_single_checkpoint(results):
+    told = words(written(results, packed=True, several=False))
+    assert "Scored 50 rows" in told
+    assert "1 row 0 x 3 2 row 1" in told.partition("Found: induction-1")[2]
+    assert "Against influence" not in told
+    assert "scores/scores.parquet" in told and "influence_per_token" not in told
+
+
+@pytest.mark.parametrize("number", [1, 5, 7, 41])
+def test_both_ends_of_few_documents_are_whole(tmp_path, number):
+    table = documents(number)
+    files.write_table(tmp_path / "documents.parquet", table)
+    rows = table.rename(columns={"document": "row"}).assign(step=0)
+    files.write_table(tmp_path / "scores.parquet", rows)
+    by_document = trace_results.of_documents(tmp_path / "documents.parquet", 2, 5)
+    by_row = trace_results.of_rows(tmp_path / "scores.parquet", 5)
+    for found in (by_document["copy"], by_row["copy"]):
+        assert found.number == number
+        assert [line.rank for line in found.highest] == list(range(1, min(number, 5) + 1))
+        assert [line.rank for line in found.lowest] == list(range(number, max(number - 5, 0), -1))
+
+
+def test_one_label_tells_nothing(tmp_path):
+    shares = pd.DataFrame(
+        [("all", "a", 1.0), ("influence-x", "a", 1.0)], columns=["selection", "label", "share"]
+    )
+    files.write_text(tmp_path / "labels.csv", shares.to_csv(index=False))
+    assert trace_results.of_labels(tmp_path / "labels.csv", "x") == {}
+
+
+def test_every_measure_is_told_in_words(tmp_path):
+    random = {"tokens": "repeated", "length": 8, "sequences": 4, "seed": 0}
+    (tmp_path / "texts.jsonl").touch()
+    path = str(tmp_path / "texts.jsonl")
+    asked = [
+        (Probe(measure="induction", **random), "on 4 sequences of 8 random tokens, each shown twice"),
+        (Probe(measure="previous_token", **random | {"tokens": "random"}), "attention to the token before"),
+        (Probe(measure="activation", **random), "activation at the second showing"),
+        (Probe(measure="rows", path=path, positions="repeated"), "of the tokens that repeat in the texts of"),
+        (Probe(measure="prompts", path=path), f"the prompts of {path}"),
+        (Probe(measure="own.py:mine", **random), "the function mine of own.py, on 4 sequences"),
+    ]
+    for probe, told in asked:
+        assert told in trace_page.question(probe)

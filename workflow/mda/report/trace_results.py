@@ -1,0 +1,127 @@
+"""What a trace has found, in lines that its report and `mda summary` tell."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from mda.evidence import score_table
+from mda.runtime import files
+from mda.runtime.errors import printable
+
+# Characters of a user's value.
+LONGEST = 60
+
+
+class Line(NamedTuple):
+    """A document or a row.
+
+    Attributes:
+        rank: 1 for the highest influence.
+        what: the user's own columns, which say best which document it is; without any, where it comes from.
+            Of a trace of packed rows, the row.
+        label, influence: as in the table of scores.
+    """
+
+    rank: int
+    what: str
+    label: str
+    influence: float
+
+    def __str__(self) -> str:
+        return f"{self.rank}. {self.what}, label {self.label}, influence {self.influence:.4g}"
+
+
+class Ends(NamedTuple):
+    """The lines of highest and of lowest influence on a target, and how many there are in all."""
+
+    highest: list[Line]
+    lowest: list[Line]
+    number: int
+
+
+def of_documents(path: Path, targets: int, told: int) -> dict[str, Ends]:
+    """Both ends of scores/documents.parquet by target, of which no more than a batch is held.
+
+    Args:
+        targets: how many the table has. Each has all documents.
+        told: the number of lines at an end.
+    """
+    columns = pq.read_schema(path).names
+    own = columns[columns.index("origin") + 1 : columns.index("influence")]
+    number = pq.read_metadata(path).num_rows // targets
+    kept = []
+    for batch in files.read_batches(path, columns):
+        rank = batch.column("rank")
+        kept.append(batch.filter(pc.or_(pc.less_equal(rank, told), pc.greater(rank, number - told))))
+    table = pa.Table.from_batches(kept).sort_by([("target", "ascending"), ("rank", "ascending")])
+    found: dict[str, list[Line]] = {}
+    for line in table.to_pylist():
+        ids = [f"{value(name)} {value(line[name])}" for name in own if line[name] is not None]
+        what = ", ".join(ids or [value(line["origin"])])
+        one = Line(line["rank"], what, value(line["label"]), line["influence"])
+        found.setdefault(line["target"], []).append(one)
+    return {target: _ends(lines, number, told) for target, lines in found.items()}
+
+
+def of_rows(path: Path, told: int) -> dict[str, Ends]:
+    """The same of scores/scores.parquet, whose lines are rows."""
+    found = {}
+    for target, mine in score_table.read(path, ["influence", "label"]).items():
+        ranked = mine.sort_values("influence", ascending=False, kind="stable", ignore_index=True)
+        both = ranked if len(ranked) <= 2 * told else ranked.iloc[[*range(told), *range(-told, 0)]]
+        lines = [
+            Line(place + 1, f"row {line['row']}", value(line["label"]), line["influence"])
+            for place, line in zip(both.index.tolist(), both.to_dict("records"), strict=True)
+        ]
+        found[target] = _ends(lines, len(mine), told)
+    return found
+
+
+def _ends(lines: list[Line], number: int, told: int) -> Ends:
+    lowest = [line for line in lines if line.rank > number - told]
+    return Ends([line for line in lines if line.rank <= told], lowest[::-1], number)
+
+
+def of_checkpoints(path: Path) -> dict[str, list[tuple[int, str]]]:
+    """From evidence/agreement.csv: step of another checkpoint and a line about it, for each target."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for line in files.read_csv(path).to_dict("records"):
+        step = int(line["variant"].removeprefix("checkpoint-"))
+        found.setdefault(line["target"], []).append((step, _agrees(line)))
+    return found
+
+
+def _agrees(line: dict[str, Any]) -> str:
+    if math.isnan(line["spearman"]):
+        return "all scores are equal"
+    return (
+        f"rank correlation {line['spearman']:.2f} [{line['spearman_low']:.2f}, {line['spearman_high']:.2f}]; "
+        f"of the top {line['chance']:.0%}, {line['overlap']:.0%} are the same"
+    )
+
+
+def of_labels(path: Path, target: str) -> dict[str, str]:
+    """From figures/labels: shares of the labels among the rows of highest influence, and among all.
+
+    Nothing where all rows have one label.
+    """
+    shares = files.read_csv(path)
+    if shares["label"].nunique() < 2:
+        return {}
+    found = {}
+    for name, selection in (("highest", f"influence-{target}"), ("all", "all")):
+        mine = shares[shares["selection"] == selection].sort_values("share", ascending=False)
+        found[name] = ", ".join(f"{100 * line.share:.0f} % {value(line.label)}" for line in mine.itertuples())
+    return found
+
+
+def value(given: object) -> str:
+    """A user's value on one line, no longer than `LONGEST`."""
+    text = printable(" ".join(str(given).split()))
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

@@ -1,0 +1,55 @@
+"""Write the report of a trace: what was asked, what was found, and every figure and table."""
+
+from pathlib import Path
+
+from mda.config import strict_yaml
+from mda.config.experiment import Config
+from mda.models import units
+from mda.report import front_page, html_page, trace_page, trace_results
+from mda.runtime import cli, files
+
+
+def write(
+    configuration: Path,
+    targets: Path,
+    scores: Path,
+    documents: list[Path],
+    agreement: list[Path],
+    labels: list[Path],
+    templates: list[Path],
+    items: list[front_page.Item],
+    out: Path,
+) -> None:
+    """Write `out`, a page of HTML that needs no other file.
+
+    `documents` and `agreement` are one table each, or none: of packed rows, and of a single checkpoint.
+    `labels` are in the order of the targets. `templates` are the page's own, what it includes, and the
+    captions; `items` is what it shows, in order.
+    """
+    text = configuration.read_text(encoding="utf-8")
+    read = strict_yaml.read(configuration)
+    settings = Config.model_validate(read)
+    members = {name: list(map(str, of)) for name, of in units.read_targets(targets).items()}
+    told = trace_page.TOLD
+    if documents:
+        kind, ends = "documents", trace_results.of_documents(documents[0], len(members), told)
+    else:
+        kind, ends = "rows", trace_results.of_rows(scores, told)
+    number = next(iter(ends.values())).number
+    page = html_page.render(
+        templates[0],
+        experiment=settings.experiment,
+        kind=kind,
+        facts=trace_page.facts(settings, f"{number:,} {kind}"),
+        asked=trace_page.asked(settings, members),
+        findings=trace_page.found(settings, ends, scores, agreement[0] if agreement else None, labels),
+        share=f"{100 * settings.main_fraction:g}",
+        groups=front_page.groups(items, out.parent, read),
+        table="scores/documents.parquet" if documents else "scores/scores.parquet",
+        configuration=text,
+    )
+    files.write_text(out, page)
+
+
+if __name__ == "__main__":
+    cli.run(write)
