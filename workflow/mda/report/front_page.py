@@ -62,13 +62,18 @@ def groups(items: Sequence[Item], root: Path, configuration: Mapping[str, Any]) 
             "caption": caption(item, configuration),
         }
         if item.path.suffix == ".png":
-            shown["image"] = "data:image/png;base64," + base64.b64encode(item.path.read_bytes()).decode()
+            shown["image"] = image(item.path)
         elif item.path.suffix == ".csv":
             shown["table"] = cells(files.read_csv(item.path))
         elif item.path.suffix == ".html":
             shown["page"] = item.path.read_text(encoding="utf-8")
         found.setdefault(item.category, []).append(shown)
     return found
+
+
+def image(path: Path) -> str:
+    """A figure as the address of an image on the page."""
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
 def caption(item: Item, configuration: Mapping[str, Any]) -> Markup:

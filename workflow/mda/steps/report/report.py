@@ -5,7 +5,7 @@ from pathlib import Path
 from mda.config import strict_yaml
 from mda.config.experiment import Config
 from mda.models import units
-from mda.report import front_page, html_page
+from mda.report import front_page, headlines, html_page
 from mda.runtime import cli, files
 
 
@@ -27,13 +27,15 @@ def write(
     read = strict_yaml.read(configuration)
     settings = Config.model_validate(read)
     members = {name: list(map(str, of)) for name, of in units.read_targets(targets).items()}
+    found, confidence = files.read_csv(findings), f"{100 * settings.evidence.confidence:g}"
     page = html_page.render(
         templates[0],
         experiment=settings.experiment,
         facts=front_page.facts(settings, members),
-        findings=front_page.findings(files.read_csv(findings)),
+        headlines=headlines.headlines(found, items, confidence),
+        findings=front_page.findings(found),
         groups=front_page.groups(items, out.parent, read),
-        confidence=f"{100 * settings.evidence.confidence:g}",
+        confidence=confidence,
         complete=complete,
         configuration=text,
     )

@@ -1,0 +1,56 @@
+"""The first lines of the report say what the planned tests found, and how sure it is."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mda.evidence import finding, planned_tests
+from mda.report import headlines
+from mda.studies import findings
+
+SETTINGS = finding.Settings(0.1, 0.95, 60, "tables", True)
+
+
+def line(**more):
+    return pd.Series(
+        {"value": 15.04, "low": 1.02, "high": 29.1, "runs": 4, "detectable": 27.4, "note": "", **more}
+    )
+
+
+def test_an_effect_is_told_with_its_interval_its_runs_and_its_power():
+    said = headlines.sentence("removal", line(verdict=finding.REPRODUCED), "95")
+    assert said == (
+        "Removing the samples of highest influence makes the unit form 15 steps later [1.02, 29.1] than removing "
+        "random samples does (95 % interval, 4 runs). So few runs find an effect of 27.4 (steps) four times out "
+        "of five, and a smaller one less often."
+    )
+
+
+def test_what_is_not_shown_is_said():
+    said = headlines.sentence("removal", line(verdict=finding.NOT_REPRODUCED, low=-3.0), "95")
+    assert "So the claim is not shown." in said
+    assert "[-3, 29.1]" in said
+
+
+def test_the_direction_is_that_of_the_number():
+    earlier = line(value=-7.2, low=-11.6, high=-2.7, verdict=finding.REPRODUCED)
+    assert "form 7.2 steps earlier [-11.6, -2.7] than showing" in headlines.sentence("duplication", earlier, "95")
+    higher = line(value=0.031, verdict=finding.REPRODUCED)
+    assert "metric 0.031 higher" in headlines.sentence("augmentation", higher, "95")
+
+
+@pytest.mark.parametrize("note", ["the unit does not form in the window", "", np.nan])
+def test_what_tells_nothing_says_why(note):
+    unknown = line(verdict=finding.NOT_TESTED, note=note)
+    why = note if isinstance(note, str) and note else "it was not run"
+    assert headlines.sentence("removal", unknown, "95").endswith(f"This tells nothing: {why}.")
+    nothing = line(verdict=finding.NOT_TESTED, note=note, value=np.nan)
+    assert headlines.sentence("removal", nothing, "95").endswith(f"influence: {why}.")
+
+
+def test_every_planned_test_is_told_of_every_target():
+    found = findings.judge({}, ["one", "two"], SETTINGS)
+    shown = headlines.headlines(found, [], "95")
+    assert [part["target"] for part in shown] == ["one", "two"]
+    assert all(len(part["answers"]) == len(planned_tests.TESTS) for part in shown)
+    assert headlines.DONE.keys() == planned_tests.TESTS.keys()

@@ -1,0 +1,95 @@
+"""The first lines of the report: the answers to the planned tests, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mda.evidence import finding, planned_tests
+from mda.report.front_page import Item, image, number
+
+# What was done to the samples, and to what it is compared.
+DONE = {
+    "removal": ("Removing the samples of highest influence", "than removing random samples does"),
+    "duplication": (
+        "Showing the samples of highest influence twice",
+        "than showing random samples twice does",
+    ),
+    "augmentation": (
+        "Adding new samples with the structure of those of highest influence",
+        "than adding new samples with the structure of random ones does",
+    ),
+}
+EMERGENCE = "plot_emergence"
+
+
+def headlines(found: pd.DataFrame, items: Sequence[Item], confidence: str) -> list[dict[str, Any]]:
+    """What was found of every target: its `target`, `answers` (`verdict`, `sentence`), and its `figure`.
+
+    Args:
+        found: the findings, with the columns of `mda.evidence.finding.judge`.
+        items: what the report shows; the emergence of a target is its figure.
+        confidence: of the intervals, in percent.
+    """
+    shown = []
+    for target, mine in found.groupby("target", sort=False):
+        lines = mine.set_index("finding")
+        known = [name for name in planned_tests.TESTS if name in lines.index]
+        if known:
+            figures = [
+                item for item in items if item.rule == EMERGENCE and item.labels["target"] == str(target)
+            ]
+            shown.append(
+                {
+                    "target": target,
+                    "answers": [_answer(name, lines.loc[name], confidence) for name in known],
+                    "figure": image(figures[0].path) if figures else None,
+                }
+            )
+    return shown
+
+
+def _answer(name: str, line: pd.Series, confidence: str) -> dict[str, str]:
+    return {"verdict": line["verdict"], "sentence": sentence(name, line, confidence)}
+
+
+def sentence(name: str, line: pd.Series, confidence: str) -> str:
+    """What a planned test found, with its interval, number of runs and power, or why it tells nothing.
+
+    Args:
+        name: of `mda.evidence.planned_tests.TESTS`.
+        line: its finding.
+        confidence: of the interval, in percent.
+    """
+    done, than = DONE[name]
+    if np.isnan(line["value"]):
+        return f"{done}: {_why(line)}."
+    interval = "" if np.isnan(line["low"]) else f" [{number(line['low'])}, {number(line['high'])}]"
+    size = _size(line["value"], planned_tests.TESTS[name])
+    words = f"{done} {size}{interval} {than} ({confidence} % interval, {line['runs']:.0f} runs)."
+    if line["verdict"] == finding.NOT_TESTED:
+        return f"{words} This tells nothing: {_why(line)}."
+    if line["verdict"] == finding.NOT_REPRODUCED:
+        words += " So the claim is not shown."
+    if not np.isnan(line["detectable"]):
+        unit = planned_tests.TESTS[name].unit
+        words += (
+            f" So few runs find an effect of {number(line['detectable'])} ({unit}) four times out of five, and a "
+            "smaller one less often."
+        )
+    return words
+
+
+def _why(line: pd.Series) -> str:
+    note = line["note"]
+    return note if isinstance(note, str) and note else "it was not run"
+
+
+def _size(value: float, test: planned_tests.Test) -> str:
+    """The effect against random in words."""
+    if test.outcome == "formation_step":
+        return f"makes the unit form {number(abs(value))} steps {'later' if value >= 0 else 'earlier'}"
+    return f"makes the unit's metric {number(abs(value))} {'higher' if value >= 0 else 'lower'}"
