@@ -20,9 +20,9 @@ def line(**more):
 def test_an_effect_is_told_with_its_interval_its_runs_and_its_power():
     said = headlines.sentence("removal", line(verdict=finding.REPRODUCED), "95")
     assert said == (
-        "Removing the samples of highest influence makes the unit form 15 steps later [1.02, 29.1] than removing "
-        "random samples does (95 % interval, 4 runs). So few runs find an effect of 27.4 (steps) four times out "
-        "of five, and a smaller one less often."
+        "Removing the samples of highest influence makes the unit form 15 steps later [1.02, 29.1] than "
+        "removing random samples does (95 % interval, 4 runs). So few runs find an effect of 27.4 (steps) "
+        "four times out of five, and a smaller one less often."
     )
 
 
@@ -34,7 +34,9 @@ def test_what_is_not_shown_is_said():
 
 def test_the_direction_is_that_of_the_number():
     earlier = line(value=-7.2, low=-11.6, high=-2.7, verdict=finding.REPRODUCED)
-    assert "form 7.2 steps earlier [-11.6, -2.7] than showing" in headlines.sentence("duplication", earlier, "95")
+    assert "form 7.2 steps earlier [-11.6, -2.7] than showing" in headlines.sentence(
+        "duplication", earlier, "95"
+    )
     higher = line(value=0.031, verdict=finding.REPRODUCED)
     assert "metric 0.031 higher" in headlines.sentence("augmentation", higher, "95")
 

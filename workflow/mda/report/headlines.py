@@ -77,8 +77,8 @@ def sentence(name: str, line: pd.Series, confidence: str) -> str:
     if not np.isnan(line["detectable"]):
         unit = planned_tests.TESTS[name].unit
         words += (
-            f" So few runs find an effect of {number(line['detectable'])} ({unit}) four times out of five, and "
-            "a smaller one less often."
+            f" So few runs find an effect of {number(line['detectable'])} ({unit}) four times out of five, "
+            "and a smaller one less often."
         )
     return words
 
