@@ -36,8 +36,12 @@ def torch_memory(wildcards, attempt):
 
 
 def walk_memory(wildcards, attempt):
-    """Memory of a walk, in MB: that of a training, and the states of a part; more on every retry."""
-    return (TORCH_MEMORY + 2200) * attempt
+    """Memory of a walk, in MB: that of a training, the states of a part, and what a step back holds.
+
+    More on every retry.
+    """
+    beside = CONFIG.trajectory.vectors_beside * checkpoint_bytes() // 10**6
+    return (TORCH_MEMORY + 2200 + beside) * attempt
 
 
 def table_memory(wildcards, attempt):

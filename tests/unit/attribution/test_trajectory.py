@@ -245,6 +245,49 @@ def test_a_walk_that_is_told_to_end_saves_first(tmp_path, stream, whole, monkeyp
     assert np.array_equal(again.follow().scores, whole.scores, equal_nan=True)
 
 
+@pytest.mark.parametrize("calls", [2, 6, 9, 12])
+def test_told_while_states_are_made_it_saves_too(tmp_path, stream, whole, calls, monkeypatch):
+    """On the way there at any update, and on the way back while a part is made again."""
+    broken = walk(tmp_path / "broken", stream, 0.5, 3, dtype=torch.float32)
+    advance, made = broken.tape._advance, []
+
+    def tell(number):
+        made.append(number)
+        if len(made) == calls:
+            os.kill(os.getpid(), signal.SIGTERM)
+        advance(number)
+
+    monkeypatch.setattr(broken.tape, "_advance", tell)
+    with pytest.raises(UserError, match="told to end at update"), interruption.watched():
+        broken.follow()
+    assert len(made) == calls
+    again = walk(tmp_path / "broken", stream, 0.5, 3, dtype=torch.float32).follow()
+    for mine, theirs in zip(again, whole, strict=True):
+        assert np.array_equal(mine, theirs, equal_nan=True)
+
+
+def test_with_another_distance_of_states_a_killed_walk_begins_again(tmp_path, stream, whole):
+    broken = walk(tmp_path / "broken", stream, 0.5, 3, dtype=torch.float32)
+    broken.tape.forward(lambda number: None, {"values": []})
+    again = walk(tmp_path / "broken", stream, 0.5, 2, dtype=torch.float32)
+    assert list((tmp_path / "broken").glob("state-*")) == []
+    for mine, theirs in zip(again.follow(), whole, strict=True):
+        assert np.array_equal(mine, theirs, equal_nan=True)
+
+
+def test_a_training_from_its_beginning_has_no_moments_yet(tmp_path):
+    """As a base run saves its state at step 0."""
+    model = tiny_model()
+    files = tmp_path / "state"
+    files.mkdir()
+    adamw.save_state(files, model, adamw.make_optimizer(model, SETTINGS))
+    found = trainer(None, PLAIN, 0.5)
+    started, optimizer = adamw.load_state(files, SETTINGS, NUMERICS)
+    done = tape.Tape(found, started, optimizer, tape.updates_of(PLAIN.between(0, 3)), tmp_path / "walk")
+    scores = trajectory.Walk(done, asked(started), outcomes.evaluated(0, 3, 1), math.inf).follow().scores
+    assert np.isfinite(scores[:, :12]).all()
+
+
 def test_a_disk_without_room_is_told_before_anything_is_computed(tmp_path, stream, monkeypatch):
     usage = tape.shutil.disk_usage(tmp_path)
     monkeypatch.setattr(tape.shutil, "disk_usage", lambda path: usage._replace(free=1000))

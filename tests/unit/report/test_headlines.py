@@ -34,7 +34,7 @@ def test_what_is_not_shown_is_said():
 
 def test_the_direction_is_that_of_the_number():
     earlier = line(value=-7.2, low=-11.6, high=-2.7, verdict=finding.REPRODUCED)
-    assert "form 7.2 steps earlier [-11.6, -2.7] than showing" in headlines.sentence(
+    assert "form 7.2 steps earlier [2.7, 11.6] than showing" in headlines.sentence(
         "duplication", earlier, "95"
     )
     higher = line(value=0.031, verdict=finding.REPRODUCED)

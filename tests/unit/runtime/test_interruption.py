@@ -55,6 +55,16 @@ def test_outside_of_slurm_nothing_is_asked(scontrol, monkeypatch):
     assert not scontrol(RUNNING)
 
 
+def test_ctrl_c_queues_no_job_again(scontrol):
+    """In whose allocation a user may have a shell."""
+    with interruption.watched():
+        signal.raise_signal(signal.SIGINT)
+        assert not scontrol(RUNNING)
+    with interruption.watched():
+        signal.raise_signal(signal.SIGTERM)
+        assert scontrol(RUNNING)
+
+
 def test_without_scontrol_slurm_ends_the_job(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setenv("SLURM_JOB_ID", "7")

@@ -286,6 +286,8 @@ def test_the_account_is_the_profiles_or_slurms_default(executor, programs):
     assert list(executor.get_account_arg(job)) == [""]
     job._resources = Resources(slurm_account="my lab")
     assert list(executor.get_account_arg(job)) == [" -A 'my lab'"]
+    job._resources = Resources(slurm_account="one, two")
+    assert list(executor.get_account_arg(job)) == [" -A one"]
     assert programs.calls("sacct") == 0
 
 

@@ -77,6 +77,7 @@ POLICY = "Job violates accounting/QOS policy (job submit limit, user's size and/
         (f"QOSMaxSubmitJobPerUserLimit; Batch job submission failed: {POLICY}", False, True),
         # Without the name of the limit: with jobs of ours in the queue there may be room later.
         (f"Batch job submission failed: {POLICY}", True, True),
+        (f"QOSMaxWallDurationPerJobLimit; Batch job submission failed: {POLICY}", True, False),
         (f"Batch job submission failed: {POLICY}", False, False),
         # Interrupted.
         ("", False, True),

@@ -35,7 +35,7 @@ from mda.runtime import files, interruption, parallel
 from mda.runtime.errors import UserError
 from mda.runtime.progress import Progress
 from mda.training import schedule, update
-from mda.training.tape import Tape, Update
+from mda.training.tape import Tape, ToldToEnd, Update
 from mda.training.training import Trainer
 
 log = logging.getLogger(__name__)
@@ -107,16 +107,27 @@ class Walk:
         """Train and walk back, from the last save if there is one.
 
         Raises:
-            UserError: when the process was told to end; the state is saved. When the training diverged.
+            UserError: when the process was told to end; the state is saved. When the training diverged. When
+                the GPU has too little memory.
         """
+        try:
+            return self._follow()
+        except torch.cuda.OutOfMemoryError:
+            raise UserError(
+                "the walk back through a training does not fit the GPU with the states of "
+                f"{self.tape.length} updates; set trajectory.keep_every to fewer"
+            ) from None
+
+    def _follow(self) -> Found:
         curves = self.tape.folder / "curves.json"
-        if not curves.exists():
+        trained = not curves.exists()
+        if trained:
             recorded: dict[str, list] = {"values": []}
             self.tape.forward(lambda number: self._measure(number, recorded["values"]), recorded)
             files.write_json(curves, recorded)
         values = np.array(files.read_json(curves)["values"]).reshape(len(self.steps), len(self.asked)).T
         position = self._resumed()
-        self._back(position)
+        self._back(position, trained)
         return Found(position.scores, values, position.norms)
 
     def _measure(self, number: int, values: list[list[float]]) -> None:
@@ -126,7 +137,12 @@ class Walk:
         found = [outcomes.value(self.tape.model, outcome.measure) for outcome in self.asked]
         values += [found] * len(self._due[number])
 
-    def _back(self, position: Position) -> None:
+    def _back(self, position: Position, trained: bool) -> None:
+        """Walk to the beginning.
+
+        Args:
+            trained: whether this process has come forward to the end before.
+        """
         begun, saved = position.number, time.monotonic()
         progress = Progress("walked back", sum(len(each.rows) for each in self.tape.updates[:begun]))
         while position.number > 0:
@@ -136,10 +152,14 @@ class Walk:
                 saved = time.monotonic()
             if told:
                 log.info("told to end (SIGTERM) at update %d, whose state is safe", position.number)
-                interruption.hand_back(progressed=position.number < begun)
+                interruption.hand_back(progressed=trained or position.number < begun)
                 raise UserError(f"told to end at update {position.number}; run again to go on from there")
-            self._add_outcomes(position)
-            self._one_back(position)
+            try:
+                # States are made again before anything is added to the position.
+                self._add_outcomes(position)
+                self._one_back(position)
+            except ToldToEnd:
+                continue
             progress.advance(len(self.tape.updates[position.number].rows))
 
     def _add_outcomes(self, position: Position) -> None:
@@ -158,9 +178,9 @@ class Walk:
 
     def _one_back(self, position: Position) -> None:
         """Through the last update before the position."""
+        made = self.tape.made(position.number - 1)
         position.number -= 1
         done = self.tape.updates[position.number]
-        made = self.tape.made(position.number)
         parts = update.backward(made.state, made.gradient, self.tape.rule(done), position.adjoints)
         place = slice(done.first, done.first + len(done.rows))
         for number, (worth, before) in enumerate(parts):

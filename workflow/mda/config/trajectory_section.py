@@ -39,13 +39,18 @@ class Trajectory(Section):
         """The trainings, as their files are called: `run` is the base run's own."""
         return (["run"] if self.base_run else []) + [str(seed) for seed in self.orders]
 
+    @property
+    def vectors_beside(self) -> int:
+        """Vectors of the weights that a walk has beside the states, at most; 27 were measured."""
+        return 27 + 3 * len(self.outcomes)
+
     def outcome_of(self, target: str | None) -> str | None:
         """The name of a target's first outcome, by which samples are selected; None where it has none."""
         return next((outcome.name for outcome in self.outcomes if outcome.target == target), None)
 
     def of_a_walk(self) -> Trajectory:
         """The same without what changes no single walk."""
-        return self.model_copy(update={"orders": [], "base_run": True})
+        return self.model_copy(update={"orders": [], "base_run": True, "keep_every": None})
 
     @model_validator(mode="after")
     def _named(self) -> Trajectory:

@@ -67,7 +67,9 @@ def sentence(name: str, line: pd.Series, confidence: str) -> str:
     done, than = DONE[name]
     if np.isnan(line["value"]):
         return f"{done}: {_why(line)}."
-    interval = "" if np.isnan(line["low"]) else f" [{number(line['low'])}, {number(line['high'])}]"
+    # The words say the direction, so that the numbers are those of its size.
+    ends = sorted((line["low"], line["high"]) if line["value"] >= 0 else (-line["high"], -line["low"]))
+    interval = "" if np.isnan(line["low"]) else f" [{number(ends[0])}, {number(ends[1])}]"
     size = _size(line["value"], planned_tests.TESTS[name])
     words = f"{done} {size}{interval} {than} ({confidence} % interval, {line['runs']:.0f} runs)."
     if line["verdict"] == finding.NOT_TESTED:

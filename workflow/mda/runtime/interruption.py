@@ -14,6 +14,8 @@ from types import FrameType
 
 log = logging.getLogger(__name__)
 _asked = threading.Event()
+# Whether it was by Ctrl-C: then the job, in which a user may have a shell of his own, is not queued again.
+_by_hand = threading.Event()
 
 # At most so long a saved job of SLURM waits to be ended.
 GRACE_SECONDS = 60.0
@@ -37,7 +39,7 @@ def hand_back(progressed: bool) -> None:
         progressed: whether the job has made a step that is saved.
     """
     job = os.environ.get("SLURM_JOB_ID")
-    if job is None:
+    if job is None or _by_hand.is_set():
         return
     if progressed and os.environ.get("RANK", "0") == "0" and _may_be_queued_again(job):
         log.info("queueing job %s again", job)
@@ -78,9 +80,12 @@ def watched() -> Iterator[None]:
         # The terminal and a launcher may both tell of the same.
         elif number == signal.SIGINT and now - since > SAME_SECONDS:
             signal.default_int_handler(number, frame)
+        if number == signal.SIGINT:
+            _by_hand.set()
         _asked.set()
 
     _asked.clear()
+    _by_hand.clear()
     before = {number: signal.signal(number, remember) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
@@ -88,3 +93,4 @@ def watched() -> Iterator[None]:
         for number, handler in before.items():
             signal.signal(number, handler)
         _asked.clear()
+        _by_hand.clear()

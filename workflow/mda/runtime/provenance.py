@@ -27,7 +27,7 @@ JUDGED = ("step", "code", "parameters", "inputs")
 PATHS = ("Path", "Path | None", "list[Path]")
 
 # Arguments that change no result.
-NOT_SCIENCE = ("resume", "save_seconds")
+NOT_SCIENCE = ("resume", "save_seconds", "keep_every")
 
 # Names of these say it; a PDF goes with a PNG.
 TELLING = (".parquet", ".safetensors", ".png", ".pdf", ".html", ".json")

@@ -30,7 +30,11 @@ TRAINING = f"exec {ON_GPU}"
 CHECKS = "python -m mda.attribution.checks >{log:q} 2>&1"
 
 # Arguments that do not follow the names: a resource, and a path that is no input.
-ELSEWHERE = {"save_seconds": "{resources.save_seconds:q}", "resume": "{params.resume:q}"}
+ELSEWHERE = {
+    "save_seconds": "{resources.save_seconds:q}",
+    "keep_every": "{resources.keep_every:q}",
+    "resume": "{params.resume:q}",
+}
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,8 @@ def gres(job: Any) -> str:
     count, model = job.resources.get("gpu"), job.resources.get("gpu_model")
     if not count or not job.resources.get("by_gres"):
         return _plugins_gres(job)
-    return f" --gres={shlex.quote(':'.join(['gpu', *([str(model)] if model else []), str(count)]))}"
+    own, wanted = job.resources.get("gres"), ":".join(["gpu", *([str(model)] if model else []), str(count)])
+    return f" --gres={shlex.quote(','.join([*([str(own)] if own else []), wanted]))}"
 
 
 class Executor(plugin.Executor):
@@ -102,8 +103,8 @@ class Executor(plugin.Executor):
 
         The plugin asks the database about it for each job, and fails where that does not answer.
         """
-        account = job.resources.get("slurm_account")
-        yield f" -A {shlex.quote(str(account))}" if account else ""
+        named = slurm_words.accounts(str(job.resources.get("slurm_account") or ""))
+        yield f" -A {shlex.quote(named[0])}" if named else ""
 
     # Submissions.
 

@@ -43,7 +43,8 @@ def check(jobs: Sequence[Any], partitions: Sequence[Partition], file: Path | Non
     _check_gpus(
         [job for job in jobs if job.resources.get("gpu")], partitions, file, with_gpus, default, logger
     )
-    _check_accounts({str(job.resources.get("slurm_account") or "") for job in jobs} - {""})
+    asked = (job.resources.get("slurm_account") or "" for job in jobs)
+    _check_accounts({account for named in asked for account in slurm_words.accounts(str(named))})
     return default
 
 
@@ -61,7 +62,8 @@ def _check_gpus(
     for job in {job.rule.name: job for job in here}.values():
         asked = job.resources.get("slurm_partition")
         chosen = asked or (get_best_partition(list(partitions), job, _Silent()) if partitions else None)
-        if (chosen or default) in with_gpus:
+        # Of a list SLURM takes the first that can run the job.
+        if with_gpus & set(str(chosen or default).split(",")):
             continue
         limits = f"mem_mb={job.resources.get('mem_mb')}, runtime={job.resources.get('runtime')} minutes"
         if chosen is None and partitions:

@@ -26,6 +26,8 @@ FOR_NOW = re.compile(
 )
 # Either a limit on the number of jobs, which passes, or one on what a job asks for, which does not.
 POLICY = "Job violates accounting/QOS policy"
+# SLURM's name of the limit, before these words.
+NAMED_LIMIT = re.compile(r"\w+Limit\b")
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class Ending:
 
     words: str
     lacked: str | None = None
+
+
+def accounts(named: str) -> list[str]:
+    """The accounts of a setting, which may name several; SLURM is given the first."""
+    return [name.strip() for name in named.split(",") if name.strip()]
 
 
 def ask(*command: str) -> str | None:
@@ -128,4 +135,5 @@ def is_for_now(said: str, others: bool) -> bool:
         said: as `refusal` gives it; nothing where sbatch was interrupted.
         others: whether further jobs of the run are in SLURM's queue, whose end makes room under a limit.
     """
-    return not said or bool(FOR_NOW.search(said)) or (POLICY in said and others)
+    unnamed = POLICY in said and NAMED_LIMIT.search(said) is None
+    return not said or bool(FOR_NOW.search(said)) or (unnamed and others)

@@ -51,10 +51,11 @@ def main(processes: str, module: str, *arguments: str) -> None:
         rdzv_backend="c10d",
         rdzv_endpoint="localhost:0",
         max_restarts=0,
-        # At SIGTERM the launcher would end the others after half a minute, in the middle of a save.
-        signals_to_handle="SIGINT,SIGHUP,SIGQUIT",
+        # At these the launcher would end the others after half a minute, in the middle of a save.
+        signals_to_handle="SIGHUP,SIGQUIT",
     )
-    signal.signal(signal.SIGTERM, _pass_on)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _pass_on)
     try:
         elastic_launch(config, sys.executable)("-m", module, *arguments)
     except ChildFailedError:

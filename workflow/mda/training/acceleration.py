@@ -1,7 +1,8 @@
 """What makes training fast on a GPU. On a CPU nothing of this is done unless it is asked for.
 
 The ways differ by rounding, so all branches of an experiment take the same one, which `numerics.acceleration`
-names, or which follows from the model and the number of rows.
+names, or which follows from the model and the number of rows. Only a branch whose inserted samples make an
+update too large for one pass records no graph.
 """
 
 from __future__ import annotations

@@ -64,6 +64,10 @@ def updates_of(stream: schedule.Schedule) -> list[Update]:
     return [update for update in found if update.counted.any()]
 
 
+class ToldToEnd(Exception):
+    """The process was told to end while states were made again."""
+
+
 class Made(NamedTuple):
     """What an update was made of: the state before it, and the gradient before clipping, shape (weights,)."""
 
@@ -104,12 +108,14 @@ class Tape:
         updates: list[Update],
         folder: Path,
         length: int | None = None,
+        beside: int = 0,
     ) -> None:
         """Take a model and an optimizer in the state before the first update.
 
         Args:
             folder: for the states.
             length: updates between two kept states; None is what `length_of_parts` says.
+            beside: vectors of the weights that are held besides, on a GPU.
 
         Raises:
             UserError: when the disk has no room for the states.
@@ -119,21 +125,37 @@ class Tape:
         self.flat = Flat(model, optimizer)
         vector = self.flat.weights * next(model.parameters()).element_size()
         place = next(model.parameters()).device
-        self.length = length or length_of_parts(len(updates), vector, memory_for(place))
-        self._same_length()
+        memory = memory_for(place) - (beside * vector if place.type == "cuda" else 0)
+        self.length = length or length_of_parts(len(updates), vector, memory)
+        self._same_length(asked=length is not None)
         self._made: list[Made] = []
         self._last = self.flat.read_weights()
         self._begin = 0
         self._check_room(vector)
 
-    def _same_length(self) -> None:
-        """Go on with the length of a killed run, which may have found more memory or less."""
+    def _same_length(self, asked: bool) -> None:
+        """Go on with the length of a killed run, which may have found more memory or less.
+
+        Args:
+            asked: whether another length was asked for: then begin again.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         plan = self.folder / "plan.json"
         if plan.exists():
-            self.length = files.read_json(plan)["length"]
-        else:
-            files.write_json(plan, {"length": self.length})
+            before = files.read_json(plan)["length"]
+            if not asked or before == self.length:
+                self.length = before
+                return
+            log.info(
+                "states were kept every %d updates, and now every %d: beginning again", before, self.length
+            )
+            for old in (
+                *self.folder.glob("state-*"),
+                *self.folder.glob("back-*"),
+                self.folder / "curves.json",
+            ):
+                files.remove(old)
+        files.write_json(plan, {"length": self.length})
 
     def _check_room(self, vector: int) -> None:
         parts = -(-len(self.updates) // self.length)
@@ -172,13 +194,16 @@ class Tape:
             self._restore(first)
             recorded.update(files.read_json(self._path(first).with_suffix(".json"))["recorded"])
             log.info("resumed at update %d of %d", first, len(self.updates))
+        self._made, self._begin = [], first
         for number in range(first, len(self.updates)):
-            if number % self.length == 0:
+            told = interruption.asked()
+            if number % self.length == 0 or told:
                 self._keep(number, recorded)
+            if number % self.length == 0:
                 self._made, self._begin = [], number
-                if interruption.asked():
-                    interruption.hand_back(progressed=number > first)
-                    raise UserError(f"told to end at update {number}; run again to go on from there")
+            if told:
+                interruption.hand_back(progressed=number > first)
+                raise UserError(f"told to end at update {number}; run again to go on from there")
             visit(number)
             self._advance(number)
         visit(len(self.updates))
@@ -187,12 +212,18 @@ class Tape:
         """What the update of this number was made of; ask from the last to the first.
 
         The model is left in any state.
+
+        Raises:
+            ToldToEnd: when the process was told to end before it was made.
         """
         if not self._begin <= number < self._begin + len(self._made):
             self._begin = number - number % self.length
             self._made = []
             self._restore(self._begin)
             for each in range(self._begin, number + 1):
+                if interruption.asked():
+                    self._made = []
+                    raise ToldToEnd
                 self._advance(each)
         return self._made[number - self._begin]
 

@@ -141,8 +141,9 @@ class Flat:
             id(each): group["weight_decay"] for group in optimizer.param_groups for each in group["params"]
         }
         self.decays = [decays[id(each)] for _, each in self.named]
-        counts = {int(optimizer.state[each]["step"]) for _, each in self.named if each in optimizer.state}
-        if len(counts) > 1 or 0 < len(optimizer.state) < len(self.named):
+        # Before the first update some have an empty state, others none.
+        known = [optimizer.state[each] for _, each in self.named if optimizer.state.get(each)]
+        if len({int(moments["step"]) for moments in known}) > 1 or 0 < len(known) < len(self.named):
             raise UserError(
                 "the trajectory needs a training in which every parameter is updated in every update"
             )

@@ -41,6 +41,8 @@ rule trajectory:
         mem_mb=walk_memory,
         runtime=minutes(1440),
         save_seconds=SAVE_SECONDS,
+        # It changes no number. 0 is as many as fit.
+        keep_every=(CONFIG.trajectory and CONFIG.trajectory.keep_every) or 0,
     params:
         window=as_json(CONFIG.run.window),
         evaluate_every=CONFIG.run.evaluate_every,

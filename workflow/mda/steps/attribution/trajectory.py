@@ -37,6 +37,7 @@ def walk(
     probe_settings: dict[str, unit_sections.Probe],
     probe_files: list[Path],
     save_seconds: float,
+    keep_every: int,
     resume: Path,
     out: Path,
     out_curves: Path,
@@ -48,7 +49,8 @@ def walk(
     role, as in the schedule; score, the derivative of the outcome in the weight of the sample's loss, null of
     an update that was not made. `out_curves` has what the outcome measures at every evaluation, and how large
     its derivative in the weights is there. `synthetic` has the store of generated samples if the schedule
-    inserts some; `probe_files` and `content` are as in `scores`.
+    inserts some; `keep_every` is the number of updates between kept states, 0 for as many as fit;
+    `probe_files` and `content` are as in `scores`.
     """
     del probe_files
     external_files.check(unit_sections.probe_data(probe_settings), content)
@@ -69,7 +71,13 @@ def walk(
         model, moments = adamw.load_state(state, optimizer, numerics)
         model.train()
         done = tape.Tape(
-            trainer, model, moments, tape.updates_of(stream), cadence.folder, settings.keep_every
+            trainer,
+            model,
+            moments,
+            tape.updates_of(stream),
+            cadence.folder,
+            keep_every or None,
+            settings.vectors_beside,
         )
         ask = _Asking(model, evaluator, reader, store.context, units.read_targets(targets), probe_settings)
         by_name = {target.name: target for target in target_settings}

@@ -51,7 +51,7 @@ def make(
     chosen = np.random.default_rng([fit.seed, 8]).permutation(len(stream.row))[: settings.compared]
     rows, store = stream.row[np.sort(chosen)], TokenStore(train)
     tables = {name: score_table.read(path) for name, path in zip(curvatures, scores, strict=True)}
-    model = models.load(checkpoint, numerics.attention, numerics.attribution)
+    model = models.load(checkpoint, numerics.attention)
     members = units.read_targets(targets)
     reader = tokens.load_tokenizer(tokenizer)
     blocks = watching.blocks_of(model, units.all_units(members))
