@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from mda.config import sections
 
 # Small models are slower on many threads, and results vary a little with their number.
 torch.set_num_threads(1)
+
+# A shell starts what it puts into the background deaf to Ctrl-C, and all its children are. Tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The longest first, and files of seconds last, so that workers end together.
 FOLDERS = ("slurm", "workflow", "browser", "unit")

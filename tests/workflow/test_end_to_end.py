@@ -31,7 +31,7 @@ def test_every_rule_has_run(finished):
     names -= {"checkpoint", "measure_published", "measured_text", "batches"}
     names -= {"control_scores", "gradient_norm"}
     # And these in test_trace.py.
-    names -= {"traced_rows", "traced_checkpoints", "document_scores"}
+    names -= {"traced_rows", "traced_checkpoints", "document_scores", "trace_report"}
     # And these in test_trajectory.py.
     names -= {"trajectory", "trajectory_mean"}
     studies = {name for name in names if name.startswith("study_")}
@@ -113,7 +113,9 @@ def test_every_column_of_every_table_has_a_meaning_and_a_unit(finished):
 def test_the_report_has_every_figure_with_its_caption(finished):
     report = (finished.results / "report.html").read_text()
     figures = list(finished.results.glob("figures/**/*.png"))
-    assert report.count('<img src="data:image/png;base64,') == len(figures)
+    # Those of emergence stand beside the answers too.
+    first = len(list(finished.results.glob("figures/emergence/*.png")))
+    assert report.count('<img src="data:image/png;base64,') == len(figures) + first
     for path in figures:
         assert f'<a href="{path.relative_to(finished.results)}">' in report
         assert base64.b64encode(path.read_bytes()).decode() in report

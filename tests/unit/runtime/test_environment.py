@@ -79,6 +79,7 @@ WITH_TORCH = {
     "attribution.covariance", "attribution.eigendecomposition", "attribution.gradient_norm",
     "attribution.lambdas", "attribution.scores", "attribution.token_influence", "studies.exact",
     "models.heads", "models.measure_published", "training.base_run", "training.retrain",
+    "attribution.trajectory",
 }  # fmt: skip
 
 

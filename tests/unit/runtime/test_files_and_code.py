@@ -210,7 +210,7 @@ def test_an_edit_changes_the_steps_that_run_it_and_no_others(package):
     )
     after = all_fingerprints()
     assert {step for step in STEPS if before[step] != after[step]} == {
-        "attribution.scores", "attribution.token_influence", "studies.exact",
+        "attribution.scores", "attribution.token_influence", "attribution.trajectory", "studies.exact",
     }  # fmt: skip
 
 
