@@ -21,8 +21,8 @@ def test_an_effect_is_told_with_its_interval_its_runs_and_its_power():
     said = headlines.sentence("removal", line(verdict=finding.REPRODUCED), "95")
     assert said == (
         "Removing the samples of highest influence makes the unit form 15 steps later [1.02, 29.1] than "
-        "removing random samples does (95 % interval, 4 runs). So few runs find an effect of 27.4 (steps) "
-        "four times out of five, and a smaller one less often."
+        "removing random samples does (95 % interval, 4 runs). With so few runs, an effect of 27.4 steps is "
+        "found four times out of five, and a smaller one less often."
     )
 
 

@@ -77,10 +77,10 @@ def sentence(name: str, line: pd.Series, confidence: str) -> str:
     if line["verdict"] == finding.NOT_REPRODUCED:
         words += " So the claim is not shown."
     if not np.isnan(line["detectable"]):
-        unit = planned_tests.TESTS[name].unit
+        unit = " steps" if planned_tests.TESTS[name].unit == "steps" else ""
         words += (
-            f" So few runs find an effect of {number(line['detectable'])} ({unit}) four times out of five, "
-            "and a smaller one less often."
+            f" With so few runs, an effect of {number(line['detectable'])}{unit} is found four times out of "
+            "five, and a smaller one less often."
         )
     return words
 
