@@ -43,11 +43,18 @@ def test_the_direction_is_that_of_the_number():
 
 @pytest.mark.parametrize("note", ["the unit does not form in the window", "", np.nan])
 def test_what_tells_nothing_says_why(note):
-    unknown = line(verdict=finding.NOT_TESTED, note=note)
+    """And no number, which would be taken for an answer."""
     why = note if isinstance(note, str) and note else "it was not run"
-    assert headlines.sentence("removal", unknown, "95").endswith(f"This tells nothing: {why}.")
-    nothing = line(verdict=finding.NOT_TESTED, note=note, value=np.nan)
-    assert headlines.sentence("removal", nothing, "95").endswith(f"influence: {why}.")
+    for value in (15.0, np.nan):
+        unknown = line(verdict=finding.NOT_TESTED, note=note, value=value)
+        said = headlines.sentence("removal", unknown, "95")
+        assert said == f"Removing the samples of highest influence: this cannot be told, for {why}."
+
+
+def test_one_run_has_no_interval():
+    one = line(verdict=finding.NOT_REPRODUCED, low=np.nan, high=np.nan, runs=1, detectable=np.nan)
+    said = headlines.sentence("removal", one, "95")
+    assert said.endswith("than removing random samples does (1 run). So the claim is not shown.")
 
 
 def test_every_planned_test_is_told_of_every_target():

@@ -65,15 +65,15 @@ def sentence(name: str, line: pd.Series, confidence: str) -> str:
         confidence: of the interval, in percent.
     """
     done, than = DONE[name]
-    if np.isnan(line["value"]):
-        return f"{done}: {_why(line)}."
+    if np.isnan(line["value"]) or line["verdict"] == finding.NOT_TESTED:
+        return f"{done}: this cannot be told, for {_why(line)}."
     # The words say the direction, so that the numbers are those of its size.
     ends = sorted((line["low"], line["high"]) if line["value"] >= 0 else (-line["high"], -line["low"]))
     interval = "" if np.isnan(line["low"]) else f" [{number(ends[0])}, {number(ends[1])}]"
     size = _size(line["value"], planned_tests.TESTS[name])
-    words = f"{done} {size}{interval} {than} ({confidence} % interval, {line['runs']:.0f} runs)."
-    if line["verdict"] == finding.NOT_TESTED:
-        return f"{words} This tells nothing: {_why(line)}."
+    runs = f"{line['runs']:.0f} run" + ("" if line["runs"] == 1 else "s")
+    sure = f"{confidence} % interval, {runs}" if interval else runs
+    words = f"{done} {size}{interval} {than} ({sure})."
     if line["verdict"] == finding.NOT_REPRODUCED:
         words += " So the claim is not shown."
     if not np.isnan(line["detectable"]):
