@@ -14,4 +14,5 @@ INLINE = re.compile(r"\$`([^`]+)`\$")
 def with_formulas(markdown: str) -> str:
     """A page with its formulas, which are written in LaTeX, as MathML."""
     markdown = BLOCK.sub(lambda found: f"\n{convert(found[1].strip(), display='block')}\n", markdown)
-    return INLINE.sub(lambda found: convert(found[1]), markdown)
+    # Markdown takes `math` at the start of a line for a block of its own, unless it is inside of a `span`.
+    return INLINE.sub(lambda found: f"<span>{convert(found[1])}</span>", markdown)

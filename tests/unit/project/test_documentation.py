@@ -22,7 +22,7 @@ GENERATE = ROOT / "docs" / "generate"
 def generate():
     """The modules that make the pages of the reference."""
     sys.path.insert(0, str(GENERATE))
-    names = ("configuration", "result_files", "rules", "commands", "hook")
+    names = ("configuration", "result_files", "rules", "commands", "hook", "mathml")
     yield {name: importlib.import_module(name) for name in names}
     sys.path.remove(str(GENERATE))
 
@@ -196,3 +196,12 @@ def test_the_glossary_defines_each_word_once():
     assert len(single) > 40
     assert len(single) == len({word.lower() for word in single})
     assert words == sorted(words, key=str.lower)
+
+
+def test_a_formula_at_the_start_of_a_line_stays_in_its_sentence(generate):
+    import markdown
+
+    text = generate["mathml"].with_formulas("Take an outcome\n$`O`$, which depends on\n$`g`$ alone.\n")
+    made = markdown.markdown(text, extensions=["md_in_html"])
+    assert made.count("<p>") == 1
+    assert made.index("<p>") < made.index("<math") < made.rindex("</math>") < made.index("alone.</p>")
