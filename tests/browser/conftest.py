@@ -19,9 +19,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="chromium is not installed"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator:
-    """Debian's own; playwright only drives it."""
+    """Debian's own; playwright only drives it.
+
+    While it is open, playwright's event loop runs in this thread, and no other test can run one of
+    its own. So it ends with this folder's tests, not with the session.
+    """
     from playwright.sync_api import sync_playwright
 
     assert CHROMIUM, "continuous integration needs chromium, but it is not installed"
