@@ -34,9 +34,9 @@ def test_every_rule_of_the_studies_has_run(evidence):
 def test_every_column_of_every_study_has_a_meaning_and_a_unit(evidence):
     # These need corpora of known answers, published batches, and a trace.
     assert tables.described(evidence.results) == {
-        "evidence/recovery.csv", "evidence/null.csv", "tokens/batches.parquet", "scores/documents.parquet",
-        "trajectory/order-*.curves.parquet", "trajectory/order-*.parquet", "trajectory/mean.parquet",
-        "trajectory/reliability.csv",
+        "evidence/recovery.csv", "evidence/null.csv", "evidence/linearity.csv", "tokens/batches.parquet",
+        "scores/documents.parquet", "trajectory/order-*.curves.parquet", "trajectory/order-*.parquet",
+        "trajectory/mean.parquet", "trajectory/reliability.csv",
     }  # fmt: skip
 
 

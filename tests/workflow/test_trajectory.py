@@ -75,6 +75,18 @@ def test_the_mean_is_over_orders_and_not_over_the_base_run(walked):
     assert reliability["between_halves"][0] == pytest.approx(between, rel=1e-4)
 
 
+def test_masking_is_predicted(walked, tmp_path):
+    project = walked.copy(tmp_path / "project")
+    project.configure("studies.linearity", {"selections": ["random", "trajectory"], "fractions": [0.02, 0.5]})
+    project.snakemake("results/figures/evidence/linearity.png")
+    table = pd.read_csv(project.results / "evidence" / "linearity.csv")
+    assert len(table) == 2 * 2 * 2
+    assert (table["samples"] > 0).all()
+    few = table[table["fraction"] == 0.02]
+    assert few["found"].to_numpy() == pytest.approx(few["predicted"].to_numpy(), rel=0.3)
+    assert not {name for name in tables.described(project.results) if "linearity" in name}
+
+
 def test_the_columns_are_described(walked):
     assert not {name for name in tables.described(walked.results) if name.startswith("trajectory/")}
 

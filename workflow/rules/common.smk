@@ -50,7 +50,12 @@ pathvars:
 
 
 # Every training run of the plan: those of the configured interventions, and those of the studies.
-ALL_CELLS = design.cells(CONFIG) + design.study_cells(CONFIG) + design.subset_cells(CONFIG)
+ALL_CELLS = [
+    *design.cells(CONFIG),
+    *design.study_cells(CONFIG),
+    *design.subset_cells(CONFIG),
+    *design.linearity_cells(CONFIG),
+]
 # Revisions of the hub's repository: those that the base run is compared with, and all that are downloaded.
 MEASURED_REVISIONS = [] if CONFIG.model.remote is None else list(CONFIG.model.published.values())
 PUBLISHED_REVISIONS = [] if CONFIG.model.remote is None else [CONFIG.model.revision, *MEASURED_REVISIONS]

@@ -9,11 +9,12 @@ CELLS_OF = {
     "tables": design.cells(CONFIG),
     "evidence": design.study_cells(CONFIG),
     "evidence/subsets": design.subset_cells(CONFIG),
+    "evidence/linearity": design.linearity_cells(CONFIG),
 }
 
 
 wildcard_constraints:
-    scope="tables|evidence|evidence/subsets",
+    scope="tables|evidence|evidence/subsets|evidence/linearity",
 
 
 CURVES = Step("evidence.curves")

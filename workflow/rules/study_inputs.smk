@@ -25,6 +25,7 @@ CONFIGURED = {
     "crossed": STUDIES.specificity is not None,
     "datamodel": STUDIES.datamodel is not None,
     "placebo": STUDIES.datamodel is not None,
+    "linearity": STUDIES.linearity is not None,
     "recovery": STUDIES.validity is not None,
     "null": STUDIES.validity is not None and STUDIES.validity.none is not None,
     "replication": bool(STUDIES.replications),

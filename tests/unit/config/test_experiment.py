@@ -320,6 +320,31 @@ def test_a_selection_by_walks_needs_them(override):
     assert design.Selection.parse("trajectory-induction-1/draw-3") == ("trajectory", "induction-1", 3)
 
 
+def test_masking_in_the_orders_of_walks_needs_walks(override):
+    def told(walk, **changes):
+        config = override("trajectory", walk)
+        config["studies"]["linearity"] = {
+            "selections": ["random", "trajectory"],
+            "fractions": [0.01],
+        } | changes
+        try:
+            return design.linearity_cells(consistency.check(config))
+        except UserError as error:
+            return str(error)
+
+    assert "studies.linearity needs the section trajectory; add it, or set" in told(None)
+    assert "give trajectory.orders some" in told(WALK | {"orders": [], "base_run": True})
+    assert "one whose measure is metric" in told(WALK | {"outcomes": [OUTCOME | {"measure": "probe"}]})
+    assert "give trajectory.orders two or more" in told(WALK | {"orders": [0]}, selections=["history"])
+    # Each order has its own scores, whatever the seeds of the interventions.
+    found = told(WALK | {"orders": [7, 8]})
+    assert [cell for cell in found if cell.seed == 8] == [
+        Cell("base", "none", 0.0, 8),
+        Cell("mask", "random", 0.01, 8),
+        Cell("mask", "trajectory-induction-1", 0.01, 8),
+    ]
+
+
 def test_more_orders_change_no_single_walk(override):
     one, more = (
         consistency.check(override("trajectory", WALK | {"orders": orders})).trajectory

@@ -92,6 +92,13 @@ class Datamodel(Section):
     orders: Positive
 
 
+class Linearity(Section):
+    """Samples masked in the orders that `trajectory` walks through, in shares from one sample on."""
+
+    selections: Annotated[list[SelectionMethod], Field(min_length=1), Unique]
+    fractions: Annotated[list[Fraction], Field(min_length=1), Unique]
+
+
 class Validity(Section):
     """Experiments on corpora whose catalysts are known: their finished results are read."""
 
@@ -111,6 +118,7 @@ class Studies(Section):
     specificity: Specificity | None
     time: Time | None
     datamodel: Datamodel | None
+    linearity: Linearity | None
     validity: Validity | None
     at_once: Name | None
     larger: Name | None

@@ -17,14 +17,28 @@ def check(config: Config) -> None:
     """
     methods, walks = _methods(config), config.trajectory
     if walks is None:
+        if config.studies.linearity is not None:
+            raise ValueError(
+                "studies.linearity needs the section trajectory; add it, or set linearity to null"
+            )
         if methods:
             raise ValueError(f"samples are selected by {min(methods)}, which needs the section trajectory")
         return
     if config.trace is not None:
         raise ValueError("trajectory follows a training, but with trace nothing is trained; set it to null")
     _check_outcomes(config, walks)
-    if methods:
-        _check_selections(config, walks, methods)
+    if config.studies.linearity is not None:
+        _check_linearity(config, walks)
+        # In the orders that are walked through, so that each has its own scores.
+        _check_selections(config, walks, {*WALKED} & set(config.studies.linearity.selections))
+    _check_selections(config, walks, methods)
+    seeds = [*config.experiments.seeds, *(config.studies.seeds or [])]
+    missing = [seed for seed in seeds if seed not in walks.orders]
+    if "trajectory" in methods and missing:
+        raise ValueError(
+            "the selection 'trajectory' is of each run's own order, but trajectory.orders lacks the seed "
+            f"{missing[0]}; add it"
+        )
 
 
 def _methods(config: Config) -> set[str]:
@@ -57,8 +71,22 @@ def _check_outcomes(config: Config, walks: Trajectory) -> None:
             )
 
 
+def _check_linearity(config: Config, walks: Trajectory) -> None:
+    """That the study has orders, and something to compare."""
+    if not walks.orders:
+        raise ValueError(
+            "studies.linearity trains the orders of trajectory again; give trajectory.orders some"
+        )
+    if not any(outcome.measure == "metric" for outcome in walks.outcomes):
+        raise ValueError(
+            "studies.linearity compares metrics; give trajectory.outcomes one whose measure is metric"
+        )
+
+
 def _check_selections(config: Config, walks: Trajectory, methods: set[str]) -> None:
     """That there are scores to select by."""
+    if not methods:
+        return
     for target in config.targets:
         if walks.outcome_of(target.name) is None:
             raise ValueError(
@@ -67,10 +95,3 @@ def _check_selections(config: Config, walks: Trajectory, methods: set[str]) -> N
             )
     if "history" in methods and len(walks.orders) < 2:
         raise ValueError("the selection 'history' is a mean over orders; give trajectory.orders two or more")
-    seeds = [*config.experiments.seeds, *(config.studies.seeds or [])]
-    missing = [seed for seed in seeds if seed not in walks.orders]
-    if "trajectory" in methods and missing:
-        raise ValueError(
-            "the selection 'trajectory' is of each run's own order, but trajectory.orders lacks the seed "
-            f"{missing[0]}; add it"
-        )

@@ -66,6 +66,19 @@ def subset_cells(settings: experiment.Config) -> list[Cell]:
     return [Cell("replace", subset, left_out, seed) for subset in subsets for seed in seeds]
 
 
+def linearity_cells(settings: experiment.Config) -> list[Cell]:
+    """The orders that are walked through, and the same with samples masked."""
+    study, walks = settings.studies.linearity, settings.trajectory
+    if study is None or walks is None:
+        return []
+    found = [Cell(BASE, "none", 0.0, order) for order in walks.orders]
+    for method in study.selections:
+        for selection in experiment.selections_of(settings, method):
+            for fraction in study.fractions:
+                found += [Cell("mask", selection, fraction, order) for order in walks.orders]
+    return found
+
+
 def _interventions(
     settings: experiment.Config, seeds: Sequence[int], interventions: Sequence[sections.Intervention]
 ) -> list[Cell]:

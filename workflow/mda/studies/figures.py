@@ -17,6 +17,7 @@ from mda.studies.datamodel import figure as datamodel
 from mda.studies.dose import figure as dose
 from mda.studies.enrichment import figure as enrichment
 from mda.studies.exact import figure as exact
+from mda.studies.linearity import figure as linearity
 from mda.studies.null import figure as null
 from mda.studies.overlap import figure as overlap
 from mda.studies.placebo import figure as placebo
@@ -31,6 +32,7 @@ FIGURES: dict[str, Callable[[pd.DataFrame, style.Palette], Figure]] = {
     "coupling": coupling.draw,
     "crossed": crossed.draw,
     "datamodel": datamodel.draw,
+    "linearity": linearity.draw,
     "dose": dose.draw,
     "enrichment": enrichment.draw,
     "exact": exact.draw,

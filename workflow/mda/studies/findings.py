@@ -15,6 +15,7 @@ from mda.studies.crossed import finding as crossed
 from mda.studies.datamodel import finding as datamodel
 from mda.studies.dose import finding as dose
 from mda.studies.enrichment import finding as enrichment
+from mda.studies.linearity import finding as linearity
 from mda.studies.null import finding as null
 from mda.studies.overlap import finding as overlap
 from mda.studies.placebo import finding as placebo
@@ -43,6 +44,7 @@ FINDINGS = (
     *controls.FINDINGS,
     placebo.FINDING,
     datamodel.FINDING,
+    linearity.FINDING,
 )
 # Of corpora that were made with their answers, and not of a target.
 KNOWN_ANSWERS = "corpora of known answers"

@@ -1,0 +1,1 @@
+"""Does the derivative through training predict what masking samples does?"""
