@@ -27,3 +27,14 @@ def test_a_trace_reads_its_rows_once_at_each_checkpoint(default, tmp_path):
     # Rows of 32 tokens; the curvature is fitted on 4000, in two passes.
     assert found.scored_tokens == found.tokens == 2 * (1000 + 2 * 4000) * 32
     assert found.token_bytes == 1000 * 33 * 2
+
+
+def test_walks_through_trainings_are_counted(default):
+    plain = cost.of(consistency.check(default))
+    outcome = {"name": "matching", "measure": "metric", "target": "induction-1", "when": "mean"}
+    default["trajectory"] = {"orders": [0, 1], "base_run": True, "outcomes": [outcome], "keep_every": None}
+    walked = cost.of(consistency.check(default))
+    # The window of 180 steps of 64 rows of 32 tokens: trained, its states again, and two near points.
+    assert walked.walk_tokens == 3 * 4 * 180 * 64 * 32 == walked.tokens - plain.tokens
+    assert ", 3 walks 0.00 G: " in cost.summary(walked)
+    assert "walks" not in cost.summary(plain)

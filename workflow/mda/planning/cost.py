@@ -13,6 +13,8 @@ TOKEN_BYTES = 2
 # Passes over a sample, in passes of training, each of which takes less (benchmarks.md): one for scores,
 # two for factors (covariances and eigenvalues of the curvature).
 SCORE_PASSES, FIT_PASSES = 1, 2
+# Of a walk back through a training: the training itself, its states computed again, and two at near points.
+WALK_PASSES = 4
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,9 @@ class Cost:
 
     Attributes:
         retrainings: number of branches trained.
-        base_tokens, retraining_tokens, scored_tokens: tokens that pass through the model forward
-            and backward, in the base run, in all branches, and for factors and scores.
+        walks: number of trainings walked back through (`trajectory`).
+        base_tokens, retraining_tokens, scored_tokens, walk_tokens: tokens that pass through the model
+            forward and backward, in the base run, in all branches, for factors and scores, and in walks.
         token_bytes: size of the training tokens on disk.
     """
 
@@ -31,11 +34,13 @@ class Cost:
     retraining_tokens: int
     scored_tokens: int
     token_bytes: int
+    walks: int = 0
+    walk_tokens: int = 0
 
     @property
     def tokens(self) -> int:
         """All of them."""
-        return self.base_tokens + self.retraining_tokens + self.scored_tokens
+        return self.base_tokens + self.retraining_tokens + self.scored_tokens + self.walk_tokens
 
 
 def of(config: Config) -> Cost:
@@ -51,12 +56,16 @@ def of(config: Config) -> Cost:
     branches = design.cells(config)
     start, stop = config.scored
     scored = (stop - start) * batch * SCORE_PASSES + config.attribution.fit.samples * context * FIT_PASSES
+    branch = (run.window.stop - run.window.origin) * batch
+    walks = 0 if config.trajectory is None else len(config.trajectory.names)
     return Cost(
         retrainings=len(branches),
         base_tokens=run.steps * batch,
-        retraining_tokens=len(branches) * (run.window.stop - run.window.origin) * batch,
+        retraining_tokens=len(branches) * branch,
         scored_tokens=scored,
         token_bytes=run.steps * run.batch_size * (context + 1) * TOKEN_BYTES,
+        walks=walks,
+        walk_tokens=walks * branch * WALK_PASSES,
     )
 
 
@@ -80,8 +89,9 @@ def _of_trace(config: Config) -> Cost:
 
 def summary(cost: Cost) -> str:
     """The cost in one line."""
+    walked = f", {cost.walks} walks {cost.walk_tokens / 1e9:.2f} G" if cost.walks else ""
     return (
         f"base run {cost.base_tokens / 1e9:.2f} G tokens, {cost.retrainings} retrainings "
-        f"{cost.retraining_tokens / 1e9:.2f} G, factors and scores {cost.scored_tokens / 1e9:.2f} G: "
+        f"{cost.retraining_tokens / 1e9:.2f} G, factors and scores {cost.scored_tokens / 1e9:.2f} G{walked}: "
         f"{cost.tokens / 1e9:.1f} G tokens in all; token store {cost.token_bytes / 1e9:.1f} GB"
     )
