@@ -48,7 +48,7 @@ def test_config_yaml_and_the_schema_name_the_same_keys(default):
         "corpus.tokenized.",
         "metrics.text.",
     )
-    empty += ("studies.validity.", "trace.", "trajectory.")
+    empty += ("studies.validity.", "studies.linearity.", "trace.", "trajectory.")
     free = ("model.settings.", "probes.")
     wanted = {key for key in keys_of(experiment.Config) if not key.startswith((*empty, *free))}
     assert {key for key in given if not key.startswith(free)} == wanted
@@ -318,6 +318,20 @@ def test_a_selection_by_walks_needs_them(override):
     branch = "replace/trajectory-induction-1/top-10"
     assert design.place_of_selection(branch, 3) == "trajectory-induction-1/draw-3/top-10"
     assert design.Selection.parse("trajectory-induction-1/draw-3") == ("trajectory", "induction-1", 3)
+
+
+def test_a_selection_of_ones_own_needs_a_file(override, tmp_path):
+    path = tmp_path / "own.csv"
+    config = override("selection.own", str(path))
+    with pytest.raises(UserError, match=r"selection\.own is .*own\.csv, but there is no such file"):
+        consistency.check(config)
+    config["selection"]["own"] = None
+    config["experiments"]["interventions"][0]["selections"] = ["influence", "random", "own"]
+    with pytest.raises(UserError, match=r"selected by own, but selection\.own names no file"):
+        consistency.check(config)
+    path.touch()
+    config["selection"]["own"] = str(path)
+    assert Cell("replace", "own", 0.1, 3) in design.cells(consistency.check(config))
 
 
 def test_masking_in_the_orders_of_walks_needs_walks(override):

@@ -40,7 +40,7 @@ def arguments(tmp_path):
     of_walks = {"outcome": ["other"] * 100 + ["wanted"] * 100, "row": np.tile(stream.row, 2)}
     files.write_table(tmp_path / "walks", {**of_walks, "score": np.concatenate([numbers, -(numbers % 50)])})
 
-    def build(method, target=None, matched=(), draw=None, outcome=None):
+    def build(method, target=None, matched=(), draw=None, outcome=None, own=None):
         given = {
             "method": method,
             "fraction": "0.1",
@@ -52,6 +52,7 @@ def arguments(tmp_path):
             "target": json.dumps(target),
             "draw": json.dumps(draw),
             "outcome": json.dumps(outcome),
+            "own": json.dumps(own),
             "seed": "0",
             "characters": "20",
             "out": str(tmp_path / "out"),
@@ -141,3 +142,38 @@ def test_candidates_without_a_score_are_an_error(tmp_path, arguments, window, ca
     with pytest.raises(SystemExit):
         selected(tmp_path, arguments("influence", "first"))
     assert "some candidates have no score" in capsys.readouterr().err
+
+
+def test_ones_own_samples_are_those_of_the_table_in_its_order(arguments, tmp_path):
+    stream = schedule.base(100, 10, 10, seed=0).between(2, 10)
+    mine, outside = stream.row[[5, 60, 2, 33, 8, 71, 40, 11, 9]], schedule.base(100, 10, 10, seed=0).row[:3]
+    path = tmp_path / "own.csv"
+    path.write_text("\n".join(["note,row", *(f"a {row},{row}" for row in [*outside, *mine])]))
+    cli.run(select.select, arguments("own", own=str(path)))
+    assert files.read_table(tmp_path / "out").column("row").to_pylist() == mine[:8].tolist()
+    # With scores, the highest is the first.
+    files.write_table(tmp_path / "own.parquet", {"row": mine, "score": np.arange(9.0)})
+    cli.run(select.select, arguments("own", own=str(tmp_path / "own.parquet")))
+    assert files.read_table(tmp_path / "out").column("row").to_pylist() == mine[::-1][:8].tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("rows\n1\n", "has no column 'row', only rows"),
+        ("row\n1\nx\n", "has 'x' in the column 'row', which is no number"),
+        ("row\n1\n\n1.5\n", "has the row 1.5, which is no whole number"),
+        ("row\n7\n7\n", "has the row 7 twice; keep one"),
+        ("row,score\n7,1\n8,\n", "has 'nan' in the column 'score', which is no number"),
+        ("", "cannot be read as CSV (No columns to parse from file); save it as CSV or .parquet"),
+        ("row\n50\n", "samples of the window, and 8 are to be selected; add rows, or set fractions to 0.0"),
+    ],
+)
+def test_a_mistake_in_ones_own_table_is_one_sentence(arguments, tmp_path, capsys, text, words):
+    path = tmp_path / "own.csv"
+    path.write_text(text)
+    with pytest.raises(SystemExit):
+        cli.run(select.select, arguments("own", own=str(path)))
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(f"error in step 'interventions.select': selection.own: {path} ")
+    assert words in said

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mda.config import encoder_files, probe_files, trajectory_checks
+from mda.config import encoder_files, own_selection, probe_files, trajectory_checks
 from mda.config.experiment import Config, selections_of
 from mda.config.model_settings import Shape
 from mda.config.study_sections import Datamodel
@@ -400,4 +400,5 @@ CHECKS = (
     _check_tokenizer,
     _check_studies,
     trajectory_checks.check,
+    own_selection.check,
 )

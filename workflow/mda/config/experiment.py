@@ -138,6 +138,15 @@ OF_A_TARGET = (
 )  # fmt: skip
 
 
+def methods_used(config: Config) -> set[str]:
+    """The methods of selection that some intervention or study uses, but for the study of linearity."""
+    studies = config.studies
+    used = [item.selections for item in config.experiments.interventions]
+    used += [] if studies.dose is None else [curve.selections for curve in studies.dose.curves]
+    used += [] if studies.controls is None else [studies.controls.selections]
+    return {method for methods in used for method in methods}
+
+
 def selections_of(config: Config, method: str) -> list[str]:
     """Names of the selections that a method gives: one a target, or one in all."""
     if method in OF_A_TARGET:

@@ -38,7 +38,7 @@ ScoringPrecision = Literal["fp32", "bf16", "bf16_weights"]
 Acceleration = Literal["auto", "plain", "fused", "compiled", "graph", "compiled_graph"]
 SelectionMethod = Literal[
     "influence", "identity", "diagonal", "kfac",
-    "random", "matched", "loss", "gradient_norm", "repetition", "bm25", "trajectory", "history",
+    "random", "matched", "loss", "gradient_norm", "repetition", "bm25", "trajectory", "history", "own",
 ]  # fmt: skip
 InterventionKind = Literal["mask", "replace", "duplicate", "augment"]
 
@@ -264,6 +264,7 @@ class Selection(Section):
     fractions: Annotated[list[Fraction], Field(min_length=1), Unique]
     seed: Natural
     excerpt_characters: Positive
+    own: Path | None
 
 
 class Intervention(Section):
@@ -317,6 +318,7 @@ class Palette(Section):
     kfac: Color
     trajectory: Color
     history: Color
+    own: Color
 
 
 class Figures(Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mda.config.experiment import Config
+from mda.config.experiment import Config, methods_used
 from mda.config.trajectory_section import Trajectory
 
 # Methods of selection that read walks back through trainings.
@@ -15,7 +15,7 @@ def check(config: Config) -> None:
     Raises:
         ValueError: one sentence, when something does not hold.
     """
-    methods, walks = _methods(config), config.trajectory
+    methods, walks = methods_used(config) & set(WALKED), config.trajectory
     if walks is None:
         if config.studies.linearity is not None:
             raise ValueError(
@@ -30,7 +30,7 @@ def check(config: Config) -> None:
     if config.studies.linearity is not None:
         _check_linearity(config, walks)
         # In the orders that are walked through, so that each has its own scores.
-        _check_selections(config, walks, {*WALKED} & set(config.studies.linearity.selections))
+        _check_selections(config, walks, set(WALKED) & set(config.studies.linearity.selections))
     _check_selections(config, walks, methods)
     seeds = [*config.experiments.seeds, *(config.studies.seeds or [])]
     missing = [seed for seed in seeds if seed not in walks.orders]
@@ -39,15 +39,6 @@ def check(config: Config) -> None:
             "the selection 'trajectory' is of each run's own order, but trajectory.orders lacks the seed "
             f"{missing[0]}; add it"
         )
-
-
-def _methods(config: Config) -> set[str]:
-    """Those of `WALKED` that some intervention or study uses."""
-    studies = config.studies
-    used = [item.selections for item in config.experiments.interventions]
-    used += [] if studies.dose is None else [curve.selections for curve in studies.dose.curves]
-    used += [] if studies.controls is None else [studies.controls.selections]
-    return {method for methods in used for method in methods if method in WALKED}
 
 
 def _check_outcomes(config: Config, walks: Trajectory) -> None:

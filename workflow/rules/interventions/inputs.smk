@@ -15,9 +15,16 @@ def content_of_probe(wildcards):
     return content_of(probe_data(CONFIG.probes_of([target])))(wildcards)
 
 
+def own_table(wildcards):
+    """The user's own table, if a selection reads it."""
+    return [CONFIG.selection.own] if wildcards.selection == "own" else []
+
+
 def scores_of_selection(wildcards):
     """The table of scores that a selection reads; nothing for one at random."""
     method, target, draw = design.Selection.parse(wildcards.selection)
+    if method == "own":
+        return []
     if method == "trajectory":
         return [f"<results>/trajectory/order-{draw}.parquet"]
     return [scores_of(method, target)] if draw is None else []

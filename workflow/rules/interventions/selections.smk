@@ -72,6 +72,8 @@ rule select:
         outcome=lambda wildcards: as_json(outcome_of_selection(wildcards)),
         draw=lambda wildcards: as_json(design.Selection.parse(wildcards.selection).draw),
         fraction=lambda wildcards: design.fraction_of(wildcards.percent),
+        own=lambda wildcards: as_json(next(iter(own_table(wildcards)), None)),
+        content=lambda wildcards: content_of(own_table(wildcards))(wildcards),
         window=as_json(CONFIG.run.window),
         seed=CONFIG.selection.seed,
         characters=CONFIG.selection.excerpt_characters,

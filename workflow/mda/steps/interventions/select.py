@@ -12,8 +12,8 @@ from mda.config import sections
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
 from mda.evidence import statistics
-from mda.interventions import selection
-from mda.runtime import cli, files
+from mda.interventions import own_scores, selection
+from mda.runtime import cli, external_files, files
 from mda.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -45,12 +45,15 @@ def select(
     seed: int,
     characters: int,
     out: Path,
+    own: str | None = None,
+    content: str = external_files.NOTHING,
 ) -> None:
     """Write `out`: rank, score, row, step, label, excerpt of the selected samples.
 
     Methods: influence by some curvature on `target`, 'loss' (highest first) and the controls read
     the one table in `scores`; the draws `draw` of 'random' and 'subset' read none, nor does 'matched',
-    which has the labels of the selection `matched`. 'trajectory' and 'history' read the scores of `outcome`.
+    which has the labels of the selection `matched`. 'trajectory' and 'history' read the scores of `outcome`,
+    'own' the user's table `own`, which held `content` when the run was planned.
     All select the same number among the samples that the base run reads inside the window; 'outside' as many
     among those it reads outside.
     """
@@ -64,7 +67,12 @@ def select(
                 f"{len(stream.row)} there; set it to false, or shorten run.window"
             )
     labels = files.read_words(train_rows, "label")
-    if draw is None or outcome is not None:
+    if method == "own":
+        assert own is not None
+        external_files.check([Path(own)], content)
+        values = own_scores.scores(Path(own), stream.row)
+        own_scores.check_enough(values, number, Path(own))
+    elif draw is None or outcome is not None:
         values = _values(method, target, outcome, scores, stream)
         if statistics.constant(values):
             log.warning("all %d scores by %s are equal: what is selected is at random", len(values), method)

@@ -1,0 +1,74 @@
+"""A selection of the user's own: a table of rows, the best first or with scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mda.runtime import files
+from mda.runtime.errors import UserError
+
+
+def scores(path: Path, rows: np.ndarray) -> np.ndarray:
+    """A score for each of `rows`; minus infinity for those that the table does not have.
+
+    Args:
+        path: a CSV or Parquet table with the column row, and perhaps score; without, the first row is the best.
+        rows: shape (candidates,), of the training store.
+
+    Raises:
+        UserError: when the table cannot be read, lacks the column, or has a row twice, or what is no number.
+    """
+    table = _read(path)
+    if "row" not in table:
+        raise UserError(
+            f"selection.own: {path} has no column 'row', only {', '.join(map(str, table)) or 'none'}"
+        )
+    own = _numbers(table["row"], path, "row")
+    if (wrong := own[own != np.floor(own)]).size:
+        raise UserError(f"selection.own: {path} has the row {wrong[0]:g}, which is no whole number")
+    found, counts = np.unique(own, return_counts=True)
+    if (counts > 1).any():
+        raise UserError(f"selection.own: {path} has the row {found[counts > 1][0]:.0f} twice; keep one")
+    values = (
+        _numbers(table["score"], path, "score") if "score" in table else -np.arange(len(own), dtype=float)
+    )
+    by_row = pd.Series(values, index=own)
+    return by_row.reindex(rows.astype(float)).fillna(-np.inf).to_numpy()
+
+
+def check_enough(values: np.ndarray, number: int, path: Path) -> None:
+    """Make sure that so many candidates have a score.
+
+    Raises:
+        UserError: with the fraction that would do.
+    """
+    known = int(np.isfinite(values).sum())
+    if known < number:
+        raise UserError(
+            f"selection.own: {path} has {known} of the {len(values)} samples of the window, and {number} are to "
+            f"be selected; add rows, or set fractions to {known / len(values):.6g} at most"
+        )
+
+
+def _read(path: Path) -> pd.DataFrame:
+    if path.suffix == ".parquet":
+        return files.read_table(path).to_pandas()
+    try:
+        return pd.read_csv(path)
+    except (ValueError, OSError) as error:
+        first = str(error).splitlines()[0]
+        raise UserError(
+            f"selection.own: {path} cannot be read as CSV ({first}); save it as CSV or .parquet"
+        ) from None
+
+
+def _numbers(column: pd.Series, path: Path, name: str) -> np.ndarray:
+    values = pd.to_numeric(column, errors="coerce").to_numpy(float)
+    if (wrong := ~np.isfinite(values)).any():
+        raise UserError(
+            f"selection.own: {path} has '{column[wrong].iloc[0]}' in the column '{name}', which is no number"
+        )
+    return values
