@@ -19,13 +19,11 @@ def scores(path: Path, rows: np.ndarray) -> np.ndarray:
         rows: shape (candidates,), of the training store.
 
     Raises:
-        UserError: when the table cannot be read, lacks the column, or has a row twice, or what is no number.
+        UserError: when the table cannot be read, lacks the column, or has a row twice or no number.
     """
     table = _read(path)
     if "row" not in table:
-        raise UserError(
-            f"selection.own: {path} has no column 'row', only {', '.join(map(str, table)) or 'none'}"
-        )
+        raise UserError(f"selection.own: {path} has no column 'row', only {', '.join(map(str, table))}")
     own = _numbers(table["row"], path, "row")
     if (wrong := own[own != np.floor(own)]).size:
         raise UserError(f"selection.own: {path} has the row {wrong[0]:g}, which is no whole number")
@@ -48,8 +46,8 @@ def check_enough(values: np.ndarray, number: int, path: Path) -> None:
     known = int(np.isfinite(values).sum())
     if known < number:
         raise UserError(
-            f"selection.own: {path} has {known} of the {len(values)} samples of the window, and {number} are to "
-            f"be selected; add rows, or set fractions to {known / len(values):.6g} at most"
+            f"selection.own: {path} has {known} of the {len(values)} samples of the window, and {number} are "
+            f"to be selected; add rows, or set fractions to {known / len(values):.6g} at most"
         )
 
 
