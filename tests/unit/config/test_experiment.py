@@ -67,6 +67,9 @@ def test_every_overlay_is_valid(default, path, tmp_path, monkeypatch):
             file = tmp_path / motifs.replace("{seed}", str(seed))
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch()
+    if "own" in overlay.get("selection", {}):
+        (tmp_path / overlay["selection"]["own"]).parent.mkdir(parents=True)
+        (tmp_path / overlay["selection"]["own"]).touch()
     if "trace" in overlay and "table" in overlay["corpus"]:
         trace = ROOT / "experiments" / "trace"
         there = shutil.ignore_patterns("made", "made.part", "__pycache__")

@@ -15,7 +15,7 @@ def scores(path: Path, rows: np.ndarray) -> np.ndarray:
     """A score for each of `rows`; minus infinity for those that the table does not have.
 
     Args:
-        path: a CSV or Parquet table with the column row, and perhaps score; without, the first row is the best.
+        path: a CSV or Parquet table with the column row, and perhaps score; without, the first is the best.
         rows: shape (candidates,), of the training store.
 
     Raises:
