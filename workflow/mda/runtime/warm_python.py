@@ -1,13 +1,14 @@
-"""A Python that has imported the large packages already, for the workflow's many short processes.
+"""A Python that has imported the large packages already, for a workflow's many short processes.
 
-A step that uses torch imports for seconds before it works for a tenth of one. A server imports once and then
-forks: `python`, in the server's folder, hands its arguments, folder, environment and standard streams over,
-and ends as the forked process ended. The project's own code is not among what is imported before: every
+Importing torch and transformers takes seconds, and many a step then works for less. A server imports them once
+and forks: `python`, in the server's folder, hands its arguments, folder, environment and standard streams over,
+and ends as the forked process ended. The project's own code is not among what is imported before, so every
 process reads it anew.
 
-Jobs on SLURM are ordinary processes.
+The server imports when it is first asked; until it has done so, and wherever a fork would not do
+(`warm_client.py`), processes are ordinary ones. It ends with the process that started it.
 
-    python -m warm.server FOLDER        # makes FOLDER/python and FOLDER/socket
+    python -P warm_python.py FOLDER PACKAGE...        # makes FOLDER/python and FOLDER/socket
 """
 
 from __future__ import annotations
@@ -21,67 +22,103 @@ import json
 import os
 import runpy
 import select
-import shutil
+import shlex
 import signal
 import socket
 import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-IMPORTED = (
+# What steps import that takes long.
+OF_STEPS = (
     "torch",
     "transformers.models.gpt_neox.modeling_gpt_neox",
     "pandas",
     "pyarrow.parquet",
     "scipy.stats",
-    "kronfluence",
     "tokenizers",
     "matplotlib.pyplot",
-    "snakemake.cli",
+    "pydantic",
 )
-CLIENT = Path(__file__).with_name("client.py")
-# A step has one thread, as Snakemake tells it to.
+# Libraries of matrix products make their threads when they are loaded.
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
 
 
 @contextlib.contextmanager
-def warm(folder: Path, **variables: str) -> Iterator[Path]:
+def started(
+    folder: Path,
+    environment: Mapping[str, str],
+    packages: Sequence[str] = OF_STEPS,
+    *,
+    now: bool = False,
+) -> Iterator[Path]:
     """The path of a warm `python`, which works until the block ends.
 
-    `variables` are of the environment and read when packages are imported (as those of huggingface_hub).
+    Args:
+        folder: a new folder that only this user can read.
+        environment: what packages read when they are imported (as huggingface_hub does).
+        packages: modules to import.
+        now: import before the block begins, not when it is first asked.
+
+    Raises:
+        RuntimeError: when it does not start.
     """
-    folder.mkdir(parents=True)
-    environment = {**os.environ, **ONE_THREAD, **variables, "PYTHONPATH": str(Path(__file__).parents[1])}
-    # A test run that is killed leaves no server.
-    bound = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-    command = [*bound, sys.executable, "-m", "warm.server", str(folder)]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        assert process.stdout.readline() == "ready\n", "the warm Python did not start"
-        yield folder / "python"
-    finally:
-        process.kill()
-        process.wait()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # A process that is forked gets a path of modules of its own.
+    without_path = {name: value for name, value in environment.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-P", __file__, str(folder), "now" if now else "later", *packages]
+    with subprocess.Popen(
+        command,
+        env={**without_path, **ONE_THREAD},
+        # It ends when this is closed, also by a kill.
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # Ctrl-C is for the jobs.
+        start_new_session=True,
+    ) as server:
+        assert server.stdout is not None
+        try:
+            if server.stdout.readline() != "ready\n":
+                raise RuntimeError(f"the warm Python in {folder} did not start")
+            yield folder / "python"
+        finally:
+            server.kill()
 
 
 def make_client(folder: Path) -> None:
-    """An executable that starts quickly: no site packages, no environment."""
+    """An executable `python`, and beside it the other programs of the environment."""
+    client = Path(__file__).with_name("warm_client.py")
+    words = [sys.executable, "-ISE", str(client), str(folder / "socket")]
     path = folder / "python"
-    text = CLIENT.read_text().replace("SOCKET", str(folder / "socket")).replace("PYTHON", sys.executable)
-    path.write_text(f"#!{sys.executable} -ISE\n{text}")
+    path.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', encoding="utf-8")
     path.chmod(0o755)
-    # The other programs of the environment, as beside a real `python`.
     for program in Path(sys.executable).parent.iterdir():
         if not program.name.startswith("python"):
             (folder / program.name).symlink_to(program)
 
 
-def serve(folder: Path) -> None:
-    """Fork a keeper for each client, until killed."""
+class Packages(threading.Thread):
+    """Imports them, beside the server's answers."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(daemon=True)
+        self.names, self.imported = names, False
+
+    def run(self) -> None:
+        for name in self.names:
+            importlib.import_module(name)
+        # What is shared is not copied by a collection in each process.
+        gc.collect()
+        gc.freeze()
+        self.imported = True
+
+
+def serve(folder: Path, packages: Packages) -> None:
+    """Fork a keeper for each client, until the process that started this one has ended."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(folder / "socket"))
     listener.listen(64)
@@ -89,8 +126,15 @@ def serve(folder: Path) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     print("ready", flush=True)
     while True:
+        ready, _, _ = select.select([listener, sys.stdin], [], [])
+        if sys.stdin in ready:
+            os._exit(0)
         client, _ = listener.accept()
-        if os.fork() == 0:
+        if not packages.imported:
+            if packages.ident is None:
+                packages.start()
+            client.close()
+        elif os.fork() == 0:
             listener.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             keep(client, folder / "python")
@@ -99,6 +143,8 @@ def serve(folder: Path) -> None:
 
 def keep(client: socket.socket, python: Path) -> None:
     """Fork the process that the client asks for, and tell the client how it ended; never returns."""
+    with contextlib.suppress(OSError):
+        client.sendall(b"r")
     request, streams = receive(client)
     process = os.fork()
     if process == 0:
@@ -109,7 +155,8 @@ def keep(client: socket.socket, python: Path) -> None:
         os.setpgid(process, process)
     for stream in streams:
         os.close(stream)
-    client.sendall(struct.pack("i", process))
+    with contextlib.suppress(OSError):
+        client.sendall(struct.pack("i", process))
     ended = os.pidfd_open(process)
     ready, _, _ = select.select([ended, client], [], [])
     if ended not in ready:
@@ -126,11 +173,17 @@ def receive(client: socket.socket) -> tuple[dict, list[int]]:
     """What a client asks for, and its standard streams."""
     streams = array.array("i")
     size, ancillary, _, _ = client.recvmsg(4, socket.CMSG_SPACE(3 * streams.itemsize))
+    if not size:
+        # The client was killed.
+        os._exit(1)
     for _, _, data in ancillary:
         streams.frombytes(data)
     length, text = struct.unpack("I", size)[0], b""
     while len(text) < length:
-        text += client.recv(length - len(text))
+        part = client.recv(length - len(text))
+        if not part:
+            os._exit(1)
+        text += part
     return json.loads(text), list(streams)
 
 
@@ -160,17 +213,19 @@ def become(request: dict, streams: list[int], python: Path) -> None:
 def run(arguments: list[str]) -> int:
     """What `python` does with these arguments; returns the exit status."""
     own = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-    # The interpreter that runs now got its own first two: the folder and PYTHONPATH.
-    sys.path[:] = [*own, *sys.path[2:]]
+    sys.path[:0] = own
     importlib.invalidate_caches()
+    safe = bool(os.environ.get("PYTHONSAFEPATH"))
     try:
         if arguments[0] == "-m":
             sys.argv = arguments[1:]
-            sys.path.insert(0, str(Path.cwd()))
+            if not safe:
+                sys.path.insert(0, str(Path.cwd()))
             runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
         else:
             sys.argv = arguments
-            sys.path.insert(0, str(Path(arguments[0]).resolve().parent))
+            if not safe:
+                sys.path.insert(0, str(Path(arguments[0]).resolve().parent))
             runpy.run_path(arguments[0], run_name="__main__")
     except SystemExit as end:
         if isinstance(end.code, str):
@@ -182,16 +237,14 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def main(folder: Path) -> None:
-    for name in IMPORTED:
-        importlib.import_module(name)
-    assert "mda" not in sys.modules
-    # What is shared is not copied by a collection in each process.
-    gc.collect()
-    gc.freeze()
-    make_client(folder)
-    serve(folder)
+def main(folder: str, when: str, *names: str) -> None:
+    """Serve, once the packages are imported or from now on."""
+    packages = Packages(names)
+    if when == "now":
+        packages.run()
+    make_client(Path(folder))
+    serve(Path(folder), packages)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve())
+    main(*sys.argv[1:])
