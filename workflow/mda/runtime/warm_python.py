@@ -5,8 +5,8 @@ and forks: `python`, in the server's folder, hands its arguments, folder, enviro
 and ends as the forked process ended. The project's own code is not among what is imported before, so every
 process reads it anew.
 
-The server imports when it is first asked; until it has done so, and wherever a fork would not do
-(`warm_client.py`), processes are ordinary ones. It ends with the process that started it.
+The server imports when it is first asked; until it has done so, if an import opened a GPU, and wherever a fork
+would not do (`warm_client.py`), processes are ordinary ones. It ends with the process that started it.
 
     python -P warm_python.py FOLDER PACKAGE...        # makes FOLDER/python and FOLDER/socket
 """
@@ -43,8 +43,12 @@ OF_STEPS = (
     "matplotlib.pyplot",
     "pydantic",
 )
-# Libraries of matrix products make their threads when they are loaded.
-ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
+WHILE_IMPORTING = {
+    # Libraries of matrix products make their threads when they are loaded.
+    **{f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")},
+    # Who asks whether there is a GPU does not open it.
+    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+}
 
 
 @contextlib.contextmanager
@@ -72,7 +76,7 @@ def started(
     command = [sys.executable, "-P", __file__, str(folder), "now" if now else "later", *packages]
     with subprocess.Popen(
         command,
-        env={**without_path, **ONE_THREAD},
+        env={**without_path, **WHILE_IMPORTING},
         # It ends when this is closed, also by a kill.
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -114,7 +118,12 @@ class Packages(threading.Thread):
         # What is shared is not copied by a collection in each process.
         gc.collect()
         gc.freeze()
-        self.imported = True
+        self.imported = not holds_gpu()
+
+
+def holds_gpu() -> bool:
+    """Whether this process has opened the GPU's driver, which no process that is forked from it could use."""
+    return "/libcuda.so" in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")
 
 
 def serve(folder: Path, packages: Packages) -> None:
