@@ -19,7 +19,7 @@ PATTERNS = {said: re.compile(said.format(r"(\d+)")) for said in (MEMORY, GPU_MEM
 
 
 def memory() -> str:
-    """What to say of the memory of this process, or of the largest that it has waited for, if that is larger."""
+    """What to say of the memory of this process, or of the largest that it has waited for."""
     who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     # Linux counts in KiB.
     most = max(resource.getrusage(of).ru_maxrss for of in who) * 1024

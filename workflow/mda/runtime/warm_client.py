@@ -1,7 +1,7 @@
 """What `python` is for steps while a warm Python is at work (`mda.runtime.warm_python`).
 
-It hands over what it is asked for, and ends as the forked process ends. Where no warm process can stand for an
-ordinary one, it becomes the ordinary one. It starts quickly: it imports little, and no package.
+It hands over what it is asked for, and ends as the forked process ends. Where no warm process can stand for
+an ordinary one, it becomes the ordinary one. It starts quickly: it imports little, and no package.
 
     python -ISE warm_client.py SOCKET ARGUMENT...
 """
@@ -16,7 +16,7 @@ import sys
 
 def ordinary(arguments):
     """Become the Python that runs this file."""
-    os.execv(sys.executable, [sys.executable, *arguments])
+    os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606
 
 
 def connected(place, arguments):

@@ -1,12 +1,12 @@
 """A Python that has imported the large packages already, for a workflow's many short processes.
 
-Importing torch and transformers takes seconds, and many a step then works for less. A server imports them once
-and forks: `python`, in the server's folder, hands its arguments, folder, environment and standard streams over,
-and ends as the forked process ended. The project's own code is not among what is imported before, so every
-process reads it anew.
+Importing torch and transformers takes seconds, and many a step then works for less. A server imports them
+once and forks: `python`, in the server's folder, hands its arguments, folder, environment and standard streams
+over, and ends as the forked process ended. The project's own code is not among what is imported before, so
+every process reads it anew.
 
-The server imports when it is first asked; until it has done so, if an import opened a GPU, and wherever a fork
-would not do (`warm_client.py`), processes are ordinary ones. It ends with the process that started it.
+The server imports when it is first asked; until it has done so, if an import opened a GPU, and wherever a
+fork would not do (`warm_client.py`), processes are ordinary ones. It ends with the process that started it.
 
     python -P warm_python.py FOLDER PACKAGE...        # makes FOLDER/python and FOLDER/socket
 """
@@ -113,6 +113,7 @@ class Packages(threading.Thread):
         self.names, self.imported = names, False
 
     def run(self) -> None:
+        """Import them, and say so if processes may be forked then."""
         for name in self.names:
             importlib.import_module(name)
         # What is shared is not copied by a collection in each process.
