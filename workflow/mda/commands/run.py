@@ -103,7 +103,7 @@ def locked(held: locks.Lock, results: Path, arguments: Sequence[str], summarized
     if mark.exists() and held.everywhere:
         call([*snakemake, "--unlock", "--quiet", "all"], lock)
     mark.touch()
-    with contextlib.nullcontext({}) if own or cold else warm() as variables:
+    with warm(own or cold) as variables:
         status = call(snakemake, lock, variables)
     mark.unlink()
     # A dry run, or a goal of a part, may leave nothing to summarize.
@@ -114,8 +114,11 @@ def locked(held: locks.Lock, results: Path, arguments: Sequence[str], summarized
 
 
 @contextlib.contextmanager
-def warm() -> Iterator[dict[str, str]]:
-    """What tells the workflow of a warm Python, which works until the block ends."""
+def warm(cold: bool) -> Iterator[dict[str, str]]:
+    """Variables that tell the workflow of a warm Python, which works until the block ends; none if `cold`."""
+    if cold:
+        yield {}
+        return
     with (
         tempfile.TemporaryDirectory(prefix="mda-") as folder,
         warm_python.started(Path(folder), environment.cleaned(os.environ)) as python,

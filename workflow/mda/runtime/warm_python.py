@@ -1,9 +1,9 @@
 """A Python that has imported the large packages already, for a workflow's many short processes.
 
 Importing torch and transformers takes seconds, and many a step then works for less. A server imports them
-once and forks: `python`, in the server's folder, hands its arguments, folder, environment and standard streams
-over, and ends as the forked process ended. The project's own code is not among what is imported before, so
-every process reads it anew.
+once and forks: `python`, in the server's folder, hands its arguments, folder, environment and standard
+streams over, and ends as the forked process ended. The project's own code is not among what is imported
+before, so every process reads it anew.
 
 The server imports when it is first asked; until it has done so, if an import opened a GPU, and wherever a
 fork would not do (`warm_client.py`), processes are ordinary ones. It ends with the process that started it.
@@ -168,7 +168,7 @@ def keep(client: socket.socket, python: Path) -> None:
     with contextlib.suppress(OSError):
         client.sendall(struct.pack("i", process))
     ended = os.pidfd_open(process)
-    ready, _, _ = select.select([ended, client], [], [])
+    ready, _, _ = select.select([ended, client.fileno()], [], [])
     if ended not in ready:
         # Who kills a group of processes kills clients; what they stand for dies with them.
         os.killpg(process, signal.SIGKILL)
@@ -214,9 +214,9 @@ def become(request: dict, streams: list[int], python: Path) -> None:
         with contextlib.suppress(BaseException):
             threading._shutdown()  # type: ignore[attr-defined]
             atexit._run_exitfuncs()
-        for stream in (sys.stdout, sys.stderr):
+        for output in (sys.stdout, sys.stderr):
             with contextlib.suppress(BaseException):
-                stream.flush()
+                output.flush()
         os._exit(status)
 
 
@@ -242,7 +242,7 @@ def run(arguments: list[str]) -> int:
             print(end.code, file=sys.stderr)
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())
         return 1
     return 0
 
