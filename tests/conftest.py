@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,15 +17,18 @@ from budget import Budget
 from filelock import FileLock
 from project import ROOT, Project
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
-from warm.server import warm
 
 from mda.config import sections
+from mda.runtime import warm_python as warm_pythons
 
 # Small models are slower on many threads, and results vary a little with their number.
 torch.set_num_threads(1)
 
 # A shell starts what it puts into the background deaf to Ctrl-C, and all its children are. Tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Tests run Snakemake in it too.
+WARM = (*warm_pythons.OF_STEPS, "kronfluence", "snakemake.cli")
 
 # The longest first, and files of seconds last, so that workers end together.
 FOLDERS = ("slurm", "workflow", "browser", "unit")
@@ -116,7 +120,7 @@ def store() -> Store:
 @pytest.fixture(scope="session")
 def warm_python(tmp_path_factory) -> Iterator[str]:
     """A Python that has imported torch and Snakemake already."""
-    with warm(tmp_path_factory.mktemp("warm") / "bin") as python:
+    with warm_pythons.started(tmp_path_factory.mktemp("warm"), os.environ, WARM, now=True) as python:
         yield str(python)
 
 

@@ -25,7 +25,8 @@ from project import ROOT, Project
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch.nn import functional
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
-from warm.server import warm
+
+from mda.runtime import warm_python
 
 pytestmark = pytest.mark.slow
 
@@ -136,7 +137,7 @@ class Published(Project):
 def project(hub, tmp_path_factory) -> Iterator[Published]:
     folder = tmp_path_factory.mktemp("published")
     environment = hub.environment(folder / "home")
-    with warm(folder / "bin", **environment) as python:
+    with warm_python.started(folder / "bin", os.environ | environment, now=True) as python:
         made = Published.make(folder / "project", str(python))
         (made.folder / "tiny.yaml").write_text((ROOT / "tests" / "published.yaml").read_text())
         made.hub_environment = environment

@@ -5,6 +5,7 @@
 STEP_ENVIRONMENT = environment.of_steps(
     SOURCE / "workflow",
     None if workflow.deployment_settings.deployment_method else Path(sys.executable).parent,
+    warm=os.environ.get(environment.WARM),
     # Where another workflow uses this one as a module, the prefix is that of its rules too.
     shared=not workflow.modifier.is_main_snakefile(),
 )

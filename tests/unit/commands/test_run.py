@@ -94,8 +94,25 @@ def test_a_number_is_a_number_everywhere(overlay):
 def started(overlay, monkeypatch):
     """The commands that a run starts, in place of starting them."""
     commands = []
-    monkeypatch.setattr(run, "call", lambda command, lock: commands.append(list(command)) or 0)
+    monkeypatch.setattr(run, "call", lambda command, lock, *given: commands.append(list(command)) or 0)
     return commands
+
+
+def test_jobs_are_forked_on_this_machine_alone(started, monkeypatch):
+    seen = []
+
+    def call(command, lock, variables):
+        folders = [Path(folder) for folder in variables.values()]
+        assert all((folder / "python").exists() for folder in folders)
+        seen.append(folders)
+        return 0
+
+    monkeypatch.setattr(run, "call", call)
+    for words in ([], ["--cold"], ["--profile", "slurm"]):
+        assert program.main(["run", "--no-summary", *words]) == 0
+    assert [len(folders) for folders in seen] == [1, 0, 0]
+    # Nothing is left.
+    assert not seen[0][0].exists()
 
 
 def test_what_is_not_ours_goes_to_snakemake_in_its_order(started):

@@ -105,6 +105,21 @@ def test_what_is_not_listed_passes(tmp_path, deployed):
     assert (found.get("PYTHONNOUSERSITE") == "1") == deployed
 
 
+def test_a_warm_python_stands_before_the_ordinary_one(tmp_path):
+    warm = tmp_path / "it's warm"
+    warm.mkdir()
+    (warm / "python").write_text("#!/bin/sh\necho warm\n")
+    (warm / "python").chmod(0o755)
+    command = environment.of_steps(ROOT / "workflow", Path(sys.executable).parent, str(warm)) + "python"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.stdout == "warm\n"
+    # One that has ended, or of a container, is not in the way.
+    assert str(warm) not in environment.of_steps(ROOT / "workflow", None, str(warm))
+    (warm / "python").unlink()
+    done = subprocess.run(["bash", "-c", f"{command} -c 'print(1)'"], capture_output=True, text=True)
+    assert done.stdout == "1\n"
+
+
 def test_the_runner_starts_snakemake_in_a_clean_environment():
     found = environment.cleaned({**HOSTILE, **PASSED, "PYTHONSAFEPATH": "1"})
     assert PASSED.items() <= found.items()
@@ -114,7 +129,7 @@ def test_the_runner_starts_snakemake_in_a_clean_environment():
 
 def test_the_list_stands_in_one_place():
     """No rule and no step sets or reads what the list is about, but for the processes that train together."""
-    allowed = {"environment.py", "parallel.py", "cli.py", "interruption.py"}
+    allowed = {"environment.py", "parallel.py", "cli.py", "interruption.py", "warm_python.py"}
     for path in [*(ROOT / "workflow").rglob("*.py"), *(ROOT / "workflow").rglob("*.smk")]:
         if path.name not in allowed and "bench" not in path.parts:
             text = path.read_text()
@@ -258,8 +273,8 @@ def test_the_runner_takes_away_a_lock_only_where_no_other_machine_can_be_at_work
 ):
     commands = []
     monkeypatch.setattr(runner, "STATE", tmp_path)
-    monkeypatch.setattr(runner, "call", lambda command, lock: commands.append(command) or 0)
+    monkeypatch.setattr(runner, "call", lambda command, *given: commands.append(command) or 0)
     (tmp_path / "run.unfinished").touch()
     with (tmp_path / "run.lock").open("a") as stream:
-        runner.locked(locks.Lock(stream, everywhere), tmp_path, [], False)
+        runner.locked(locks.Lock(stream, everywhere), tmp_path, [], summarized=False, cold=True)
     assert any("--unlock" in command for command in commands) == everywhere

@@ -4,6 +4,9 @@ It does what you would do by hand: `snakemake --profile profiles/local`, and a l
 also takes away the lock that a killed run of its own has left. After a kill, or Ctrl-C, the same command
 goes on from where it was.
 
+Jobs do not each import torch anew: they are forked from a Python that has imported it once. On another
+machine, in a container, and with `--cold`, each imports for itself. The results are the same.
+
 A terminal shows a line for each stage: a bar, the jobs at work, and the time left. A file or a pipe
 gets plain lines. The full messages of Snakemake are in .snakemake/log.
 
@@ -15,16 +18,18 @@ rules: `all` (what you get without a goal), `scored` (the scores alone), `compar
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 from mda.config import settings
 from mda.config.merged import configuration
-from mda.runtime import environment, locks
+from mda.runtime import environment, locks, warm_python
 from mda.runtime.errors import UserError
 
 EXAMPLES = """\
@@ -57,11 +62,12 @@ STATE = Path(".snakemake")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the verb takes."""
-    parser.usage = "mda run [GOAL...] [--no-summary] [--verbose] [options of Snakemake]"
+    parser.usage = "mda run [GOAL...] [--no-summary] [--verbose] [--cold] [options of Snakemake]"
     parser.add_argument("--no-summary", action="store_true", help="do not print the main numbers at the end")
     parser.add_argument(
         "--verbose", action="store_true", help="show all messages of Snakemake in place of the bars"
     )
+    parser.add_argument("--cold", action="store_true", help="let each job import its packages for itself")
 
 
 def main(given: argparse.Namespace) -> int:
@@ -80,10 +86,10 @@ def main(given: argparse.Namespace) -> int:
             "another run is at work in this folder; wait for it (`mda status` shows it) or stop it first"
         ) from None
     with lock.stream:
-        return locked(lock, results, arguments, not given.no_summary)
+        return locked(lock, results, arguments, not given.no_summary, given.cold)
 
 
-def locked(held: locks.Lock, results: Path, arguments: Sequence[str], summarized: bool) -> int:
+def locked(held: locks.Lock, results: Path, arguments: Sequence[str], summarized: bool, cold: bool) -> int:
     """The run itself, with the lock held.
 
     Snakemake inherits the lock, so that it is held as long as Snakemake lives, even if this
@@ -97,7 +103,8 @@ def locked(held: locks.Lock, results: Path, arguments: Sequence[str], summarized
     if mark.exists() and held.everywhere:
         call([*snakemake, "--unlock", "--quiet", "all"], lock)
     mark.touch()
-    status = call(snakemake, lock)
+    with warm(own or cold) as variables:
+        status = call(snakemake, lock, variables)
     mark.unlink()
     # A dry run, or a goal of a part, may leave nothing to summarize.
     if status == 0 and summarized and (results / "benchmarks" / "usage.csv").exists():
@@ -106,14 +113,27 @@ def locked(held: locks.Lock, results: Path, arguments: Sequence[str], summarized
     return status
 
 
-def call(command: Sequence[str], lock: IO[str]) -> int:
-    """Run a command that holds the lock too; returns its status.
+@contextlib.contextmanager
+def warm(cold: bool) -> Iterator[dict[str, str]]:
+    """Variables that tell the workflow of a warm Python, which works until the block ends; none if `cold`."""
+    if cold:
+        yield {}
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="mda-") as folder,
+        warm_python.started(Path(folder), environment.cleaned(os.environ)) as python,
+    ):
+        yield {environment.WARM: str(python.parent)}
+
+
+def call(command: Sequence[str], lock: IO[str], variables: Mapping[str, str] = {}) -> int:
+    """Run a command that holds the lock too, with more variables of the environment; returns its status.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C, when the command has ended. A terminal sends it to the command too,
             which may wait for jobs of a cluster.
     """
-    clean = environment.cleaned(os.environ)
+    clean = environment.cleaned(os.environ) | dict(variables)
     child, interrupted = subprocess.Popen(command, pass_fds=[lock.fileno()], env=clean), False
     while True:
         try:

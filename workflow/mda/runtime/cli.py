@@ -66,9 +66,9 @@ def run(step: Callable[..., None], arguments: list[str] | None = None) -> None:
             step(**values)
         if first:
             provenance.write(outputs)
-        used = usage.gpu_memory()
-        if used is not None:
-            log.info(used)
+        for used in (usage.memory(), usage.gpu_memory()):
+            if used is not None:
+                log.info(used)
     except UserError as error:
         print(f"error in step '{name}': {printable(str(error))}", file=sys.stderr)
         sys.exit(1)

@@ -23,7 +23,11 @@ SET = {
 }
 # Of an image, or of an environment of Snakemake's making: packages in the user's home are not part of it.
 SET_WHEN_DEPLOYED = {"PYTHONNOUSERSITE": "1"}
+# The folder of a warm Python (`mda.runtime.warm_python`), which `mda run` starts.
+WARM = "MDA_WARM_PYTHON"
 CLEARED = (
+    # Of a run that has ended.
+    WARM,
     # Another interpreter's files, and other ways to run.
     "PYTHONHOME", "PYTHONPLATLIBDIR", "PYTHONEXECUTABLE", "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONOPTIMIZE",
     "PYTHONINSPECT", "PYTHONDEBUG", "PYTHONVERBOSE", "PYTHONDEVMODE", "PYTHONIOENCODING",
@@ -41,16 +45,18 @@ CLEARED = (
 )  # fmt: skip
 
 
-def of_steps(package: Path, python: Path | None, shared: bool = False) -> str:
+def of_steps(package: Path, python: Path | None, warm: str | None = None, shared: bool = False) -> str:
     """Shell commands that make the environment of a step, ended by a semicolon.
 
     Args:
         package: the folder that steps import the package from.
         python: the folder of the Python that runs Snakemake, which runs the steps as well; None of steps that
             run in a container or an environment of Snakemake's making.
+        warm: the folder of a warm Python, which stands before it.
         shared: whether rules of another workflow get it too, which keep what is theirs.
     """
-    path = [] if python is None else [f"export PATH={shlex.quote(str(python))}:$PATH"]
+    folders = [] if python is None else [*([warm] if warm else []), str(python)]
+    path = [f"export PATH={':'.join(map(shlex.quote, folders))}:$PATH"] if folders else []
     if shared:
         return "; ".join([f"export PYTHONPATH={shlex.quote(str(package))}:${{PYTHONPATH:-}}", *path]) + "; "
     values = {"PYTHONPATH": str(package), **SET, **(SET_WHEN_DEPLOYED if python is None else {})}

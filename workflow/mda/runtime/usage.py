@@ -1,16 +1,29 @@
-"""Time and memory that jobs used, by rule: Snakemake's benchmarks, and the GPU memory that steps report."""
+"""Time and memory that jobs used, by rule: Snakemake's benchmarks, and the memory that steps report."""
 
 from __future__ import annotations
 
 import json
 import re
+import resource
 import sys
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
+# Snakemake looks at a job's memory now and then, and does not see a process that was forked from a warm one.
+MEMORY = "peak memory {} MB"
 GPU_MEMORY = "peak GPU memory {} MB"
-GPU_PATTERN = re.compile(GPU_MEMORY.format(r"(\d+)"))
+PATTERNS = {said: re.compile(said.format(r"(\d+)")) for said in (MEMORY, GPU_MEMORY)}
+
+
+def memory() -> str:
+    """What to say of the memory of this process, or of the largest that it has waited for."""
+    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    # Linux counts in KiB.
+    most = max(resource.getrusage(of).ru_maxrss for of in who) * 1024
+    return MEMORY.format(most // 10**6)
 
 
 def gpu_memory() -> str | None:
@@ -21,6 +34,14 @@ def gpu_memory() -> str | None:
         return None
     most = max(torch.cuda.max_memory_reserved(device) for device in range(torch.cuda.device_count()))
     return GPU_MEMORY.format(most // 10**6)
+
+
+class Job(NamedTuple):
+    """What a job used: seconds, and MB of memory and of GPU memory, where they are known."""
+
+    seconds: float
+    memory: float | None
+    gpu_memory: int | None
 
 
 def by_rule(benchmarks: Path, logs: Path) -> list[dict[str, float | str | None]]:
@@ -35,19 +56,29 @@ def by_rule(benchmarks: Path, logs: Path) -> list[dict[str, float | str | None]]
         name = path.relative_to(benchmarks).with_suffix("")
         record = json.loads(path.read_text(encoding="utf-8").splitlines()[-1])
         log = logs / name.parent / f"{name.name}.log"
-        said = GPU_PATTERN.findall(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else []
-        jobs[name.parts[0]].append((record, int(said[-1]) if said else None))
+        text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+        jobs[name.parts[0]].append(Job(float(record["s"]), _memory(record, text), _said(GPU_MEMORY, text)))
     lines = [_line(rule, mine) for rule, mine in jobs.items()]
     return sorted(lines, key=lambda line: -float(line["total_s"] or 0))
 
 
-def _line(rule: str, jobs: list[tuple[dict, int | None]]) -> dict[str, float | str | None]:
-    seconds = [float(record["s"]) for record, _ in jobs]
-    # A job that ends before the first look has no memory.
-    memory = [
-        float(record["max_rss"]) for record, _ in jobs if isinstance(record.get("max_rss"), (int, float))
-    ]
-    gpu = [used for _, used in jobs if used is not None]
+def _said(what: str, log: str) -> int | None:
+    """The last that a job's log says of this."""
+    found = PATTERNS[what].findall(log)
+    return int(found[-1]) if found else None
+
+
+def _memory(record: Mapping[str, object], log: str) -> float | None:
+    # Snakemake adds up several processes; a job that ends before its first look has none.
+    looked, said = record.get("max_rss"), _said(MEMORY, log)
+    known = [float(one) for one in (looked, said) if isinstance(one, (int, float))]
+    return max(known, default=None)
+
+
+def _line(rule: str, jobs: list[Job]) -> dict[str, float | str | None]:
+    seconds = [job.seconds for job in jobs]
+    memory = [job.memory for job in jobs if job.memory is not None]
+    gpu = [job.gpu_memory for job in jobs if job.gpu_memory is not None]
     return {
         "rule": rule,
         "jobs": len(jobs),
