@@ -109,7 +109,7 @@ def test_a_checkpoint_that_is_trained_on(warm_python, tmp_path):
     whole = ran(project, *command, "--dry-run")
     assert re.search(r"^report +1$", whole, re.MULTILINE)
     ran(project, *command, shorter.name, "--until", "scores")
-    scores = pd.read_parquet(project.results / "mine" / "scores" / "scores.parquet")
+    scores = pd.read_parquet(project.results / overlay["experiment"] / "scores" / "scores.parquet")
     assert len(scores) == 8 * 16
     assert scores["influence"].abs().max() > 0
 
