@@ -47,7 +47,7 @@ def trace(project, name, overlay, *goals, check=True):
     """Run the tiny configuration with an overlay, as an experiment of its own."""
     file = project.folder / f"{name}.yaml"
     file.write_text(yaml.safe_dump({"experiment": name, **overlay}))
-    program = ["workflow/mda", "run", *goals, "--configfile", "tiny.yaml", file.name]
+    program = ["workflow/mda", "run", "--cold", *goals, "--configfile", "tiny.yaml", file.name]
     return run(project, *program, check=check)
 
 
