@@ -113,10 +113,10 @@ def effects(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
     Returns:
         A line for each target, outcome that it has, and cell: `mean` over seeds, `formed` (share of the runs
         that formed; of an outcome of the sum, in which the sum did), and against the base (`to_base`) and the
-        random control of the same intervention and fraction (`to_random`): mean difference
-        paired by seed, `_low`, `_high` of its interval, `_p`, `_q` (corrected for the number of cells of the target and outcome), and
-        `_detectable`; see `statistics.Difference`. A cell has nan against itself, and where there is no
-        such control.
+        random control of the same intervention and fraction (`to_random`): mean difference paired by seed,
+        `_low`, `_high` of its interval, `_p`, `_q` (corrected for the number of cells of the target and
+        outcome), and `_detectable`; see `statistics.Difference`. A cell has nan against itself, and where
+        there is no such control.
     """
     lines = []
     for (target, *cell), runs in table.groupby(["target", *CELL], sort=True):
