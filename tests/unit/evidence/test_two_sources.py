@@ -51,7 +51,7 @@ CASES = {
     "models above all": (5.0, 1.0, [16] * 4),
     "some orders are missing": (2.0, 3.0, [4, 4, 4, 3, 2, 4, 4, 3]),
 }
-TRIALS = 3000
+TRIALS = 1500
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -55,7 +55,7 @@ def expression(glob: str) -> str:
         text = match[0]
         if text in "*?":
             return "[^/]*" if text == "*" else "[^/]"
-        return text.replace("[!", "[^") if len(text) > 1 else re.escape(text)
+        return text.replace("[!", "[^/") if len(text) > 1 else re.escape(text)
 
     parts = [
         "(?:[^/]+/)*" if part == "**" else re.sub(r"\[.+?\]|.", piece, part) + "/" for part in glob.split("/")
