@@ -47,7 +47,7 @@ stdlib: $(MDA) ## the same on the standard library of this Python (half an hour)
 packages: $(MDA) ## real text: the code of the installed packages (a quarter of an hour on one GPU)
 	@$(RUN) --configfile experiments/python-packages.yaml
 
-packages-cpu: $(MDA) ## the same with a smaller model, without a GPU (two hours)
+packages-cpu: $(MDA) ## the same with a smaller model, without a GPU (two hours on 2 CPU cores)
 	@$(RUN) --configfile experiments/python-packages-cpu.yaml
 
 PACKAGES_POWER := results/python-packages-power/evidence/contrasts.csv
