@@ -50,7 +50,7 @@ def test_short_ones_and_duplicates_are_left_out_and_counted(folder, caplog):
     found = list(local_files.documents(settings(folder, min_characters=2, drop_duplicates=True)))
     assert origins(found) == ["a.py", "d.txt", "e.txt"]
     assert (
-        "5 files match; 5 read; 0 skipped as no UTF-8; 1 shorter than 2 characters left out; 1 exact"
+        "of 5 files that match; 1 shorter than 2 characters left out; 1 exact duplicates left out"
         in caplog.text
     )
     # What is cut away is no part of a document.

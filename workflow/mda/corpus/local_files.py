@@ -102,10 +102,12 @@ def _text(path: Path, settings: Files) -> str | None:
 
 def _report(counts: Counter[str], found: int, settings: Files) -> None:
     log.info(
-        "%d files match; %d read; %d skipped as no UTF-8; %d shorter than %d characters left out; %d exact "
-        "duplicates left out; %d cut at %d characters, which leaves out %d",
-        *(found, counts["read"], counts["undecodable"], counts["short"], settings.min_characters),
-        *(counts["duplicates"], counts["cut"], settings.max_characters, counts["lost"]),
+        "%d files; %d skipped as no UTF-8; %d cut at %d characters, which leaves out %d",
+        *(counts["read"], counts["undecodable"], counts["cut"], settings.max_characters, counts["lost"]),
+    )
+    log.info(
+        "of %d files that match; %d shorter than %d characters left out; %d exact duplicates left out",
+        *(found, counts["short"], settings.min_characters, counts["duplicates"]),
     )
     if settings.documents is not None and counts["given"] < settings.documents:
         log.info("these are only %d of the %d documents asked for", counts["given"], settings.documents)
