@@ -16,7 +16,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 PYTEST = $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help install status demo trace evidence stdlib pin cost bench test test-all check docs format clean
+.PHONY: help install status demo trace evidence stdlib packages packages-cpu packages-power pin cost bench test test-all check docs format clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -43,6 +43,19 @@ evidence: $(MDA) ## every published finding on the embedded default, with a verd
 
 stdlib: $(MDA) ## the same on the standard library of this Python (half an hour)
 	@$(RUN) --configfile experiments/python-stdlib.yaml
+
+packages: $(MDA) ## real text: the code of the installed packages (a quarter of an hour on one GPU)
+	@$(RUN) --configfile experiments/python-packages.yaml
+
+packages-cpu: $(MDA) ## the same with a smaller model, without a GPU (two hours on 2 CPU cores)
+	@$(RUN) --configfile experiments/python-packages-cpu.yaml
+
+PACKAGES_POWER := results/python-packages-power/evidence/contrasts.csv
+packages-power: $(MDA) ## the same in eight models, and the contrasts that were planned (75 minutes on one GPU)
+	@for model in experiments/python-packages-power/*.yaml; do \
+		$(RUN) --no-summary compared --configfile experiments/python-packages.yaml $$model || exit; done
+	@$(RUN) --no-summary $(PACKAGES_POWER) --configfile experiments/python-packages.yaml experiments/python-packages-power.yaml
+	@echo "the contrasts: $(PACKAGES_POWER)"
 
 status: $(MDA) ## what the last run has done, is doing and has left
 	@$(MDA) status

@@ -10,7 +10,7 @@ import tables
 pytestmark = pytest.mark.slow
 
 STUDIES = {
-    "agreement", "augmentation", "controls", "coupling", "crossed", "datamodel", "dose",
+    "agreement", "augmentation", "contrasts", "controls", "coupling", "crossed", "datamodel", "dose",
     "enrichment", "exact", "overlap", "placebo", "replication", "stream", "tail",
 }  # fmt: skip
 
@@ -22,6 +22,8 @@ def evidence(finished, tmp_path_factory):
     for name in ("twin", "brother"):
         shutil.copytree(project.results / "tables", project.results / name / "tables")
     project.configure("studies.replications", ["twin", "brother"])
+    planned = [{"kind": "replace", "control": "random", "outcome": "formation_step"}]
+    project.configure("studies.contrasts", {"experiments": ["twin", "brother"], "planned": planned})
     project.snakemake("evidence")
     return project
 
@@ -48,7 +50,7 @@ def test_every_study_has_a_table_and_a_figure(evidence):
     made = {path.stem for path in (evidence.results / "evidence").glob("*.csv")}
     assert made == STUDIES | {"effects", "outcomes", "findings"}
     drawn = {path.stem for path in (evidence.results / "figures" / "evidence").glob("*.png")}
-    assert drawn == STUDIES - {"tail"}
+    assert drawn == STUDIES - {"tail", "contrasts"}
 
 
 def test_findings_are_of_every_target_and_name_files_that_exist(evidence):
@@ -162,9 +164,10 @@ def test_another_experiments_tables_count_by_content(evidence):
     table.write_text(f"{text}\n")
     after = evidence.planned("evidence")
     assert {rule for rule in after if rule.startswith("study_")} == {
-        "study_replication", *(rule for rule in before if rule.startswith("study_"))
+        "study_contrasts", "study_replication", *(rule for rule in before if rule.startswith("study_"))
     }  # fmt: skip
-    assert after["study_replication"] == before["study_replication"] + 1
+    for study in ("study_contrasts", "study_replication"):
+        assert after[study] == before[study] + 1
     table.write_text(text)
 
 

@@ -38,6 +38,27 @@ def test_the_dry_run_lists_every_job_with_its_inputs_in_seconds(tmp_path, size):
     assert f"results/pythia-{size}/published/step0" in done.stdout
 
 
+@pytest.mark.parametrize(("name", "branches"), [("python-packages", 40), ("python-packages-cpu", 16)])
+def test_the_plan_of_the_packages_is_made_in_seconds(tmp_path, name, branches):
+    project = Project.make(tmp_path / "project")
+    overlay = shutil.copy2(ROOT / "experiments" / f"{name}.yaml", project.folder)
+    before = os.times()
+    done = subprocess.run(
+        [*project.command("--dry-run")[:-1], str(overlay)],
+        cwd=project.folder,
+        env=project.environment(),
+        text=True,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    after = os.times()
+    # Of CPU time. The files that the corpus takes are read for it.
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 20
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout, re.MULTILINE))
+    assert int(jobs["retrain"]) == branches
+    assert int(jobs["score_shard"]) == 1
+
+
 def test_a_plan_of_800_shards_is_made_in_seconds_and_a_gigabyte(tmp_path):
     """By the SLURM profile, whose dry run needs no SLURM."""
     project = Project.make(tmp_path / "project")

@@ -22,7 +22,7 @@ from snakemake.exceptions import WorkflowError
 
 from mda.config import probe_files
 from mda.config.experiment import selections_of
-from mda.config.unit_sections import probe_data
+from mda.config.unit_sections import BEST, probe_data
 from mda.corpus import sources
 from mda.hub import pins
 from mda.interventions import selection

@@ -1,7 +1,8 @@
 # Corpus, tokenizer and rows of tokens.
 # In:  the source that config.yaml names: generated text, local files, a table, the hub, or published
 #      batches that are tokenized already.
-# Out: corpus/documents.parquet (document, text, label, origin, split), but of published batches;
+# Out: corpus/documents.parquet (document, text, label, origin, split) and corpus/summary.json, with
+#      its hash, but of published batches;
 #      tokens/tokenizer.json; tokens/{train,held_out}.npy, rows of context + 1 tokens, with
 #      tokens/{train,held_out}.rows.parquet, the way back to documents and labels; of published
 #      batches also tokens/batches.parquet, where each came from, with its hash; where runs are
@@ -23,6 +24,7 @@ rule corpus:
     """
     output:
         documents="<results>/corpus/documents.parquet",
+        summary="<results>/corpus/summary.json",
     log:
         "<logs>/corpus.log",
     benchmark:
@@ -38,7 +40,7 @@ rule corpus:
         code=CORPUS.code,
     shell:
         # A download takes long.
-        CORPUS.command(check_first=CONFIG.corpus.source == "huggingface")
+        CORPUS.command(check_first=CONFIG.corpus.source == "huggingface", out="{output.documents:q}")
 
 
 TOKENIZER = Step("corpus.tokenizer")

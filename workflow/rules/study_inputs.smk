@@ -29,6 +29,7 @@ CONFIGURED = {
     "recovery": STUDIES.validity is not None,
     "null": STUDIES.validity is not None and STUDIES.validity.none is not None,
     "replication": bool(STUDIES.replications),
+    "contrasts": STUDIES.contrasts is not None,
     "exact": STUDIES.curvature is not None and STUDIES.curvature.exact is not None,
 }
 # Of what `snakemake` makes anyway; the others ask for more.

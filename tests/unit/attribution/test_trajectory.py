@@ -319,3 +319,24 @@ def test_weights_of_evaluations():
     mean, end = (Outcome("x", [], when) for when in ("mean", "end"))
     assert [mean.weight(step, steps) for step in (60, 61, 75)] == [1 / 3, 0, 1 / 3]
     assert [end.weight(step, steps) for step in (60, 70, 75)] == [0, 0, 1]
+
+
+@pytest.mark.parametrize("metric", ["prefix_matching", "previous_token"])
+def test_a_class_is_measured_by_the_best_head_and_its_derivative(metric):
+    model = tiny_model(dtype=torch.float64)
+    every = {
+        head: outcomes.value(model, outcomes.of_heads(REPEATED, [head], metric))
+        for head in (Head(layer, number) for layer in range(2) for number in range(2))
+    }
+    best = max(every, key=every.get)
+    assert len(set(every.values())) == 4
+    assert outcomes.value(model, outcomes.of_class(REPEATED, f"best_{metric}")) == every[best]
+    derivatives = []
+    for measure in (
+        outcomes.of_class(REPEATED, f"best_{metric}"),
+        outcomes.of_heads(REPEATED, [best], metric),
+    ):
+        outcomes.differentiate(model, measure)
+        derivatives.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]))
+    assert torch.equal(*derivatives)
+    assert derivatives[0].abs().max() > 0

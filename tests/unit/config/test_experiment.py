@@ -10,7 +10,7 @@ import yaml
 from project import ROOT
 from pydantic import BaseModel
 
-from mda.config import consistency, experiment, trajectory_section
+from mda.config import consistency, experiment, settings, trajectory_section
 from mda.planning import cost, design, variants
 from mda.planning.cell import BASE, Cell
 from mda.runtime.errors import UserError
@@ -48,7 +48,7 @@ def test_config_yaml_and_the_schema_name_the_same_keys(default):
         "corpus.tokenized.",
         "metrics.text.",
     )
-    empty += ("studies.validity.", "studies.linearity.", "trace.", "trajectory.")
+    empty += ("studies.validity.", "studies.linearity.", "studies.contrasts.", "trace.", "trajectory.")
     free = ("model.settings.", "probes.")
     wanted = {key for key in keys_of(experiment.Config) if not key.startswith((*empty, *free))}
     assert {key for key in given if not key.startswith(free)} == wanted
@@ -100,6 +100,37 @@ def test_replications_share_no_seed_with_the_default_or_each_other(default):
     for one, where in (("model", "seed"), ("run", "order_seed")):
         used = [overlay[one][where] for overlay in seeds] + [default[one][where]]
         assert len(set(used)) == len(used)
+
+
+def power_models():
+    """The models of the planned contrasts, each as it is run: over the overlay of one model."""
+    folder = ROOT / "experiments" / "python-packages-power"
+    one = settings.read([ROOT / "config.yaml", ROOT / "experiments" / "python-packages.yaml"])
+    return [
+        consistency.check(settings.merge(one, settings.read([path]))) for path in sorted(folder.iterdir())
+    ]
+
+
+def test_the_models_of_the_planned_contrasts_are_those_that_the_study_reads():
+    """They share no seed with each other or with the pilot, and have what each contrast needs."""
+    study = settings.read([ROOT / "experiments" / "python-packages-power.yaml"])["studies"]["contrasts"]
+    models = power_models()
+    assert [model.experiment for model in models] == study["experiments"]
+    pilot = consistency.check(
+        settings.read([ROOT / "config.yaml", ROOT / "experiments" / "python-packages.yaml"])
+    )
+    for seeds in (
+        [model.model.seed for model in [pilot, *models]],
+        [model.run.order_seed for model in [pilot, *models]],
+        [seed for model in [pilot, *models] for seed in model.experiments.seeds],
+    ):
+        assert len(set(seeds)) == len(seeds)
+    for model in models:
+        assert model.corpus == pilot.corpus
+        assert [target.metric for target in model.targets] == ["best_prefix_matching"]
+        made = {(cell.intervention, cell.selection) for cell in design.cells(model)}
+        assert {(one["kind"], one["control"]) for one in study["planned"]} <= made
+        assert len(design.cells(model)) == 32
 
 
 @pytest.mark.parametrize(
@@ -157,6 +188,22 @@ def test_replications_share_no_seed_with_the_default_or_each_other(default):
         ),
         ("studies.datamodel.share", 0.3, "studies.datamodel.share is 0.3; give 0.5 to 0.95"),
         ("studies.curvature.strategies", ["ekfac"], "input should be 'identity', 'diagonal' or 'kfac'"),
+        (
+            "studies.contrasts",
+            {
+                "experiments": ["a", "b"],
+                "planned": [{"kind": "mask", "control": "influence", "outcome": "sum_area"}],
+            },
+            "control 'influence' is what is contrasted; name another way to select",
+        ),
+        (
+            "studies.contrasts",
+            {
+                "experiments": ["a", "b"],
+                "planned": [{"kind": "mask", "control": "loss", "outcome": "icl_area"}] * 2,
+            },
+            "'planned' names mask, loss, icl_area twice",
+        ),
         ("studies.replications", ["a", "all"], "studies.replications names 'all', which stands for all"),
         ("studies.specificity.kind", "duplicate", "input should be 'mask' or 'replace'"),
         ("run.window.branch", 70, "run.window.branch 70 lies after its start 60"),

@@ -14,6 +14,7 @@ import torch
 from conftest import NUMERICS, Store
 
 from mda.commands import summary
+from mda.config.study_sections import Contrast
 from mda.evidence import effect_table, finding, score_notes, statistics
 from mda.figures import effects as effects_figure
 from mda.figures import emergence, icl, influence, style
@@ -26,6 +27,7 @@ from mda.steps.attribution import gradient_norm
 from mda.studies import figures, findings
 from mda.studies.agreement import table as agreement
 from mda.studies.augmentation import table as augmentation
+from mda.studies.contrasts import table as contrasts
 from mda.studies.controls import table as controls
 from mda.studies.coupling import table as coupling
 from mda.studies.crossed import table as crossed
@@ -56,7 +58,8 @@ def curves(seeds, score):
     return pd.concat(
         pd.DataFrame(
             {
-                "step": steps, "score": score, "icl_score": -1.0, "held_out_loss": 2.0, "train_loss": 2.0,
+                "step": steps, "score": score, "score_sum": np.nan, "icl_score": -1.0,
+                "held_out_loss": 2.0, "train_loss": 2.0,
                 "target": "unit", **Cell(*cell, seed)._asdict(),
             }
         )
@@ -149,6 +152,13 @@ def studies(tmp_path, monkeypatch, seeds, score, area, scores, labels=1):
         "coupling": coupling.correlations(outcomes, 0.95),
         "crossed": crossed.effects(
             head_runs(seeds, area), {"unit": ["L0H0"]}, {"L0H0": 0.9, "L0H1": 0.9, "L1H0": 0.0}, 0.3, 0.95
+        ),
+        "contrasts": contrasts.contrasts(
+            {"twin": outcomes, "brother": outcomes},
+            [Contrast(kind="replace", control="random", outcome="formation_step")],
+            0.1,
+            10,
+            0.95,
         ),
         "replication": replication.replications({"twin": outcomes, "brother": outcomes}, 0.1, 10, 0.95),
         "null": null.false_positives(effects, 0.95),

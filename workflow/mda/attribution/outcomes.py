@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 from mda.attribution import probes
 from mda.attribution.questions import Question
+from mda.config.unit_sections import BEST
 from mda.models import memory, metrics
 from mda.models import model as models
 from mda.models.units import Attention, Head, Neuron, Unit
@@ -65,6 +66,18 @@ def of_heads(tokens: torch.Tensor, units: Sequence[Unit], metric: str) -> Measur
         return torch.stack(mine).mean()
 
     return [value]
+
+
+def of_class(tokens: torch.Tensor, metric: str) -> Measure:
+    """A metric of a class of heads: that of the best head of the model.
+
+    Its derivative is that of the head that is best.
+
+    Args:
+        tokens: shape (batch, 2T): T random tokens, then the same again.
+        metric: one of `mda.config.unit_sections.CLASS_METRICS`.
+    """
+    return [lambda model: getattr(metrics.scores(model, tokens), metric.removeprefix(BEST)).max()]
 
 
 def of_neurons(tokens: torch.Tensor, neurons: Sequence[Neuron]) -> Measure:

@@ -58,6 +58,10 @@ class FilePattern(Section):
     glob: str
 
 
+# Roots that are no folder: of the running Python its standard library, alone or with the pinned packages.
+STANDARD_LIBRARY, ENVIRONMENT = "python-stdlib", "python-environment"
+
+
 class Files(Section):
     """Local files; the first pattern that matches a file labels it."""
 
@@ -66,12 +70,26 @@ class Files(Section):
     exclude: list[str]
     undecodable: Literal["error", "skip"]
     max_characters: Positive
+    min_characters: Positive = 1
+    drop_duplicates: bool = False
+    documents: Positive | None = None
+    seed: Natural = 0
 
     @property
-    def folder(self) -> Path:
-        """The root; `python-stdlib` is the standard library of the running interpreter."""
-        stdlib = self.root == "python-stdlib"
+    def folder(self) -> Path | None:
+        """The folder that is searched; None of the Python environment, which has several."""
+        if self.root == ENVIRONMENT:
+            return None
+        stdlib = self.root == STANDARD_LIBRARY
         return Path(sysconfig.get_paths()["stdlib"]) if stdlib else Path(self.root)
+
+    @model_validator(mode="after")
+    def _lengths(self) -> Files:
+        if self.min_characters > self.max_characters:
+            raise ValueError(
+                f"min_characters ({self.min_characters}) exceeds max_characters ({self.max_characters})"
+            )
+        return self
 
 
 Missing = Literal["error", "skip"]
@@ -276,8 +294,9 @@ class Corpus(Section):
             raise ValueError(f"source is '{self.source}', but the section '{self.key}' is empty")
         if isinstance(self.chosen, Table):
             self.chosen.check(self.source)
-        if isinstance(self.chosen, Files) and not self.chosen.folder.is_dir():
-            raise ValueError(f"files.root names the folder {self.chosen.folder}, which does not exist")
+        folder = self.chosen.folder if isinstance(self.chosen, Files) else None
+        if folder is not None and not folder.is_dir():
+            raise ValueError(f"files.root names the folder {folder}, which does not exist")
         return self
 
 

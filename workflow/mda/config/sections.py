@@ -299,6 +299,7 @@ class Evidence(Section):
     """When a unit counts as formed, and the intervals."""
 
     threshold: float
+    sum_threshold: float
     confidence: Fraction
 
 

@@ -108,6 +108,37 @@ class Validity(Section):
     none: Name | None
 
 
+class Contrast(Section):
+    """Selecting by influence against another way to select, and the outcome that tells."""
+
+    kind: InterventionKind
+    control: SelectionMethod
+    outcome: Literal[
+        "formation_step", "score_area", "score_final", "sum_formation_step", "sum_area", "sum_final",
+        "icl_area", "icl_final", "held_out_area", "held_out_final",
+    ]  # fmt: skip
+
+    @model_validator(mode="after")
+    def _other(self) -> Contrast:
+        if self.control == "influence":
+            raise ValueError("control 'influence' is what is contrasted; name another way to select")
+        return self
+
+
+class Contrasts(Section):
+    """Contrasts that were planned before several models were trained: their finished results are read."""
+
+    experiments: Annotated[list[Name], Field(min_length=2), Unique]
+    planned: Annotated[list[Contrast], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _once(self) -> Contrasts:
+        for one in self.planned:
+            if self.planned.count(one) > 1:
+                raise ValueError(f"'planned' names {one.kind}, {one.control}, {one.outcome} twice")
+        return self
+
+
 class Studies(Section):
     """What `snakemake evidence` adds; a study that is null is left out."""
 
@@ -123,3 +154,4 @@ class Studies(Section):
     at_once: Name | None
     larger: Name | None
     replications: Annotated[list[Name], Unique, BeforeValidator(lambda names: names or [])]
+    contrasts: Contrasts | None

@@ -23,7 +23,10 @@ from mda.config.section import (
     Unique,
 )
 
-Metric = Literal["prefix_matching", "previous_token", "copying", "activation", "probe"]
+Metric = Literal[
+    "prefix_matching", "previous_token", "copying", "best_prefix_matching", "best_previous_token",
+    "activation", "probe",
+]  # fmt: skip
 HEAD_PATTERN = re.compile(r"^L(\d+)H(\d+)$")
 NEURON_PATTERN = re.compile(r"^L(\d+)N(\d+)$")
 RANK_PATTERN = re.compile(r"^(induction|previous-token|copying) ([1-9]\d*)$")
@@ -31,6 +34,9 @@ CLASS_PATTERN = re.compile(r"^(induction|previous-token|copying) > (-?\d+(?:\.\d
 LAYER_PATTERN = re.compile(r"^L(\d+)\.(attention|mlp|residual)$")
 UnitKind = Literal["head", "neuron", "attention", "mlp", "residual"]
 HEAD_METRICS = ("prefix_matching", "previous_token", "copying")
+# Before a metric of heads: that of the best head of the model, whichever it is.
+BEST = "best_"
+CLASS_METRICS = ("best_prefix_matching", "best_previous_token")
 # Keys of a probe that is asked on random tokens.
 RANDOM_TOKENS = ("tokens", "length", "sequences", "seed")
 
@@ -179,7 +185,7 @@ class Target(Section):
         """The modes and metrics that its units can have."""
         kinds = self.kinds
         if kinds == {"head"}:
-            return Fits("heads", ("qk", "qkvo"), (*HEAD_METRICS, "probe"))
+            return Fits("heads", ("qk", "qkvo"), (*HEAD_METRICS, *CLASS_METRICS, "probe"))
         if kinds == {"neuron"}:
             return Fits("neurons", ("in-out",), ("activation", "probe"))
         if kinds == {"attention"}:

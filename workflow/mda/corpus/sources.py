@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
+import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mda.config.corpus_sections import Corpus, Files, HuggingFaceData, Synthetic, Table, Tokenized
-from mda.corpus import synthetic, tables
+from mda.corpus import local_files, synthetic, tables
 from mda.corpus.document import Document
 from mda.corpus.rows import Rows
 from mda.runtime import external_files
@@ -25,7 +25,7 @@ def documents(corpus: Corpus) -> Iterator[Document]:
     if isinstance(chosen, Synthetic):
         return synthetic.documents(chosen)
     if isinstance(chosen, Files):
-        return from_files(chosen)
+        return local_files.documents(chosen)
     if isinstance(chosen, HuggingFaceData):
         return from_huggingface(chosen)
     if isinstance(chosen, Tokenized):
@@ -35,27 +35,15 @@ def documents(corpus: Corpus) -> Iterator[Document]:
     return tables.documents(corpus)
 
 
-def matching_files(settings: Files) -> list[tuple[Path, str]]:
-    """The files that the patterns match, sorted, each with the label of the first that does."""
-    root = settings.folder
-    labels: dict[Path, str] = {}
-    for pattern in settings.patterns:
-        for path in root.glob(pattern.glob):
-            labels.setdefault(path, pattern.label)
-    return [
-        (path, labels[path])
-        for path in sorted(labels)
-        if path.is_file()
-        and not any(fnmatch.fnmatch(path.relative_to(root).as_posix(), glob) for glob in settings.exclude)
-    ]
-
-
 def fingerprint(corpus: Corpus) -> str:
     """The names and contents of the documents' local files, whatever their dates are."""
     chosen = corpus.chosen
+    if isinstance(chosen, Files) and chosen.folder is None:
+        # All that is installed is much to read: what the corpus takes of it is enough.
+        return digest(local_files.documents(chosen.model_copy(update={"undecodable": "skip"})))[:16]
     if isinstance(chosen, Files):
-        paths = [path for path, _ in matching_files(chosen)]
-        root = chosen.folder
+        paths = [file.path for file in local_files.matching(chosen)]
+        root = chosen.folder or Path()
     else:
         paths = chosen.matching(corpus.source) if isinstance(chosen, Table) else []
         root = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
@@ -65,37 +53,12 @@ def fingerprint(corpus: Corpus) -> str:
     return state.hexdigest()[:16]
 
 
-def from_files(settings: Files) -> Iterator[Document]:
-    """Read local files.
-
-    Raises:
-        UserError: for a file that is not UTF-8, unless the settings say to skip such.
-    """
-    matching = matching_files(settings)
-    cut, lost, skipped = 0, 0, 0
-    for path, label in matching:
-        try:
-            # Without the mark that some editors put before the text.
-            text = path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            reason = tables.what_it_is(path) or f"not UTF-8 at byte {error.start}; convert the file"
-            if settings.undecodable == "skip":
-                log.info("skipped %s: %s", path, reason.partition(";")[0])
-                skipped += 1
-                continue
-            raise UserError(
-                f"{path}: {reason}, leave it out with corpus.files.exclude, or set corpus.files.undecodable "
-                "to skip"
-            ) from None
-        if len(text) > settings.max_characters:
-            cut, lost = cut + 1, lost + len(text) - settings.max_characters
-        # A name that is not UTF-8 is no text.
-        origin = os.fsencode(path.relative_to(settings.folder)).decode("utf-8", "backslashreplace")
-        yield Document(text=text[: settings.max_characters], label=label, origin=origin)
-    log.info(
-        "%d files; %d skipped as no UTF-8; %d cut at %d characters, which leaves out %d",
-        *(len(matching), skipped, cut, settings.max_characters, lost),
-    )
+def digest(documents: Iterable[Document]) -> str:
+    """SHA-256 of the texts of documents, their labels and origins, in their order; of no format of a file."""
+    state = hashlib.sha256()
+    for document in documents:
+        state.update(json.dumps([document.origin, document.label, document.text]).encode() + b"\n")
+    return state.hexdigest()
 
 
 def from_huggingface(settings: HuggingFaceData) -> Iterator[Document]:

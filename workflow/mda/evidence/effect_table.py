@@ -8,15 +8,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mda.config.unit_sections import BEST
 from mda.evidence import csv_tables, statistics
 from mda.models.units import Attention, Head, Unit
 from mda.planning.cell import BASE, Cell
 
-# Outcome -> the direction in which the unit, or the model, is stronger.
+# Outcome -> the direction in which the unit, or the model, is stronger. Those of a sum are of class metrics.
 OUTCOMES = {
     "formation_step": "lower",
     "score_area": "higher",
     "score_final": "higher",
+    "sum_formation_step": "lower",
+    "sum_area": "higher",
+    "sum_final": "higher",
     "icl_area": "lower",
     "icl_final": "lower",
     "held_out_area": "lower",
@@ -36,12 +40,17 @@ def curves(
 
     Returns:
         The cell's columns, target, step, score (the metric, mean over the target's units; of a whole
-        attention over its heads),
-        icl_score, held_out_loss, train_loss.
+        attention over its heads; of a metric of a class, best_..., its maximum over all heads of the model),
+        score_sum (of such a metric, the sum over all heads; else nan), icl_score, held_out_loss, train_loss.
     """
     parts = []
     for name, (places, metric) in targets.items():
-        if metric == "activation":
+        total = pd.Series(np.nan, index=steps["step"])
+        if metric.startswith(BEST):
+            # Which head forms is chance, so that another run may have another best one.
+            by_step = heads.groupby("step")[metric.removeprefix(BEST)]
+            score, total = by_step.max(), by_step.sum()
+        elif metric == "activation":
             score = steps.set_index("step")[[f"activation {unit}" for unit in places]].mean(axis=1)
         elif metric == "probe":
             score = steps.set_index("step")[f"probe {name}"]
@@ -51,14 +60,21 @@ def curves(
                 for place in zip(heads["layer"], heads["head"], strict=True)
             ]
             score = heads[mine].groupby("step")[metric].mean()
-        part = steps.merge(score.rename("score"), left_on="step", right_index=True, validate="one_to_one")
+        found = pd.DataFrame({"score": score, "score_sum": total})
+        part = steps.merge(found, left_on="step", right_index=True, validate="one_to_one")
         parts.append(part.assign(target=name))
-    columns = ["target", "step", "score", "icl_score", "held_out_loss", "train_loss"]
+    columns = ["target", "step", "score", "score_sum", "icl_score", "held_out_loss", "train_loss"]
     return pd.concat(parts)[columns].assign(**cell._asdict())
 
 
-def outcomes(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
-    """The outcomes of every run and target, a line each, from all runs' curves."""
+def outcomes(table: pd.DataFrame, threshold: float, sum_threshold: float = np.nan) -> pd.DataFrame:
+    """The outcomes of every run and target, a line each, from all runs' curves.
+
+    Args:
+        threshold: the unit has formed when its metric reaches it.
+        sum_threshold: the same of the sum over all heads, of a metric of a class. Without it, and of other
+            metrics, outcomes of the sum are nan.
+    """
     lines: list[dict[str, Any]] = []
     for key, run in table.groupby(["target", *CELL, "seed"], sort=True):
         run = run.sort_values("step")
@@ -69,8 +85,23 @@ def outcomes(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
         for name, column in (("score", "score"), ("icl", "icl_score"), ("held_out", "held_out_loss")):
             curve = run[column].to_numpy()
             line |= {f"{name}_area": statistics.area(steps, curve), f"{name}_final": float(curve[-1])}
-        lines.append(line)
+        lines.append(line | _of_sum(steps, run["score_sum"].to_numpy(), sum_threshold))
     return pd.DataFrame(lines)
+
+
+def _of_sum(steps: np.ndarray, curve: np.ndarray, threshold: float) -> dict[str, Any]:
+    if np.isnan(threshold) or np.isnan(curve).all():
+        return dict.fromkeys(("sum_formation_step", "sum_formed", "sum_area", "sum_final"), np.nan)
+    formed = statistics.formation(steps, curve, threshold)
+    area, final = statistics.area(steps, curve), float(curve[-1])
+    # A number, as it is where there is none.
+    share = float(formed.formed)
+    return {"sum_formation_step": formed.step, "sum_formed": share, "sum_area": area, "sum_final": final}
+
+
+def known(table: pd.DataFrame) -> dict[str, str]:
+    """Those of `OUTCOMES` that some run of a table has: outcome -> direction."""
+    return {name: better for name, better in OUTCOMES.items() if name in table and table[name].notna().any()}
 
 
 def effects(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
@@ -80,12 +111,12 @@ def effects(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
         table: from `outcomes`.
 
     Returns:
-        A line for each target, outcome and cell: `mean` over seeds, `formed` (share of the runs that
-        formed), and against the base (`to_base`) and the random control of the same
-        intervention and fraction (`to_random`): mean difference paired by seed, `_low`, `_high`
-        of its interval, `_p`, `_q` (corrected for the number of cells of the target and outcome), and
-        `_detectable`; see `statistics.Difference`. A cell has nan against itself, and where there is no
-        such control.
+        A line for each target, outcome that it has, and cell: `mean` over seeds, `formed` (share of the runs
+        that formed; of an outcome of the sum, in which the sum did), and against the base (`to_base`) and the
+        random control of the same intervention and fraction (`to_random`): mean difference paired by seed,
+        `_low`, `_high` of its interval, `_p`, `_q` (corrected for the number of cells of the target and
+        outcome), and `_detectable`; see `statistics.Difference`. A cell has nan against itself, and where
+        there is no such control.
     """
     lines = []
     for (target, *cell), runs in table.groupby(["target", *CELL], sort=True):
@@ -93,12 +124,12 @@ def effects(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
         base = mine[mine["intervention"] == BASE]
         same = (mine["intervention"] == cell[0]) & (mine["fraction"] == cell[2])
         control = mine[same & (mine["selection"] == "random")]
-        for outcome, better in OUTCOMES.items():
+        for outcome, better in known(mine).items():
             line: dict[str, Any] = {"target": target, "outcome": outcome, "better": better}
             line |= dict(zip(CELL, cell, strict=True))
             line |= {
                 "seeds": len(runs),
-                "formed": float(runs["formed"].mean()),
+                "formed": float(runs["sum_formed" if outcome.startswith("sum_") else "formed"].mean()),
                 "mean": float(runs[outcome].mean()),
             }
             line |= compare(runs, None if cell[0] == BASE else base, outcome, "to_base", confidence)

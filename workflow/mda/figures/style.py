@@ -37,6 +37,8 @@ METRIC_NAMES = {
     "prefix_matching": "prefix-matching score",
     "previous_token": "previous-token score",
     "copying": "copying log-probability (nats)",
+    "best_prefix_matching": "best prefix-matching score",
+    "best_previous_token": "best previous-token score",
     "activation": "activation on repeated tokens",
     "probe": "value of its probe",
 }

@@ -22,7 +22,7 @@ rule study_overlap:
         mem_mb=table_memory,
         runtime=minutes(60),
     params:
-        metrics=as_json({target.name: target.metric for target in CONFIG.all_targets}),
+        metrics=as_json({target.name: target.metric.removeprefix(BEST) for target in CONFIG.all_targets}),
         window=as_json(CONFIG.run.window),
         fraction=CONFIG.main_fraction,
         confidence=CONFIG.evidence.confidence,

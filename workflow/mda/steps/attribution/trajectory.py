@@ -117,6 +117,8 @@ class _Asking:
         if target.metric == "activation":
             neurons = [unit for unit in members if isinstance(unit, Neuron)]
             return outcomes.of_neurons(self.evaluator.repeated, neurons)
+        if target.metric.startswith(unit_sections.BEST):
+            return outcomes.of_class(self.evaluator.repeated, target.metric)
         return outcomes.of_heads(self.evaluator.repeated, members, target.metric)
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from mda.config import corpus_sections
 from mda.corpus import sources
+from mda.corpus.document import Document
 from mda.runtime import cli, external_files, files
 from mda.runtime.errors import UserError
 
@@ -17,12 +18,16 @@ log = logging.getLogger(__name__)
 
 
 def collect(
-    corpus_settings: corpus_sections.Corpus, out: Path, content: str = external_files.NOTHING
+    corpus_settings: corpus_sections.Corpus,
+    out: Path,
+    content: str = external_files.NOTHING,
+    out_summary: Path | None = None,
 ) -> None:
-    """Write `out` with the columns document, text, label, origin, split.
+    """Write `out` with the columns document, text, label, origin, split, and `out_summary` (JSON).
 
     `split` is 'train' or 'held_out'; the documents held out are drawn with a seed and are
     never trained on. `content` is that of the local files when the run was planned.
+    The summary has the numbers of documents and characters, in all and by label, and a hash of them.
     """
     if content != external_files.NOTHING and sources.fingerprint(corpus_settings) != content:
         raise external_files.changed(f"corpus: a file of the source '{corpus_settings.source}'")
@@ -50,6 +55,18 @@ def collect(
     own = found[0].own
     table |= {name: _column([document.own[name] for document in found]) for name in own}
     files.write_table(out, table)
+    if out_summary is not None:
+        files.write_json(out_summary, _summary(found))
+
+
+def _summary(documents: list[Document]) -> dict[str, Any]:
+    labels: dict[str, dict[str, int]] = {}
+    for document in documents:
+        numbers = labels.setdefault(document.label, {"documents": 0, "characters": 0})
+        numbers["documents"] += 1
+        numbers["characters"] += len(document.text)
+    totals = {key: sum(numbers[key] for numbers in labels.values()) for key in ("documents", "characters")}
+    return {**totals, "sha256": sources.digest(documents), "labels": dict(sorted(labels.items()))}
 
 
 def _column(values: list[Any]) -> pa.Array:

@@ -12,7 +12,9 @@ def estimate(curves: Path, settings: sections.Evidence, out: Path, out_outcomes:
 
     The columns are those of `mda.evidence.effect_table.effects` and `mda.evidence.effect_table.outcomes`.
     """
-    table = effect_table.outcomes(files.read_table(curves).to_pandas(), settings.threshold)
+    table = effect_table.outcomes(
+        files.read_table(curves).to_pandas(), settings.threshold, settings.sum_threshold
+    )
     csv_tables.write(out_outcomes, table)
     csv_tables.write(out, effect_table.effects(table, settings.confidence))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mda.evidence import statistics
-from mda.evidence.effect_table import OUTCOMES, compare
+from mda.evidence.effect_table import compare, known
 
 
 def against_controls(table: pd.DataFrame, kind: str, fraction: float, confidence: float) -> pd.DataFrame:
@@ -29,7 +29,7 @@ def against_controls(table: pd.DataFrame, kind: str, fraction: float, confidence
             # Samples of other units are no controls.
             if method == "influence" or of not in ("", target):
                 continue
-            for outcome, better in OUTCOMES.items():
+            for outcome, better in known(mine).items():
                 line = compare(own, runs, outcome, "beyond", confidence)
                 # Removing weakens the unit, adding strengthens it.
                 sign = (1 if better == "higher" else -1) * (-1 if kind in ("mask", "replace") else 1)

@@ -10,7 +10,14 @@ COLUMNS = [
     "comparison", "outcomes", "tests", "found", "rate", "rate_low", "rate_high", "nominal", "corrected",
 ]  # fmt: skip
 # What outcomes are about.
-GROUPS = {"formation": "unit", "score": "unit", "icl": "in-context learning", "held_out": "held-out loss"}
+GROUPS = {
+    "formation": "unit",
+    "score": "unit",
+    "sum_formation": "unit",
+    "sum": "unit",
+    "icl": "in-context learning",
+    "held_out": "held-out loss",
+}
 
 
 def false_positives(effects: pd.DataFrame, confidence: float) -> pd.DataFrame:

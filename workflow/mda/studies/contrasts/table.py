@@ -1,0 +1,85 @@
+"""Planned contrasts over several models, each with several orders of its samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mda.config.experiment import OF_A_TARGET
+from mda.config.study_sections import Contrast
+from mda.evidence import csv_tables, planned_tests, statistics, two_sources
+from mda.planning.cell import BASE
+
+
+def contrasts(
+    outcomes: Mapping[str, pd.DataFrame],
+    planned: Sequence[Contrast],
+    fraction: float,
+    start: int,
+    confidence: float,
+) -> pd.DataFrame:
+    """Selecting by influence against the planned controls, over models.
+
+    Args:
+        outcomes: experiment, which is a model -> its table from `mda.evidence.effect_table.outcomes`.
+        start: the step at which branches begin.
+
+    Returns:
+        A line for each target and planned contrast: models (in which the unit forms in the window and both
+        sides were run), orders (pairs of runs, in all models), and the difference influence - control, paired
+        by order, as `difference`... of `mda.evidence.two_sources.nested_difference`, with `_q` corrected for
+        the number of planned contrasts of the target (Holm), and its `between` and `within`.
+    """
+    lines: list[dict[str, Any]] = []
+    for target in dict.fromkeys(name for table in outcomes.values() for name in table["target"]):
+        mine = [table[table["target"] == target] for table in outcomes.values()]
+        forming = [table for table in mine if _forms(table, start)]
+        for one in planned:
+            pairs = [_differences(table, str(target), one, fraction) for table in forming]
+            pairs = [of_model for of_model in pairs if len(of_model)]
+            lines.append(
+                {
+                    "target": target, "intervention": one.kind, "control": one.control,
+                    "outcome": one.outcome, "models": len(pairs), "orders": sum(map(len, pairs)),
+                    **_estimate(pairs, confidence),
+                }
+            )  # fmt: skip
+    table = pd.DataFrame(lines)
+    corrections = table.groupby("target")["difference_p"].transform(
+        lambda p: pd.Series(planned_tests.corrected(p.to_dict()), dtype=float).reindex(p.index)
+    )
+    table.insert(table.columns.get_loc("difference_p") + 1, "difference_q", corrections)
+    return table
+
+
+def _forms(table: pd.DataFrame, start: int) -> bool:
+    base = table[table["intervention"] == BASE]
+    if base.empty:
+        return False
+    return statistics.forms_in_window(base["formed"].mean(), base["formation_step"].mean(), start)
+
+
+def _differences(table: pd.DataFrame, target: str, one: Contrast, fraction: float) -> np.ndarray:
+    """Influence - control in one model, an entry for each order that both have."""
+    control = f"{one.control}-{target}" if one.control in OF_A_TARGET else one.control
+    cell = table[(table["intervention"] == one.kind) & np.isclose(table["fraction"], fraction)]
+    own, other = (
+        cell[cell["selection"] == name].set_index("seed")[one.outcome]
+        for name in (f"influence-{target}", control)
+    )
+    return (own - other).dropna().to_numpy(float)
+
+
+def _estimate(pairs: list[np.ndarray], confidence: float) -> dict[str, float]:
+    if not pairs:
+        nothing = csv_tables.columns("difference", statistics.Difference(*[np.nan] * 5))
+        return {**nothing, "between": np.nan, "within": np.nan}
+    found = two_sources.nested_difference(pairs, confidence)
+    return {
+        **csv_tables.columns("difference", found.difference),
+        "between": found.between,
+        "within": found.within,
+    }
