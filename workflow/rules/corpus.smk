@@ -13,6 +13,14 @@ TEXT = CONFIG.metrics.text
 MEASURED_ROWS = [] if TEXT is None else ["<results>/tokens/measured.npy"]
 
 
+def content_of_corpus(wildcards):
+    """A parameter: the content of the local files of the corpus."""
+    # Here, for each job of a cluster reads this file, and one needs this.
+    from mda.corpus import sources
+
+    return sources.fingerprint(CONFIG.corpus)
+
+
 CORPUS = Step("corpus.corpus")
 
 
@@ -34,7 +42,7 @@ rule corpus:
         runtime=minutes(60),
     params:
         corpus_settings=as_json(CONFIG.corpus.in_use()),
-        content=lambda wildcards: sources.fingerprint(CONFIG.corpus),
+        content=content_of_corpus,
         code=CORPUS.code,
     shell:
         # A download takes long.

@@ -31,7 +31,7 @@ rule curves:
         "<logs>/curves/{scope}.log",
     benchmark:
         "<benchmarks>/curves/{scope}.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../envs/mda.yaml"
     resources:
@@ -42,7 +42,7 @@ rule curves:
         cells=lambda wildcards: as_json(CELLS_OF[wildcards.scope]),
         code=CURVES.code,
     shell:
-        CURVES.command()
+        CURVES.command(LISTED)
 
 
 EFFECTS = Step("evidence.effects")
@@ -64,7 +64,7 @@ rule effects:
         "<logs>/effects/{scope}.log",
     benchmark:
         "<benchmarks>/effects/{scope}.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../envs/mda.yaml"
     resources:
