@@ -43,6 +43,7 @@ config.update(CONFIG.model_dump(mode="json"))
 SLURM_RUNS = Path(CONFIG.results) / "resume" / "slurm-runs"
 
 judgement.install()
+run_start.look_at_functions_once()
 
 
 def decided():
@@ -105,6 +106,14 @@ def content_of(paths):
             return str(error)
 
     return found
+
+
+def content_of_corpus(wildcards):
+    """A parameter: the content of the local files of the corpus."""
+    # Here, for each job of a cluster reads this file, and one needs this.
+    from mda.corpus import sources
+
+    return sources.fingerprint(CONFIG.corpus)
 
 
 # The probes that runs watch.

@@ -13,14 +13,6 @@ TEXT = CONFIG.metrics.text
 MEASURED_ROWS = [] if TEXT is None else ["<results>/tokens/measured.npy"]
 
 
-def content_of_corpus(wildcards):
-    """A parameter: the content of the local files of the corpus."""
-    # Here, for each job of a cluster reads this file, and one needs this.
-    from mda.corpus import sources
-
-    return sources.fingerprint(CONFIG.corpus)
-
-
 CORPUS = Step("corpus.corpus")
 
 
