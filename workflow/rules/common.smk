@@ -9,6 +9,7 @@ import re
 import shlex
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pydantic_core
@@ -19,18 +20,19 @@ BEGAN = time.time()
 sys.path.insert(0, str(SOURCE / "workflow"))
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import RerunTrigger
+from snakemake_interface_executor_plugins.settings import ExecMode
 
 from mda.config import probe_files
 from mda.config.experiment import selections_of
 from mda.config.unit_sections import BEST, probe_data
-from mda.corpus import sources
 from mda.hub import pins
-from mda.interventions import selection
 from mda.planning import design, plan, variants
+from mda.planning.controls import CONTROLS
 from mda.runtime import environment, external_files, fingerprints, restart
 from mda.runtime.errors import UserError
 from mda.snakemake import given, judgement, run_start
-from mda.snakemake.rule_step import ON_GPU, TRAINING, Step
+from mda.snakemake.rule_step import LISTED, ON_GPU, TRAINING, Step
 
 CONFIG = given.configuration(workflow, config, SOURCE)
 
@@ -41,6 +43,15 @@ config.update(CONFIG.model_dump(mode="json"))
 SLURM_RUNS = Path(CONFIG.results) / "resume" / "slurm-runs"
 
 judgement.install()
+run_start.look_at_functions_once()
+
+
+def decided():
+    """Whether this is a job of a cluster that looks at no parameters: what runs has been decided."""
+    return workflow.exec_mode == ExecMode.REMOTE and RerunTrigger.PARAMS not in workflow.rerun_triggers
+
+
+Step = partial(Step, decided=decided)
 
 
 pathvars:
@@ -102,6 +113,14 @@ def content_of(paths):
     return found
 
 
+def content_of_corpus(wildcards):
+    """A parameter: the content of the local files of the corpus."""
+    # Here, for each job of a cluster reads this file, and one needs this.
+    from mda.corpus import sources
+
+    return sources.fingerprint(CONFIG.corpus)
+
+
 # The probes that runs watch.
 WATCHED_PROBES = CONFIG.probes_of(CONFIG.watched)
 # The code that they run; see mda.training.watched_probes.
@@ -138,7 +157,7 @@ def scores_of(method, target):
     """The table of scores of a method: influence by some curvature, the loss, a control, or the mean over orders."""
     if method == "history":
         return "<results>/trajectory/mean.parquet"
-    if method in selection.CONTROLS:
+    if method in CONTROLS:
         return f"<results>/scores/controls/{method if target is None else f'{method}-{target}'}.parquet"
     return f"<results>/{variants.place(design.variant_of(CONFIG, method, target))}scores/scores.parquet"
 

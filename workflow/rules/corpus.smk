@@ -36,7 +36,7 @@ rule corpus:
         runtime=minutes(60),
     params:
         corpus_settings=as_json(CONFIG.corpus.in_use()),
-        content=lambda wildcards: sources.fingerprint(CONFIG.corpus),
+        content=content_of_corpus,
         code=CORPUS.code,
     shell:
         # A download takes long.

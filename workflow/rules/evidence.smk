@@ -32,7 +32,7 @@ rule curves:
         "<logs>/curves/{scope}.log",
     benchmark:
         "<benchmarks>/curves/{scope}.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../envs/mda.yaml"
     resources:
@@ -43,7 +43,7 @@ rule curves:
         cells=lambda wildcards: as_json(CELLS_OF[wildcards.scope]),
         code=CURVES.code,
     shell:
-        CURVES.command()
+        CURVES.command(LISTED)
 
 
 EFFECTS = Step("evidence.effects")
@@ -65,7 +65,7 @@ rule effects:
         "<logs>/effects/{scope}.log",
     benchmark:
         "<benchmarks>/effects/{scope}.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../envs/mda.yaml"
     resources:

@@ -23,7 +23,7 @@ rule plot_base_run:
         "<logs>/plot_base_run/{target}.log",
     benchmark:
         "<benchmarks>/plot_base_run/{target}.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../envs/mda.yaml"
     resources:
@@ -53,7 +53,7 @@ rule plot_emergence:
         "<logs>/plot_emergence/{target}.log",
     benchmark:
         "<benchmarks>/plot_emergence/{target}.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../envs/mda.yaml"
     resources:
@@ -83,7 +83,7 @@ rule plot_effects:
         "<logs>/plot_effects/{target}.log",
     benchmark:
         "<benchmarks>/plot_effects/{target}.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../envs/mda.yaml"
     resources:
@@ -111,7 +111,7 @@ rule plot_icl:
         "<logs>/plot_icl/{target}.log",
     benchmark:
         "<benchmarks>/plot_icl/{target}.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../envs/mda.yaml"
     resources:
@@ -140,7 +140,7 @@ rule plot_influence:
         "<logs>/plot_influence/{target}.log",
     benchmark:
         "<benchmarks>/plot_influence/{target}.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../envs/mda.yaml"
     resources:
@@ -170,7 +170,7 @@ rule plot_labels:
         "<logs>/plot_labels/{target}.log",
     benchmark:
         "<benchmarks>/plot_labels/{target}.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../envs/mda.yaml"
     resources:
@@ -201,7 +201,7 @@ rule plot_samples:
         "<logs>/plot_samples/{target}.log",
     benchmark:
         "<benchmarks>/plot_samples/{target}.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../envs/mda.yaml"
     resources:
@@ -236,7 +236,7 @@ rule plot_heads:
         "<logs>/plot_heads.log",
     benchmark:
         "<benchmarks>/plot_heads.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../envs/mda.yaml"
     resources:

@@ -100,7 +100,7 @@ rule targets:
         "<logs>/targets/{place}all.log",
     benchmark:
         "<benchmarks>/targets/{place}all.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../envs/mda.yaml"
     resources:

@@ -32,7 +32,7 @@ rule sample_browser:
         "<logs>/sample_browser.log",
     benchmark:
         "<benchmarks>/sample_browser.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../envs/mda.yaml"
     resources:
@@ -78,7 +78,7 @@ if CONFIG.trace is None:
             "<benchmarks>/report/{page}.jsonl"
         wildcard_constraints:
             page="report|evidence",
-        localrule: True
+        localrule: LIGHT
         conda:
             "../../envs/mda.yaml"
         resources:
@@ -115,7 +115,7 @@ else:
             "<logs>/trace_report.log",
         benchmark:
             "<benchmarks>/trace_report.jsonl"
-        localrule: True
+        localrule: LIGHT
         conda:
             "../../envs/mda.yaml"
         resources:
@@ -142,7 +142,7 @@ rule usage:
         table="<results>/benchmarks/usage.csv",
     log:
         "<logs>/usage.log",
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../envs/mda.yaml"
     resources:

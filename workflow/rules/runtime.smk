@@ -30,6 +30,14 @@ TORCH_MEMORY = 3000 + 8 * checkpoint_bytes() // 10**6
 # Python's libraries, and 2 kB a training sample: a step that selects among 200,000 took 1.2 GB.
 TABLE_MEMORY = 1000 + 2 * CONFIG.run.steps * CONFIG.run.batch_size // 1000
 
+# Of a cluster: whether the steps of tables and figures are so light that they run beside the workflow, which may
+# be on a login node, and are no jobs. With these many samples or runs the heaviest of them takes 2 CPU-seconds
+# and 300 MB; see docs/benchmarks.md.
+FEW_SAMPLES, FEW_RUNS = 100_000, 200
+# A stream is of samples alone.
+LIGHT_STREAM = CONFIG.run.steps * CONFIG.run.batch_size <= FEW_SAMPLES
+LIGHT = LIGHT_STREAM and len(set(ALL_CELLS)) <= FEW_RUNS
+
 
 def torch_memory(wildcards, attempt):
     """Memory of a step that loads a model, in MB; more on every retry."""

@@ -35,7 +35,7 @@ for study in DRAWN:
             f"<logs>/plot_study_{study}.log",
         benchmark:
             f"<benchmarks>/plot_study_{study}.jsonl"
-        localrule: True
+        localrule: LIGHT
         conda:
             "../../envs/mda.yaml"
         resources:
@@ -70,7 +70,7 @@ rule findings:
         "<logs>/findings/{scope}.log",
     benchmark:
         "<benchmarks>/findings/{scope}.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../envs/mda.yaml"
     resources:

@@ -93,7 +93,7 @@ def scored_methods():
     """Methods that give every sample a score, each with its target: influence by all curvatures, and controls."""
     methods = ["influence", "loss", *variants.other_curvatures(CONFIG)]
     if STUDIES.controls is not None:
-        methods += [method for method in STUDIES.controls.selections if method in selection.CONTROLS]
+        methods += [method for method in STUDIES.controls.selections if method in CONTROLS]
     return [
         (method, design.Selection.parse(name).target)
         for method in methods

@@ -31,7 +31,7 @@ if CONFIG.trace is None:
             "<logs>/order.log",
         benchmark:
             "<benchmarks>/order.jsonl"
-        localrule: True
+        localrule: LIGHT_STREAM
         conda:
             "../../envs/mda.yaml"
         resources:

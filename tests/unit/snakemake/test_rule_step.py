@@ -1,13 +1,18 @@
 """The command line of a rule, made from the arguments of its step."""
 
+import json
+import os
 import shlex
+import subprocess
+import sys
 
 import pytest
 from snakemake.iocontainers import Namedlist, Wildcards
 from snakemake.utils import format as filled_in
 
 from mda.runtime import fingerprints, provenance
-from mda.snakemake.rule_step import ON_GPU, TRAINING, Step
+from mda.snakemake.rule_step import LISTED, ON_GPU, PYTHON, TRAINING, Step, plain
+from mda.steps import listed as listed_step
 
 ODD = ["a b", "it's", 'say "x"', "$HOME", "{brace}", "a;b", "*", "--out"]
 
@@ -59,6 +64,43 @@ def test_the_arguments_are_what_results_say_of_themselves():
     assert found["parameters"] == {"targets": {"a b": ["L0H0"]}, "rank_at": 4}
 
 
+@pytest.mark.parametrize("odd", ODD)
+def test_a_list_that_grows_comes_by_standard_input(odd, tmp_path, monkeypatch):
+    """What the step gets, and what a result is asked, are those of an ordinary command."""
+    (tmp_path / "python").write_text('#!/bin/sh\necho "$*"\ncat\n')
+    (tmp_path / "python").chmod(0o755)
+    parts = {
+        "input": {"targets": odd, "steps": [odd, "b"] * 300, "head_scores": []},
+        "params": {"metrics": "{}", "cells": json.dumps([[odd, "x" * 100, 0.1, 3]] * 300)},
+        "output": {"curves": "c"},
+    }
+    found = {name: Namedlist(fromdict=part) for name, part in parts.items()}
+    usual, listed = (
+        filled_in(Step("evidence.curves").command(start), log="the log", **found)
+        for start in (PYTHON, LISTED)
+    )
+    script = tmp_path / "script.sh"
+    script.write_text(listed)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(["bash", str(script)], env=environment, cwd=tmp_path, check=True)
+    first, _, given = (tmp_path / "the log").read_text().partition("\n")
+    assert first == "-m mda.steps.listed mda.steps.evidence.curves"
+    ordinary = shlex.split(usual.replace("\\\n", " "))
+    assert listed_step.words(given) == shlex.split(given) == ordinary[3:-2]
+    assert shlex.split(plain(listed))[4:] == ordinary[3:]
+    assert plain(usual) == usual
+
+
+def test_what_comes_by_standard_input_reaches_the_step():
+    command = [sys.executable, "-m", "mda.steps.listed", "mda.steps.evidence.curves"]
+    environment = {**os.environ, "PYTHONPATH": str(fingerprints.PACKAGE.parent)}
+    cells = json.dumps([["remove", "x" * 200_000, 0.1, 3]])
+    given = f"--targets t --metrics '{{}}' --steps s --head-scores h --cells '{cells}' --out o"
+    done = subprocess.run(command, input=given, env=environment, text=True, capture_output=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["error in step 'evidence.curves': s: No such file or directory"]
+
+
 def test_an_only_output_needs_no_name():
     assert "--out {output:q} \\\n" in Step("training.order").command()
     text = Step("models.targets").command(out="{output.targets:q}")
@@ -98,3 +140,7 @@ def test_the_code_counts_with_the_users_own(tmp_path):
     fingerprints._digest.cache_clear()
     own.write_text("x = 2\n")
     assert step.code(None) != before
+
+
+def test_where_it_has_been_decided_what_runs_the_code_is_not_read():
+    assert Step("attribution.scores", ("no such file",), lambda: True).code(None) == ""

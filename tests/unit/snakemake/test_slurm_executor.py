@@ -1,7 +1,10 @@
 """The executor against stand-ins for SLURM's programs: refusals, silence, reasons, retries, Ctrl-C."""
 
 import asyncio
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +18,7 @@ from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from throttler import Throttler
 
 from mda.snakemake import slurm_executor
-from mda.snakemake.slurm_executor import Executor
+from mda.snakemake.slurm_executor import HERE, IN_JOB, Executor
 
 
 class Resources(dict):
@@ -348,3 +351,77 @@ def test_a_job_that_is_not_submitted_is_left_when_the_run_ends(executor, program
     executor.run_job(job)
     assert (executor.left, executor.failed) == ([job], [])
     assert programs.calls("sbatch") == int(waits)
+
+
+def commands(executor, monkeypatch, run_job, **resources):
+    """What a job runs, and one that is submitted in another way, by stand-ins for Snakemake's own command."""
+    settings = "--cores all {} --mode remote"
+    monkeypatch.setattr(
+        RemoteExecutor,
+        "format_job_exec",
+        lambda self, job: f"{sys.executable} -m snakemake {settings.format(self.additional_general_args())}",
+    )
+    del executor.format_job_exec
+    executor.get_python_executable = lambda: sys.executable
+    said = []
+    monkeypatch.setattr(plugin.Executor, run_job, lambda self, job: said.append(self.format_job_exec(job)))
+    job = Job()
+    job._resources = Resources(mem_mb=1000, runtime=30, **resources)
+    getattr(executor, run_job)(job)
+    return said[0]
+
+
+@pytest.mark.parametrize(
+    ("resources", "options"),
+    [
+        ({"gpu": 2, "nodes": 1}, "--cpus-per-task=1 --gpus=2 --nodes=1"),
+        # The profile of a site that knows no `--gpus`.
+        ({"gpu": 2, "gpus": 0}, "--cpus-per-task=1 --nodes=1"),
+    ],
+)
+def test_a_job_starts_snakemake_once_as_a_step(executor, monkeypatch, resources, options):
+    step, job = f"{HERE}/slurm_step.py {options}", f"{HERE}/in_job.py --cores all {IN_JOB} --mode remote"
+    said = commands(executor, monkeypatch, "run_job", **resources)
+    assert said == f"{sys.executable} -I {step} {sys.executable} {job}"
+
+
+def test_a_task_of_an_array_and_a_job_as_a_script_start_as_the_plugin_has_it(executor, monkeypatch):
+    usual = f"{sys.executable} -m snakemake --cores all --executor slurm-jobstep --jobs 1"
+    assert commands(executor, monkeypatch, "run_array_jobs") == f"{usual} --mode remote"
+    executor.workflow.executor_settings.pass_command_as_script = True
+    executor.format_job_exec = None
+    said = commands(executor, monkeypatch, "run_job")
+    assert said == f"{usual} --slurm-jobstep-pass-command-as-script --mode remote"
+
+
+def test_a_step_gets_its_options_and_not_the_settings_of_the_batch_script(tmp_path):
+    (tmp_path / "srun").write_text('#!/bin/sh\necho "$@"\nenv\nexit 7\n')
+    (tmp_path / "srun").chmod(0o755)
+    given = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "SLURM_JOB_ID": "5",
+        "SLURM_CONF": "/there",
+        "SLURM_TRES_PER_TASK": "cpu:1",
+        "SBATCH_GRES": "gpu:1",
+        "SRUN_DEBUG": "3",
+        "HOME": "/home/me",
+    }
+    command = [sys.executable, "-I", f"{HERE}/slurm_step.py", "--nodes=1", "echo", "two words"]
+    done = subprocess.run(command, env=given, text=True, capture_output=True)
+    assert done.returncode == 7
+    options, *left = done.stdout.splitlines()
+    assert options == "-n1 --cpu-bind=q --nodes=1 echo two words"
+    # A shell adds some of its own.
+    assert {line for line in left if line.startswith(("S", "HOME")) and not line.startswith("SHLVL")} == {
+        "SLURM_JOB_ID=5",
+        "SLURM_CONF=/there",
+        "HOME=/home/me",
+    }
+
+
+def test_a_node_without_srun_is_told(tmp_path):
+    command = [sys.executable, "-I", f"{HERE}/slurm_step.py", "true"]
+    done = subprocess.run(command, env={"PATH": str(tmp_path)}, text=True, capture_output=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: srun does not start (No such file or directory)")
+    assert len(done.stderr.splitlines()) == 1

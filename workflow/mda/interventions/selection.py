@@ -10,9 +10,6 @@ import pyarrow as pa
 from mda.corpus.tokens import TokenStore
 from mda.interventions import repetition
 
-# Methods whose scores are a table of their own.
-CONTROLS = ("repetition", "bm25", "gradient_norm")
-
 
 def count(candidates: int, fraction: float) -> int:
     """Number of samples of a fraction, at least one."""

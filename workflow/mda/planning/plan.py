@@ -7,9 +7,6 @@ from itertools import islice
 from typing import Any
 
 from mda.config.experiment import Config
-from mda.corpus import sources
-from mda.corpus.tokenizer import RESERVED
-from mda.corpus.tokens import MOST_UNKNOWN
 
 # A job that starts and loads the model for less than this many batches mostly starts and loads.
 FEWEST_BATCHES = 8
@@ -41,6 +38,11 @@ def unknown(config: Config) -> str | None:
     settings = config.tokens.tokenizer
     if settings.kind != "word" or config.corpus.source in ("synthetic", "tokenized", "huggingface"):
         return None
+    # Here, for each job of a cluster imports this module, and needs none of what these import.
+    from mda.corpus import sources
+    from mda.corpus.tokenizer import RESERVED
+    from mda.corpus.tokens import MOST_UNKNOWN
+
     texts = [document.text for document in islice(sources.documents(config.corpus), FIRST_DOCUMENTS)]
     counts = Counter(word for text in texts for word in text.split())
     # No vocabulary of this size knows more of these documents.

@@ -15,7 +15,6 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 
 from mda.config import consistency, experiment, settings
 from mda.config.unit_sections import probe_data
-from mda.planning import plan, probe_texts
 from mda.runtime.errors import UserError
 
 
@@ -34,6 +33,8 @@ def configuration(workflow: Any, handed: dict[str, Any], source: Path) -> experi
         _refuse_braces(config)
         # Every job reads the Snakefile again; warnings come once.
         if workflow.exec_mode == ExecMode.DEFAULT:
+            from mda.planning import plan, probe_texts
+
             for sentence in [*probe_texts.check(config), *plan.warnings(config)]:
                 logger.warning(f"configuration: {sentence}.")
     except UserError as error:

@@ -23,6 +23,7 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 
 from mda.runtime import files, provenance, saves
 from mda.runtime.errors import UserError
+from mda.snakemake import rule_step
 
 
 def install() -> None:
@@ -68,7 +69,7 @@ async def _got_younger(dag: Any, job: Any) -> bool:
 def _fault(job: Any, describe: Callable[[Path], Any] = files.describe) -> str | None:
     """Why a job's outputs are not what it would make now."""
     try:
-        return provenance.fault(job.shellcmd, list(map(Path, job.output)), describe)
+        return provenance.fault(rule_step.plain(job.shellcmd), list(map(Path, job.output)), describe)
     except UserError as error:
         raise WorkflowError(str(error)) from None
 

@@ -14,6 +14,7 @@ The command is made from the arguments of the step's function, so a rule names e
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,10 @@ PYTHON = "python -m"
 ON_GPU = "python -m mda.steps.launch {resources.gpu}"
 # In place of the shell, so that a signal to the job reaches the training, which then saves.
 TRAINING = f"exec {ON_GPU}"
+# With the arguments by standard input, where lists among them grow with the number of runs.
+LISTED = "python -m mda.steps.listed"
+# The line that ends them.
+END = "ARGUMENTS"
 
 # Makes the model and calls the users' probes once, so that a mistake shows before what takes long.
 CHECKS = "python -m mda.attribution.checks >{log:q} 2>&1"
@@ -44,18 +49,21 @@ class Step:
     Args:
         name: its module below `mda.steps`, as `corpus.tokens`.
         probes: the users' own Python files that it runs as well.
+        decided: whether nothing depends on the fingerprint any more.
     """
 
     name: str
     probes: tuple[str, ...] = ()
+    decided: Callable[[], bool] = lambda: False
 
     def code(self, wildcards: Any) -> str:
         """A parameter: the fingerprint of the code that runs, so that a change of it reruns the rule.
 
-        It is found when a job is planned, for each job of a cluster reads all rules.
+        It is found when a job is planned, for each job of a cluster reads all rules; and not in such a job,
+        where it would take longer than all else that is read of the rule.
         """
         del wildcards
-        return fingerprints.fingerprint(self.name, self.probes)
+        return "" if self.decided() else fingerprints.fingerprint(self.name, self.probes)
 
     def command(self, start: str = PYTHON, /, *, check_first: bool = False, **given: str) -> str:
         """The text of a rule's `shell`, one argument for each line.
@@ -64,7 +72,7 @@ class Step:
         same name. `out_x` gets the output `x`. `out` gets all outputs, if it is the step's only output.
 
         Args:
-            start: `PYTHON`, `ON_GPU` or `TRAINING`.
+            start: `PYTHON`, `ON_GPU`, `TRAINING` or `LISTED`.
             check_first: whether the model and the users' probes are checked before the step.
             given: other values of arguments, as in `part="{wildcards.part:q}"`.
 
@@ -80,11 +88,24 @@ class Step:
         if outputs == ["out"]:
             values["out"] = "{output:q}"
         values |= given
-        lines = [f"{start} mda.steps.{self.name}"]
-        lines += [f"--{name.replace('_', '-')} {value}" for name, value in values.items()]
-        lines.append(f"{'>>' if check_first else '>'}{{log:q}} 2>&1")
-        step = " \\\n    ".join(lines)
+        arguments = [f"--{name.replace('_', '-')} {value}" for name, value in values.items()]
+        log = f"{'>>' if check_first else '>'}{{log:q}} 2>&1"
+        if start == LISTED:
+            step = "\n".join([f"{start} mda.steps.{self.name} {log} <<'{END}'", *arguments, END])
+        else:
+            step = " \\\n    ".join([f"{start} mda.steps.{self.name}", *arguments, log])
         return f"{CHECKS}\n{step}" if check_first else step
+
+
+def plain(command: str) -> str:
+    """A command that Snakemake has filled in, with the arguments before the log also where it is `LISTED`."""
+    first, heredoc, rest = command.partition(f" <<'{END}'\n")
+    if not heredoc:
+        return command
+    before, newline, line = first.rpartition("\n")
+    step, log, where = line.partition(" >")
+    arguments = rest.rpartition(f"\n{END}")[0]
+    return f"{before}{newline}{step} {arguments}{log}{where}"
 
 
 def _value(name: str, kind: str) -> str:

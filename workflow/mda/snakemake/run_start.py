@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from snakemake import common, jobs, rules
 from snakemake.exceptions import WorkflowError
 
 from mda.runtime import restart
@@ -35,3 +37,13 @@ def look_for_jobs_once(workflow: Any) -> None:
     """
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
+
+
+def look_at_functions_once() -> None:
+    """Keep what Snakemake asks of each function in the rules, which parameters it has.
+
+    It asks several times for each job, and inspects the function each time: a tenth of a large plan.
+    """
+    if not hasattr(common.get_function_params, "cache_info"):
+        common.get_function_params = cache(common.get_function_params)
+        jobs.get_function_params = rules.get_function_params = common.get_function_params

@@ -8,6 +8,7 @@ version 2.8.0:
 - a failed job says why SLURM ended it, and is tried again with more of what it lacked alone;
 - GPUs that the partitions have not, and accounts that are not the user's, are told before any submission;
 - one Ctrl-C awaits the running jobs, a second one cancels them;
+- a job starts Snakemake once: the plugin's starts it for a second time, by `srun`;
 - GPUs are asked for by `--gres` where a site knows no `--gpus`;
 - it looks at short jobs soon.
 """
@@ -25,14 +26,20 @@ from types import FrameType
 from typing import Any
 
 import snakemake_executor_plugin_slurm as plugin
+from snakemake.exceptions import WorkflowError
 from snakemake.iocontainers import ResourceList
 from snakemake_executor_plugin_slurm.utils import get_job_wildcards
+from snakemake_executor_plugin_slurm_jobstep import get_cpu_setting, get_gpu_setting, get_node_setting
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from mda.snakemake import slurm_plan, slurm_words
 
 MORE = {slurm_words.MEMORY: " with more memory", slurm_words.TIME: " with more time", None: ""}
+# Programs of a job are beside this file.
+HERE = Path(__file__).parent
+# Options of the one Snakemake of a job. It looks at no records: what runs has been decided.
+IN_JOB = "--executor local --scheduler greedy --rerun-triggers mtime"
 _plugins_gres = plugin.set_gres_string
 
 
@@ -83,7 +90,7 @@ class Executor(plugin.Executor):
         self.ending = threading.Event()
         self.refusals: dict[str, float] = {}
         self.interrupts = 0
-        # What the plugin reports of the submission that a thread is at.
+        # Whether a thread submits a job that is in no array, and what the plugin reports of that.
         self.submission = threading.local()
 
     # Before anything is submitted.
@@ -105,6 +112,40 @@ class Executor(plugin.Executor):
         """
         named = slurm_words.accounts(str(job.resources.get("slurm_account") or ""))
         yield f" -A {shlex.quote(named[0])}" if named else ""
+
+    # What a job runs.
+
+    @property
+    def cores(self) -> str:
+        """A job has all cores of its allocation, whatever this process may use."""
+        return "all"
+
+    def starts_once(self) -> bool:
+        """Whether the job of this thread's submission starts Snakemake once; a task of an array does not."""
+        by_itself = getattr(self.submission, "by_itself", False)
+        return by_itself and not self.workflow.executor_settings.pass_command_as_script
+
+    def additional_general_args(self) -> str:
+        """How Snakemake works in a job: on the job itself, in place of starting it again."""
+        return IN_JOB if self.starts_once() else super().additional_general_args()
+
+    def format_job_exec(self, job: Any) -> str:
+        """The command of a job: Snakemake, as a step of SLURM."""
+        command: str = super().format_job_exec(job)
+        if not self.starts_once():
+            return command
+        python = self.get_python_executable()
+        begin = f"{python} -m snakemake "
+        if begin not in command:
+            raise WorkflowError(f"the executor plugin starts Snakemake in a way that is not known: {command}")
+        options = (
+            get_cpu_setting(job, bool(get_gpu_setting(job))),
+            get_gpu_setting(job),
+            get_node_setting(job),
+        )
+        step = [python, "-I", shlex.quote(str(HERE / "slurm_step.py")), *filter(None, options)]
+        snakemake = [python, shlex.quote(str(HERE / "in_job.py")), ""]
+        return command.replace(begin, " ".join([*step, *snakemake]), 1)
 
     # Submissions.
 
@@ -162,11 +203,11 @@ class Executor(plugin.Executor):
 
     def _submit(self, job: Any) -> str | None:
         """Submit once; returns what was said if that failed."""
-        self.submission.caught, self.submission.said = True, None
+        self.submission.by_itself, self.submission.said = True, None
         try:
             super().run_job(job)
         finally:
-            self.submission.caught = False
+            self.submission.by_itself = False
         return self.submission.said
 
     def _say_refused(self, text: str) -> None:
@@ -208,7 +249,7 @@ class Executor(plugin.Executor):
         super()._report_job_submission_threadsafe(job_info)
 
     def _report_job_error_threadsafe(self, job_info: SubmittedJobInfo, msg: str) -> None:
-        if getattr(self.submission, "caught", False):
+        if getattr(self.submission, "by_itself", False):
             self.submission.said = msg
         else:
             super()._report_job_error_threadsafe(job_info, msg)

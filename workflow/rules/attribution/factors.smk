@@ -122,7 +122,7 @@ rule lambdas:
         "<logs>/lambdas/{place}all.log",
     benchmark:
         "<benchmarks>/lambdas/{place}all.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../../envs/mda.yaml"
     resources:

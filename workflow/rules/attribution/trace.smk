@@ -20,7 +20,7 @@ if CONFIG.trace is not None:
             "<logs>/traced_rows.log",
         benchmark:
             "<benchmarks>/traced_rows.jsonl"
-        localrule: True
+        localrule: LIGHT_STREAM
         conda:
             "../../../envs/mda.yaml"
         resources:

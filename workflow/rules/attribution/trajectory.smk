@@ -82,7 +82,7 @@ rule trajectory_mean:
         "<logs>/trajectory/mean.log",
     benchmark:
         "<benchmarks>/trajectory/mean.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../../envs/mda.yaml"
     resources:

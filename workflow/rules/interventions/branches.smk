@@ -92,7 +92,7 @@ rule intervene:
         "<logs>/intervene/{branch}/seed-{seed}.log",
     benchmark:
         "<benchmarks>/intervene/{branch}/seed-{seed}.jsonl"
-    localrule: True
+    localrule: LIGHT_STREAM
     conda:
         "../../../envs/mda.yaml"
     resources:

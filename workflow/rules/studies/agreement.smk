@@ -15,7 +15,7 @@ rule study_agreement:
         "<logs>/study_agreement.log",
     benchmark:
         "<benchmarks>/study_agreement.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../../envs/mda.yaml"
     resources:

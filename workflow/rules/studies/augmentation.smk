@@ -26,7 +26,7 @@ rule study_augmentation:
         "<logs>/study_augmentation.log",
     benchmark:
         "<benchmarks>/study_augmentation.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../../envs/mda.yaml"
     resources:

@@ -17,7 +17,7 @@ rule study_contrasts:
         "<logs>/study_contrasts.log",
     benchmark:
         "<benchmarks>/study_contrasts.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../../envs/mda.yaml"
     resources:

@@ -14,7 +14,7 @@ rule study_controls:
         "<logs>/study_controls.log",
     benchmark:
         "<benchmarks>/study_controls.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../../envs/mda.yaml"
     resources:

@@ -14,7 +14,7 @@ rule study_coupling:
         "<logs>/study_coupling.log",
     benchmark:
         "<benchmarks>/study_coupling.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../../envs/mda.yaml"
     resources:

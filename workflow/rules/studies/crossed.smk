@@ -26,7 +26,7 @@ rule study_crossed:
         "<logs>/study_crossed.log",
     benchmark:
         "<benchmarks>/study_crossed.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../../envs/mda.yaml"
     resources:

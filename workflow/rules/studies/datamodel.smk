@@ -27,7 +27,7 @@ rule study_datamodel:
         "<logs>/study_datamodel.log",
     benchmark:
         "<benchmarks>/study_datamodel.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../../envs/mda.yaml"
     resources:

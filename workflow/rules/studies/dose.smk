@@ -14,7 +14,7 @@ rule study_dose:
         "<logs>/study_dose.log",
     benchmark:
         "<benchmarks>/study_dose.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../../envs/mda.yaml"
     resources:

@@ -16,7 +16,7 @@ rule study_enrichment:
         "<logs>/study_enrichment.log",
     benchmark:
         "<benchmarks>/study_enrichment.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../../envs/mda.yaml"
     resources:

@@ -22,7 +22,7 @@ rule study_linearity:
         "<logs>/study_linearity.log",
     benchmark:
         "<benchmarks>/study_linearity.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../../envs/mda.yaml"
     resources:
@@ -34,4 +34,4 @@ rule study_linearity:
         outcomes=as_json(CONFIG.trajectory.outcomes),
         code=STUDY_LINEARITY.code,
     shell:
-        STUDY_LINEARITY.command()
+        STUDY_LINEARITY.command(LISTED)

@@ -17,7 +17,7 @@ rule study_null:
         "<logs>/study_null.log",
     benchmark:
         "<benchmarks>/study_null.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../../envs/mda.yaml"
     resources:

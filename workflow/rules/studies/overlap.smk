@@ -15,7 +15,7 @@ rule study_overlap:
         "<logs>/study_overlap.log",
     benchmark:
         "<benchmarks>/study_overlap.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../../envs/mda.yaml"
     resources:

@@ -14,7 +14,7 @@ rule study_placebo:
         "<logs>/study_placebo.log",
     benchmark:
         "<benchmarks>/study_placebo.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../../envs/mda.yaml"
     resources:

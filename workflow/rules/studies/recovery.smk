@@ -25,7 +25,7 @@ rule study_recovery:
         "<logs>/study_recovery.log",
     benchmark:
         "<benchmarks>/study_recovery.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../../envs/mda.yaml"
     resources:

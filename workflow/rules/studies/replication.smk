@@ -17,7 +17,7 @@ rule study_replication:
         "<logs>/study_replication.log",
     benchmark:
         "<benchmarks>/study_replication.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../../envs/mda.yaml"
     resources:

@@ -17,7 +17,7 @@ rule study_stream:
         "<logs>/study_stream.log",
     benchmark:
         "<benchmarks>/study_stream.jsonl"
-    localrule: True
+    localrule: LIGHT
     conda:
         "../../../envs/mda.yaml"
     resources:

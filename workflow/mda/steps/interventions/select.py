@@ -13,6 +13,7 @@ from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
 from mda.evidence import statistics
 from mda.interventions import own_scores, selection
+from mda.planning.controls import CONTROLS
 from mda.runtime import cli, external_files, files
 from mda.runtime.errors import UserError
 
@@ -125,7 +126,7 @@ def _values(
 ) -> np.ndarray:
     if outcome is not None:
         return _aligned(files.read_where(scores[0], "outcome", outcome, ["row", "score"]), "score", stream)
-    if method in selection.CONTROLS:
+    if method in CONTROLS:
         return _aligned(files.read_table(scores[0], columns=["row", "score"]), "score", stream)
     return _from_scores(scores[0], target, "loss" if method == "loss" else "influence", stream)
 

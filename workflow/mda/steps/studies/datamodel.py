@@ -6,7 +6,7 @@ import pandas as pd
 
 from mda.config import sections
 from mda.evidence import csv_tables, effect_table, score_table
-from mda.interventions import selection
+from mda.planning.controls import CONTROLS
 from mda.runtime import cli, files
 from mda.studies.datamodel import table
 from mda.training import schedule as schedules
@@ -49,7 +49,7 @@ def make(
 
 def _scores(path: Path, target: str, method: str) -> pd.Series:
     """Score by row."""
-    if method in selection.CONTROLS:
+    if method in CONTROLS:
         return files.read_table(path, columns=["row", "score"]).to_pandas().set_index("row")["score"]
     column = "loss" if method == "loss" else "influence"
     return score_table.read(path, (column,))[target].set_index("row")[column]
