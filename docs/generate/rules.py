@@ -27,7 +27,7 @@ class Rule:
     Attributes:
         docstring: what it does.
         inputs, outputs: paths with wildcards; of an input function its docstring, as a text between brackets.
-        local: whether it runs where the workflow runs, and not as a job of a cluster.
+        local: whether it runs where the workflow runs, and not as a job of a cluster, in a small experiment.
         gpu: whether it asks for a GPU.
     """
 
@@ -60,7 +60,7 @@ def of_file(path: Path, functions: dict[str, str]) -> list[Rule]:
                 " ".join(told[1].split()),
                 [*_paths(_section(body, "input"), functions)],
                 [*_paths(_section(body, "output"), functions)],
-                "localrule: True" in body,
+                "localrule: " in body,
                 bool(re.search(r"^\s+gpu=1", body, re.M)),
             )
         )

@@ -79,7 +79,7 @@ class Simulation:
     """A project, and a cluster whose jobs end at once.
 
     Args:
-        shards: of the scoring.
+        shards: of the scoring, a training step each; at least five.
         seeds: of each branch.
     """
 
@@ -108,11 +108,11 @@ class Simulation:
         target = {"name": "pair", "units": ["L0H0", "L0H1"], "probe": "induction", "mode": "qk"}
         return {
             "corpus.synthetic.documents": 200 + 2 * SAMPLES * shards,
-            "run.steps": shards + 4,
-            "run.checkpoints": [0, 4, shards + 4],
-            "run.window": {"start": 4, "stop": shards + 4},
+            "run.steps": shards,
+            "run.checkpoints": [0, 4, shards],
+            "run.window": {"start": 4, "stop": shards},
             "attribution.samples_per_shard": SAMPLES,
-            "attribution.rank_at": shards + 4,
+            "attribution.rank_at": shards,
             "targets": [{**target, "metric": "prefix_matching"}],
             "experiments.seeds": list(range(seeds)),
             "experiments.interventions": kinds,

@@ -31,7 +31,7 @@ def test_a_plan_is_driven_to_its_end(tmp_path):
 
 @pytest.mark.rare
 def test_in_a_large_experiment_the_steps_beside_the_workflow_are_jobs(tmp_path):
-    simulation = Simulation(tmp_path / "cluster", shards=2, seeds=1)
+    simulation = Simulation(tmp_path / "cluster", shards=6, seeds=1)
     simulation.project.configure("run.batch_size", 50_000)
     simulation.project.configure("attribution.samples_per_shard", 50_000)
     simulation.project.configure("corpus.synthetic.documents", 800_000)
