@@ -234,7 +234,7 @@ def test_scores_at_the_edge_are_drawn(tmp_path, values):
     tallest = max(patch.get_height() for patch in figure.axes[0].patches)
     assert tallest == len(values) if len(set(values)) == 1 else tallest > 0
     assert all(patch.get_width() > 0 for patch in figure.axes[0].patches)
-    words = [text.get_text() for text in figure.axes[1].texts]
+    words = [text.get_text() for text in figure.axes[2].texts]
     assert words == ["none is positive"] if max(values) <= 0 else words[0].startswith("top 10 %")
     style.save(figure, [tmp_path / "figure.png"], 60)
 
@@ -247,7 +247,7 @@ def test_runs_that_came_out_the_same_are_drawn_without_a_correlation(tmp_path):
     effects = effect_table.effects(effect_table.outcomes(same, 0.3), 0.95)
     for drawn in (
         effects_figure.draw(effects, "unit", ["formation_step", "score_area"], PALETTE),
-        emergence.draw(same, "unit", "prefix_matching", 0.3, PALETTE),
+        emergence.draw(same, "unit", "prefix_matching", 0.3, 0.95, (10, 14, 12), PALETTE),
     ):
         style.save(drawn, [tmp_path / "figure.png"], 60)
 
