@@ -18,6 +18,8 @@ FACTS = {
     "trained": True,
     "strategy": "ekfac",
     "units": UNITS,
+    "scored": 20000,
+    "window": [60, 240],
 }
 LABELS = ("prose", "tiled", 'a "quoted" <b>label</b>')
 # Each is a token of some sample.

@@ -4,6 +4,7 @@ import base64
 import re
 import time
 
+import pandas as pd
 import pytest
 from browser import made_up
 from playwright.sync_api import expect
@@ -151,7 +152,7 @@ def test_tokens_are_shaded_by_their_influence_and_say_their_number(path, visit):
         if share > 0.011:
             assert (token["up"], token["down"]) == (value > 0, value < 0)
             *color, alpha = (float(part) for part in re.findall(r"[\d.]+", token["color"]))
-            assert color == ([230, 97, 1] if value > 0 else [5, 113, 176])
+            assert color == ([230, 97, 1] if value > 0 else [128, 90, 200])
             assert alpha == pytest.approx(0.72 * share, abs=0.01)
 
 
@@ -180,6 +181,106 @@ def test_repeated_spans_are_marked_and_numbered(path, visit):
     style = marked.first.evaluate("u => getComputedStyle(u).borderBottomWidth")
     assert style == "2px"
     assert re.search(r"repeated span 1$", marked.first.locator(".token").first.get_attribute("title"))
+
+
+def test_a_repeated_span_is_outlined_and_keeps_its_colours(path, visit):
+    """Blue and purple would be read as influence."""
+    page = visit(path, "#label=%3Dtiled")
+    span = page.locator("#list u").first
+    look = "u => [getComputedStyle(u).backgroundColor, getComputedStyle(u).borderBottomColor]"
+    before = span.evaluate(look)
+    span.locator(".token").first.hover()
+    assert "same" in span.get_attribute("class")
+    assert span.evaluate(look) == before
+    assert span.evaluate("u => getComputedStyle(u).backgroundColor") == "rgba(0, 0, 0, 0)"
+    ink = page.evaluate("getComputedStyle(document.body).color")
+    assert span.evaluate("u => getComputedStyle(u).outlineColor") == ink
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("from=1e9", "No text of these has an influence of 1e9 or more."),
+        ("from=2&to=1", "The range of influence is empty: it goes from 2 down to 1."),
+        ("to=-1e9&label=%3Dprose", "has the label prose and an influence of -1e9 or less."),
+        ("search=no%20such", "has the words “no such”."),
+        ("row=12345678", "has the row 12345678."),
+    ],
+)
+def test_what_hides_everything_is_named_and_taken_away(path, visit, state, words):
+    page = visit(path, f"#{state}")
+    assert words in page.inner_text(".none")
+    assert page.get_attribute("#from", "aria-invalid") == str(state == "from=2&to=1").lower()
+    page.click(".none button")
+    assert page.inner_text("#status") == "1–20 of 250 samples"
+    assert [page.input_value(f"#{id}") for id in ("from", "to", "search", "label")] == [""] * 4
+
+
+def test_a_sample_says_its_place_its_loss_a_token_and_whether_interventions_may_take_it(path, visit):
+    page = visit(path, "#side=both&sort=influence")
+    line = min(of(target="induction-1"), key=lambda line: line["influence"])
+    assert line["rank"] == 1 and line["side"] == "bottom"
+    assert texts(page, "dd.place")[0] == "20,000 of 20,000, above 0.000 %"
+    assert numbers(page, "loss-a-token")[0] == pytest.approx(line["loss"] / 32, rel=5e-3)
+    assert texts(page, "dd.in-the-window")[0] == ("yes" if line["step"] >= 60 else "not yet")
+    assert set(texts(page, "dd.in-the-window")) == {"yes", "not yet"}
+    assert texts(visit(path), "dd.place")[0] == "1 of 20,000, above 99.995 %"
+    assert "20,000 samples, of the whole run" in page.inner_text(".lead")
+    assert "steps 60 to 239" in page.inner_text(".lead")
+
+
+def test_a_sample_has_a_link(path, visit):
+    page = visit(path)
+    line = of(target="induction-1", side="top")[3]
+    page.locator("article").nth(3).get_by_text("Link to it").click()
+    assert rows(page) == [line["row"]]
+    assert f"row={line['row']}" in page.evaluate("location.hash")
+    other = visit(path, page.evaluate("location.hash"))
+    assert rows(other) == [line["row"]]
+    other.click("#all")
+    assert other.inner_text("#status") == "1–20 of 500 samples"
+
+
+def test_what_is_chosen_can_be_saved(path, visit):
+    page = visit(path, "#target=pair&side=both&search=head%20of%20t")
+    with page.expect_download() as saved:
+        page.click("#save")
+    found = pd.read_csv(saved.value.path())
+    assert saved.value.suggested_filename == "samples-pair.csv"
+    chosen = [line for line in of(target="pair") if "head of t" in "".join(line["pieces"])]
+    assert set(found["row"]) == {line["row"] for line in chosen}
+    assert len(found) == len(chosen) > 2
+    by_row = {line["row"]: line for line in chosen}
+    for line in found.to_dict("records"):
+        assert line["influence"] == pytest.approx(by_row[line["row"]]["influence"], rel=1e-3)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_paper_are_all_samples_with_their_colours(path, visit, scheme):
+    page = visit(path, color_scheme=scheme)
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    # Paper is white, whatever the screen was.
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate(CONTRAST) >= 4.5
+    assert page.locator("article").count() == 250
+    assert page.locator("form").is_hidden()
+    token = page.locator(".token.up").first
+    assert token.evaluate("t => getComputedStyle(t).printColorAdjust") == "exact"
+    assert page.locator("article").first.evaluate("a => getComputedStyle(a).breakInside") == "avoid"
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.locator("article").count() == 20
+
+
+def test_keys_go_from_sample_to_sample(path, visit):
+    page = visit(path)
+    page.locator("article").first.locator("[tabindex='0']").first.focus()
+    place = "[...document.querySelectorAll('article')].indexOf(document.activeElement.closest('article'))"
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    assert page.evaluate(place) == 2
+    page.keyboard.press("k")
+    assert page.evaluate(place) == 1
 
 
 def test_the_address_holds_the_view(path, visit):

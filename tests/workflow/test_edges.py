@@ -62,7 +62,7 @@ def test_equal_scores_are_said_early_and_in_the_findings(project):
     found = pd.read_csv(project.results / "evidence" / "findings.csv")
     mine = found[found["target"] == "induction-1"]
     assert mine["note"].str.contains(told).all()
-    assert set(found["verdict"]) == {"not tested here"}
+    assert set(mine["verdict"]) == {"cannot be told here"}
 
 
 def test_pages_show_the_words_as_text(project):

@@ -58,7 +58,7 @@ def test_findings_are_of_every_target_and_name_files_that_exist(evidence):
     found = table(evidence, "findings")
     assert set(found["target"]) == {"induction-1", "pair", "corpora of known answers"}
     # A model of eight steps forms nothing, so nothing is reproduced.
-    assert set(found["verdict"]) == {"not tested here"}
+    assert set(found["verdict"]) == {"cannot be told here", "not run"}
     # Of what is not configured there is no file.
     unknown = found["file"].isna()
     assert set(found.loc[unknown, "finding"]) == {"recovery", "no-catalysts"}
@@ -69,9 +69,11 @@ def test_the_report_has_every_study(evidence):
     page = (evidence.results / "evidence.html").read_text()
     assert page.count('class="claim"') == len(table(evidence, "findings"))
     for study in STUDIES:
-        assert f'<a href="evidence/{study}.csv">' in page
+        # The table is on the page, with a link to it, and can be saved from it.
+        assert f'<article class="result" id="file-evidence-{study}-csv">' in page
+        assert f'download="evidence-{study}.csv"' in page
     for study in STUDIES - WITHOUT_FIGURE:
-        assert f'<a href="figures/evidence/{study}.png">' in page
+        assert f"<code>figures/evidence/{study}.png</code>" in page
 
 
 def test_effects_cover_every_way_to_select(evidence):

@@ -185,11 +185,11 @@ def test_the_report_has_what_was_asked_and_found_with_every_figure_and_the_page(
     assert len(figures) == 1 + 3 * 2 + 1
     for path in figures:
         assert base64.b64encode(path.read_bytes()).decode() in report
-        assert f'<a href="{path.relative_to(results)}">' in report
+        assert f"<code>{path.relative_to(results)}</code>" in report
     # The page of the samples, as it is, in a frame.
     page = html.unescape(report.partition('srcdoc="')[2].partition('"></iframe>')[0])
     assert page == (results / "samples" / "index.html").read_text()
-    assert '<a href="evidence/agreement.csv">' in report
+    assert "<code>evidence/agreement.csv</code>" in report
     found = pd.read_parquet(results / "scores" / "documents.parquet").query("target == 'pair' and rank <= 20")
     asked = report.partition('<section id="findings">')[2].partition("</section>")[0]
     assert asked.count("<td>id ") == 2 * 2 * 20

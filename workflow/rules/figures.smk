@@ -4,6 +4,7 @@
 #      figures/labels/{target}.csv, the numbers of that figure.
 
 PALETTE = as_json(CONFIG.figures.palette)
+FIGURE_WIDTH = as_json(CONFIG.figures.width)
 
 
 PLOT_BASE_RUN = Step("figures.base_run")
@@ -33,6 +34,7 @@ rule plot_base_run:
         window=as_json(CONFIG.run.window),
         metric=metric_of_target,
         palette=PALETTE,
+        width=FIGURE_WIDTH,
         dpi=CONFIG.figures.dpi,
         code=PLOT_BASE_RUN.code,
     shell:
@@ -62,7 +64,11 @@ rule plot_emergence:
     params:
         metric=metric_of_target,
         threshold=CONFIG.evidence.threshold,
+        confidence=CONFIG.evidence.confidence,
+        window=as_json(CONFIG.run.window),
+        scored_at=CONFIG.attribution.checkpoint,
         palette=PALETTE,
+        width=FIGURE_WIDTH,
         dpi=CONFIG.figures.dpi,
         code=PLOT_EMERGENCE.code,
     shell:
@@ -91,6 +97,7 @@ rule plot_effects:
         runtime=minutes(30),
     params:
         palette=PALETTE,
+        width=FIGURE_WIDTH,
         dpi=CONFIG.figures.dpi,
         code=PLOT_EFFECTS.code,
     shell:
@@ -120,6 +127,7 @@ rule plot_icl:
     params:
         metric=metric_of_target,
         palette=PALETTE,
+        width=FIGURE_WIDTH,
         dpi=CONFIG.figures.dpi,
         code=PLOT_ICL.code,
     shell:
@@ -147,6 +155,7 @@ rule plot_influence:
         mem_mb=table_memory,
         runtime=minutes(30),
     params:
+        width=FIGURE_WIDTH,
         dpi=CONFIG.figures.dpi,
         code=PLOT_INFLUENCE.code,
     shell:
@@ -179,6 +188,7 @@ rule plot_labels:
     params:
         names=lambda wildcards: as_json(design.shown_selections(CONFIG, wildcards.target)),
         window=as_json(CONFIG.run.window),
+        width=FIGURE_WIDTH,
         dpi=CONFIG.figures.dpi,
         code=PLOT_LABELS.code,
     shell:
@@ -186,6 +196,13 @@ rule plot_labels:
 
 
 PLOT_SAMPLES = Step("figures.top_samples")
+
+# The sample browser has the top of all steps instead.
+TOP_AMONG = (
+    f"those of steps {CONFIG.run.window.start} to {CONFIG.run.window.stop - 1}"
+    if CONFIG.trace is None
+    else "all rows"
+)
 
 
 rule plot_samples:
@@ -211,6 +228,8 @@ rule plot_samples:
         shortest=CONFIG.experiments.augmentation.shortest_motif,
         samples=CONFIG.figures.top_samples,
         length=CONFIG.figures.sample_tokens,
+        among=TOP_AMONG,
+        width=FIGURE_WIDTH,
         dpi=CONFIG.figures.dpi,
         code=PLOT_SAMPLES.code,
     shell:
@@ -244,6 +263,7 @@ rule plot_heads:
         runtime=minutes(30),
     params:
         names=as_json(CONFIG.checkpoint_names),
+        width=FIGURE_WIDTH,
         dpi=CONFIG.figures.dpi,
         code=PLOT_HEADS.code,
     shell:

@@ -18,6 +18,7 @@ rule sample_browser:
     input:
         tokens="<results>/samples/tokens.parquet",
         targets="<results>/heads/targets.json",
+        scores="<results>/scores/scores.parquet",
         # Where every row is of one document.
         train_rows=[] if CONFIG.tokens.pack else ["<results>/tokens/train.rows.parquet"],
         documents=[] if CONFIG.tokens.pack else ["<results>/corpus/documents.parquet"],
@@ -45,6 +46,7 @@ rule sample_browser:
         checkpoint=CONFIG.checkpoint_names[CONFIG.attribution.checkpoint],
         trained=as_json(CONFIG.trace is None),
         strategy=CONFIG.attribution.fit.strategy,
+        window=as_json(CONFIG.run.window if CONFIG.trace is None else None),
         code=SAMPLE_BROWSER.code,
     shell:
         SAMPLE_BROWSER.command(templates="{params.templates:q}")

@@ -45,6 +45,7 @@ for study in DRAWN:
             study=study,
             names=as_json({} if CONFIG.trace is None else CONFIG.checkpoint_names),
             palette=PALETTE,
+            width=FIGURE_WIDTH,
             dpi=CONFIG.figures.dpi,
             code=PLOT_STUDY.code,
         shell:

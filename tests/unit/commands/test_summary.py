@@ -16,13 +16,14 @@ LINE = {
 }  # fmt: skip
 FINDINGS = [
     {**LINE, "finding": "tail", "claim": "Influence is heavy-tailed", "verdict": "reproduced"},
-    {**LINE, "finding": "lds", "claim": "It predicts", "verdict": "not tested here"},
+    {**LINE, "finding": "lds", "claim": "It predicts", "verdict": "not run"},
     {**LINE, "finding": "duplication", "claim": "Duplicating hastens it", "verdict": "reproduced"},
     {
-        **LINE, "finding": "removal", "claim": "Removing delays it", "verdict": "not tested here",
+        **LINE, "finding": "removal", "claim": "Removing delays it", "verdict": "cannot be told here",
         "value": np.nan, "low": np.nan, "note": "the unit does not form",
     },
 ]  # fmt: skip
+POWER = "4 runs find an effect of 3 steps four times out of five"
 EFFECT = {
     "target": "induction-1", "outcome": "formation_step", "fraction": 0.1,
     "seeds": 4, "formed": 1.0, "mean": 173.0,
@@ -53,17 +54,40 @@ def test_planned_tests_come_first_and_what_needs_studies_is_counted(results, cap
     told = capsys.readouterr().out
     assert "forms at step 173 (4 seeds)" in told
     [line] = [line for line in told.splitlines() if "duplicate: influence 10 %" in line]
-    assert re.split(r" {2,}", line.strip())[1:] == ["-12.4 [-17.0, -7.8]", "-7.2 [-11.6, -2.7]"]
+    assert re.split(r" {2,}", line.strip())[1:] == ["-12.4 [-17.0, -7.8]", "-7.2 [-11.6, -2.7] *"]
     assert told.partition("findings on")[2].splitlines()[:8] == [
         " induction-1 (the planned tests first)",
-        "  reproduced      Duplicating hastens it",
-        "                  -7.2 [-11.6, -2.7] steps; published: accelerates",
-        "  not tested here Removing delays it",
-        "                  not measured; the unit does not form; published: accelerates",
-        "  reproduced      Influence is heavy-tailed",
-        "                  -7.2 [-11.6, -2.7] steps; published: accelerates",
-        "  1 more need the studies",
+        "  reproduced           Duplicating hastens it",
+        f"                       -7.2 [-11.6, -2.7] steps; {POWER}; published: accelerates",
+        "  cannot be told here  Removing delays it",
+        "                       not measured; the unit does not form; published: accelerates",
+        "  reproduced           Influence is heavy-tailed",
+        f"                       -7.2 [-11.6, -2.7] steps; {POWER}; published: accelerates",
+        "  1 more were not run: they need the studies",
     ]
+
+
+def test_an_effect_is_told_in_the_outcome_that_its_verdict_is_of(results, capsys):
+    """New samples are tested by the mean metric; when the unit forms is another number, and no verdict's."""
+    metric = {"outcome": "score_area", "to_base": 0.06, "to_base_low": 0.03, "to_base_high": 0.09}
+    metric |= {"to_random": 0.031, "to_random_low": 0.012, "to_random_high": 0.051}
+    own = {"intervention": "augment", "selection": "influence-induction-1"}
+    lines = [
+        {**EFFECT, "intervention": "base", "selection": "none"},
+        {**EFFECT, **own, "to_random_high": 0.1},
+        {**EFFECT, **own, **metric},
+        {**EFFECT, **own, **metric, "selection": "random"},
+        {**EFFECT, **own, **metric, "intervention": "duplicate"},
+    ]
+    files.write_text(results / "tables" / "effects.csv", pd.DataFrame(lines).to_csv(index=False))
+    assert program.main(["summary"]) == 0
+    told = capsys.readouterr().out
+    steps, _, others = told.partition("mean metric over the window, higher (+) or lower (-):")
+    assert "-7.2 [-11.6, +0.1]" in steps and "*" not in steps
+    [line] = [line for line in others.splitlines() if "augment: " in line]
+    assert line.endswith("+0.031 [+0.012, +0.051] *")
+    assert "* against random: what a planned test is of" in others
+    assert "duplicate" not in others.partition("findings on")[0]
 
 
 def test_it_ends_with_the_places_and_a_next_step(results, capsys):
@@ -82,7 +106,7 @@ def test_with_the_studies_every_finding_is_listed(results, capsys):
     files.write_text(results / "evidence" / "findings.csv", findings)
     assert program.main(["summary"]) == 0
     told = capsys.readouterr().out
-    assert "not tested here It predicts" in told
+    assert "not run              It predicts" in told
     assert "more need" not in told
 
 

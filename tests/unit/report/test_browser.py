@@ -84,10 +84,18 @@ def written(tmp_path, made):
     files.write_table(tmp_path / "tokens.parquet", pa.Table.from_pylist(made, schema=token_influence.SCHEMA))
     units = {name: {"units": members} for name, members in made_up.UNITS.items()}
     files.write_json(tmp_path / "targets.json", {"targets": units})
-    given = {"tokens": "tokens.parquet", "targets": "targets.json", "out": "index.html"}
+    every = pa.table({"row": np.arange(2 * 500)})
+    files.write_table(tmp_path / "scores.parquet", every)
+    given = {
+        "tokens": "tokens.parquet",
+        "scores": "scores.parquet",
+        "targets": "targets.json",
+        "out": "index.html",
+    }
     arguments = [part for key, name in given.items() for part in (f"--{key}", str(tmp_path / name))]
     arguments += ["--train-rows", "--documents"]
     arguments += ["--templates", str(made_up.TEMPLATE), "--experiment", "null", "--checkpoint", "step 120"]
+    arguments += ["--window", '{"start": 60, "stop": 240, "branch": null}']
     cli.run(sample_browser.write, [*arguments, "--trained", "true", "--strategy", "ekfac"])
     return (tmp_path / "index.html").read_text(encoding="utf-8")
 
@@ -107,7 +115,8 @@ def test_the_page_has_its_data_and_says_what_made_it(tmp_path):
         assert sample["values"][:-1] == pytest.approx(before["token_influence"], rel=1e-3)
     record = json.loads(files.made_by_of(tmp_path / "index.html"))
     assert record["step"] == "report.sample_browser"
-    assert set(record["inputs"]) == {"tokens", "targets", "templates"}
+    assert set(record["inputs"]) == {"tokens", "targets", "templates", "scores"}
+    assert (told["scored"], told["window"]) == (500, [60, 240])
     assert html.escape("scores/scores.parquet") in page
     assert "the embedded default" in page
 

@@ -21,8 +21,8 @@ def test_an_effect_is_told_with_its_interval_its_runs_and_its_power():
     said = headlines.sentence("removal", line(verdict=finding.REPRODUCED), "95")
     assert said == (
         "Removing the samples of highest influence makes the unit form 15 steps later [1.02, 29.1] than "
-        "removing random samples does (95 % interval, 4 runs). With so few runs, an effect of 27.4 steps is "
-        "found four times out of five, and a smaller one less often."
+        "removing random samples does (95 % interval, 4 runs). Underpowered: 4 runs find an effect of 27.4 "
+        "steps four times out of five, and one of this size less often."
     )
 
 
@@ -45,8 +45,12 @@ def test_the_direction_is_that_of_the_number():
 def test_what_tells_nothing_says_why(note):
     """And no number, which would be taken for an answer."""
     why = note if isinstance(note, str) and note else "it was not run"
-    for value in (15.0, np.nan):
-        unknown = line(verdict=finding.NOT_TESTED, note=note, value=value)
+    for value, verdict in (
+        (15.0, finding.CANNOT_TELL),
+        (np.nan, finding.NOT_RUN),
+        (np.nan, finding.INCONCLUSIVE),
+    ):
+        unknown = line(verdict=verdict, note=note, value=value)
         said = headlines.sentence("removal", unknown, "95")
         assert said == f"Removing the samples of highest influence: this cannot be told, for {why}."
 

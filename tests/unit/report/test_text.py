@@ -52,7 +52,14 @@ def enrichment(labels):
 
 
 PALETTE = {"influence": "#111111", "random": "#222222"}
-SAMPLE = {"rank": 1, "score": 1.0, "label": HOSTILE, "tokens": [HOSTILE, "$"], "repeated": [True, False]}
+SAMPLE = {
+    "rank": 1,
+    "row": 5,
+    "score": 1.0,
+    "label": HOSTILE,
+    "tokens": [HOSTILE, "$"],
+    "repeated": [True, False],
+}
 SHARES = pd.DataFrame({"label": [HOSTILE] * 2, "selection": ["all", "random"], "share": [1.0, 1.0]})
 
 
@@ -62,7 +69,7 @@ SHARES = pd.DataFrame({"label": [HOSTILE] * 2, "selection": ["all", "random"], "
     [
         lambda: influence.draw(scores([HOSTILE, "b", "$x$"])),
         lambda: labels_figure.draw(SHARES, "unit"),
-        lambda: top_samples.draw([SAMPLE], "unit"),
+        lambda: top_samples.draw([SAMPLE], "unit", "all rows"),
         lambda: figures.draw("enrichment", enrichment([HOSTILE]), PALETTE),
     ],
 )

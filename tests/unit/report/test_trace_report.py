@@ -105,7 +105,8 @@ def test_it_says_what_was_asked_and_found(results):
 
 
 def test_a_users_words_are_text(results):
-    assert "<script" not in written(results)
+    # The page has one of its own.
+    assert written(results).count("<script") == 1
 
 
 def test_it_speaks_of_no_training_that_was_not_there(results):

@@ -63,7 +63,8 @@ def test_a_step_that_draws_and_its_figure_are_those_of_a_clean_shell(tmp_path):
         "to_random,größe,4,1,0.25,0.1,0.5,0.05,0\n",
         encoding="utf-8",
     )
-    step = "python -m mda.steps.studies.figure --study null --table null.csv --names '{}' --palette '{}'"
+    step = "python -m mda.steps.studies.figure --study null --table null.csv --width null"
+    step += " --names '{}' --palette '{}'"
     step += " --dpi 30 --out %s"
     done = run(step % "hostile.png", tmp_path)
     assert done.returncode == 0, done.stderr

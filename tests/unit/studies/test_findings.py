@@ -1,12 +1,13 @@
 """Verdicts follow from tables: what reproduces, what does not, and what tests nothing."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from mda.evidence import finding, statistics
+from mda.evidence import finding, in_words, statistics
 from mda.report import front_page
 from mda.studies import findings
 
@@ -50,7 +51,7 @@ def test_effects_in_the_claimed_direction_reproduce():
     for name in ("removal", "duplication", "random", "swap"):
         assert found[name] == finding.REPRODUCED, name
     # What has no table is not judged.
-    assert found["coupling"] == found["lds"] == found["beyond-loss"] == finding.NOT_TESTED
+    assert found["coupling"] == found["lds"] == found["beyond-loss"] == finding.NOT_RUN
 
 
 def test_effects_in_the_other_direction_do_not():
@@ -95,7 +96,7 @@ def test_effects_across_models(shift, p, verdict):
     found = verdicts(effects=effects(), replication=table)
     assert found["removal-replicated"] == verdict
     assert found["duplication-replicated"] == finding.NO
-    assert found["augmentation-replicated"] == finding.NOT_TESTED
+    assert found["augmentation-replicated"] == finding.NOT_RUN
 
 
 def test_random_removal_that_does_as_much_is_no_control():
@@ -108,7 +109,7 @@ def test_random_removal_that_does_as_much_is_no_control():
         (0.02, 0.01, finding.REPRODUCED),
         (0.2, 0.01, finding.NOT_REPRODUCED),
         (np.nan, 0.4, finding.NOT_REPRODUCED),
-        (np.nan, np.nan, finding.NOT_TESTED),
+        (np.nan, np.nan, finding.INCONCLUSIVE),
     ],
 )
 def test_the_least_share_that_delays(smallest, p, verdict):
@@ -124,7 +125,10 @@ def test_of_two_ways_to_remove_at_random_the_one_that_does_more_is_judged():
         intervention="mask", **difference("to_base", 15.0, 2.0)
     )
     assert verdicts(effects=table)["random"] == finding.REPRODUCED
-    assert verdicts(effects=pd.concat([table, masked]))["random"] == finding.NOT_REPRODUCED
+    judged = findings.judge({"effects": pd.concat([table, masked])}, ["unit"], SETTINGS).set_index("finding")
+    assert judged.loc["random", "verdict"] == finding.NOT_REPRODUCED
+    # And the other is not hidden.
+    assert judged.loc["random", "note"].endswith("; with others in their places: 0.5 [-1.5, 2.5] steps")
 
 
 def test_an_interval_on_both_sides_of_the_margin_tells_nothing():
@@ -132,11 +136,11 @@ def test_an_interval_on_both_sides_of_the_margin_tells_nothing():
     table = effects(random=4.0)
     chosen = (table["selection"] == "random") & (table["intervention"] == "replace")
     table.loc[chosen, ["to_base_low", "to_base_high"]] = [-3.0, 11.0]
-    assert verdicts(effects=table)["random"] == finding.NOT_TESTED
+    assert verdicts(effects=table)["random"] == finding.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(
-    ("ceiling", "low", "verdict"), [(0.9, 0.1, "yes"), (0.9, -0.1, "no"), (0.3, -0.1, finding.NOT_TESTED)]
+    ("ceiling", "low", "verdict"), [(0.9, 0.1, "yes"), (0.9, -0.1, "no"), (0.3, -0.1, finding.INCONCLUSIVE)]
 )
 def test_where_not_even_the_truth_would_be_found_nothing_is_said(ceiling, low, verdict):
     line = {"target": "unit", "method": "influence", "outcome": "score_area", "subsets": 24, "orders": 2}
@@ -145,7 +149,7 @@ def test_where_not_even_the_truth_would_be_found_nothing_is_said(ceiling, low, v
     assert verdicts(effects=effects(), datamodel=table)["lds"] == verdict
 
 
-@pytest.mark.parametrize(("whole", "verdict"), [(20.0, "no"), (2.0, finding.NOT_TESTED)])
+@pytest.mark.parametrize(("whole", "verdict"), [(20.0, "no"), (2.0, finding.INCONCLUSIVE)])
 def test_a_control_is_no_worse_only_where_a_difference_would_have_been_seen(whole, verdict):
     line = {"target": "unit", "outcome": "formation_step", "seeds": 4, "stronger": True}
     lines = [
@@ -163,8 +167,10 @@ def test_a_unit_that_does_not_form_reproduces_nothing():
     """Whatever the tables say: the null corpus."""
     for table in (effects(formed=0.0, mean=240.0), effects(mean=60.0)):
         found = findings.judge({"effects": table}, ["unit"], SETTINGS)
-        assert set(found["verdict"]) == {finding.NOT_TESTED}
-        assert set(found.loc[found["target"] == "unit", "note"]) == {"the unit does not form in the window"}
+        unit = found["target"] == "unit"
+        assert set(found.loc[unit, "verdict"]) == {finding.CANNOT_TELL}
+        assert set(found.loc[~unit, "verdict"]) == {finding.NOT_RUN}
+        assert set(found.loc[unit, "note"]) == {"the unit does not form in the window"}
 
 
 @pytest.mark.parametrize(
@@ -237,7 +243,7 @@ def test_specificity_asks_for_an_order_of_magnitude(induction, rest, error, verd
 def test_without_an_effect_of_removal_nothing_is_equivalent():
     for removal in (-20.0, 1.0):
         found = verdicts(effects=effects(removal=removal))
-        assert found["random"] == found["swap"] == finding.NOT_TESTED, removal
+        assert found["random"] == found["swap"] == finding.CANNOT_TELL, removal
 
 
 def test_where_no_run_forms_there_is_no_verdict():
@@ -245,10 +251,10 @@ def test_where_no_run_forms_there_is_no_verdict():
     found = verdicts(
         effects=effects(removal=0.0).replace({"to_random_low": {-2.0: 0.0}, "to_random_high": {2.0: 0.0}})
     )
-    assert found["removal"] == finding.NOT_TESTED
+    assert found["removal"] == finding.CANNOT_TELL
 
 
-@pytest.mark.parametrize(("shuffled", "verdict"), [(True, finding.NOT_TESTED), (False, finding.REPRODUCED)])
+@pytest.mark.parametrize(("shuffled", "verdict"), [(True, finding.CANNOT_TELL), (False, finding.REPRODUCED)])
 def test_samples_in_random_order_are_spread_evenly_whatever_they_do(shuffled, verdict):
     lines = [
         {"target": "unit", "start": start, "stop": start + 10, "samples": 100, "gain": gain,
@@ -271,7 +277,7 @@ def test_every_finding_names_its_file_and_rule():
     assert set(found.loc[found["finding"] == "lds", "file"]) == {""}
 
 
-@pytest.mark.parametrize(("formed", "verdict"), [(1.0, finding.REPRODUCED), (0.0, finding.NOT_TESTED)])
+@pytest.mark.parametrize(("formed", "verdict"), [(1.0, finding.REPRODUCED), (0.0, finding.CANNOT_TELL)])
 @pytest.mark.parametrize(("role", "name"), [("larger", "transfer"), ("at-once", "at-once")])
 def test_transfer_asks_for_a_unit_that_forms_in_the_other_experiment(formed, verdict, role, name):
     """And reads its lines, not those of this one or of a third, which say the opposite here."""
@@ -288,7 +294,7 @@ def test_transfer_asks_for_a_unit_that_forms_in_the_other_experiment(formed, ver
 
 @pytest.mark.parametrize(
     ("found", "low", "corrected", "verdict"),
-    [(0, 0.0, 0, finding.NOT_TESTED), (4, 0.2, 0, finding.NO), (1, 0.01, 1, finding.NO)],
+    [(0, 0.0, 0, finding.INCONCLUSIVE), (4, 0.2, 0, finding.NO), (1, 0.01, 1, finding.NO)],
 )
 def test_without_catalysts_nothing_may_be_found(found, low, corrected, verdict):
     line = {"comparison": "to_random", "outcomes": "unit", "tests": 8, "found": found, "rate": found / 8,
@@ -296,17 +302,17 @@ def test_without_catalysts_nothing_may_be_found(found, low, corrected, verdict):
     judged = findings.judge({"null": pd.DataFrame([line])}, ["unit"], SETTINGS).set_index("finding")
     assert judged.loc["no-catalysts", "verdict"] == verdict
     # The experiment itself has no effects, so it tests nothing.
-    assert set(judged.loc[judged["target"] == "unit", "verdict"]) == {finding.NOT_TESTED}
+    assert set(judged.loc[judged["target"] == "unit", "verdict"]) == {finding.NOT_RUN}
 
 
 @pytest.mark.parametrize(
     ("low", "high", "comparisons", "verdict"),
     [
         (0.03, 0.08, 4000, finding.YES),
-        (0.03, 0.08, 300, finding.NOT_TESTED),
-        (0.03, 0.2, 4000, finding.NOT_TESTED),
+        (0.03, 0.08, 300, finding.CANNOT_TELL),
+        (0.03, 0.2, 4000, finding.INCONCLUSIVE),
         (0.06, 0.09, 4000, finding.NO),
-        (np.nan, np.nan, 0, finding.NOT_TESTED),
+        (np.nan, np.nan, 0, finding.CANNOT_TELL),
     ],
 )
 def test_runs_treated_at_random_differ_at_the_nominal_rate(low, high, comparisons, verdict):
@@ -345,7 +351,7 @@ def test_catalysts_are_found_where_the_worst_corpus_says_so(worst, other_top, de
         f"from decoys alone {decoys:.2f} [{decoys - 0.05:.2f}, 0.99] in a" in judged.loc["recovery", "note"]
     )
     none = findings.judge({"recovery": pd.DataFrame(lines).assign(formed=False)}, ["unit"], SETTINGS)
-    assert none.set_index("finding").loc["recovery", "verdict"] == finding.NOT_TESTED
+    assert none.set_index("finding").loc["recovery", "verdict"] == finding.CANNOT_TELL
 
 
 def test_readers_see_every_finding_with_its_interval():
@@ -358,6 +364,28 @@ def test_readers_see_every_finding_with_its_interval():
     assert removal["here"] == {
         "value": "20 [18, 22]",
         "unit": "steps",
-        "more": f"p 0.001, of 2 planned tests 0.002; detectable {3 * shifts[0] / shifts[1]:.3g} (n = 4)",
+        "more": "p 0.001, of 2 planned tests 0.002; 4 runs find an effect of "
+        f"{3 * shifts[0] / shifts[1]:.3g} steps four times out of five",
     }
     assert {line["here"]["value"] for line in known["lines"]} == {""}
+    # What says nothing is folded away, by why it does not.
+    assert {line["verdict"] for line in unit["told"]} == {finding.REPRODUCED}
+    assert unit["folded"].keys() == {finding.NOT_RUN}
+    assert known["told"] == []
+
+
+def test_a_small_effect_is_called_underpowered():
+    """Unless the claim is that there is none."""
+    table = effects(removal=4.0, random=0.5)
+    table["to_random_detectable"] = 9.0
+    table["to_base_detectable"] = 9.0
+    found = findings.judge({"effects": table}, ["unit"], SETTINGS).set_index("finding")
+    told = in_words.power(found.loc["removal"].to_dict() | {"finding": "removal"})
+    assert re.fullmatch(
+        r"underpowered: 4 runs find an effect of 1\d\.\d steps four times out of five, "
+        "and one of this size less often",
+        told,
+    )
+    told = in_words.power(found.loc["random"].to_dict() | {"finding": "random"})
+    assert told == "4 runs find an effect of 9 steps four times out of five"
+    assert in_words.power(found.loc["lds"].to_dict() | {"finding": "lds"}) == ""

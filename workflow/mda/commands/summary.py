@@ -12,7 +12,7 @@ import pandas as pd
 
 from mda.commands import trace_summary
 from mda.config import strict_yaml
-from mda.evidence import planned_tests
+from mda.evidence import finding, in_words, planned_tests
 from mda.runtime import files
 from mda.runtime.errors import UserError, printable
 
@@ -22,6 +22,11 @@ examples:
   mda summary results/mine          the experiment `mine`
 """
 
+# Outcomes of planned tests in words; the first is told of every cell.
+OUTCOMES = {
+    "formation_step": "steps later (+) or earlier (-)",
+    "score_area": "mean metric over the window, higher (+) or lower (-)",
+}
 KINDS = {
     "replace": "remove, replaced",
     "mask": "remove, masked",
@@ -78,18 +83,44 @@ def print_target(results: Path, name: str, units: list[str], effects: pd.DataFra
         shares = files.read_csv(labelled)
         print(f"  labels of the top samples by influence: {labels(shares, f'influence-{name}')}")
         print(f"  labels of all samples of the window:    {labels(shares, 'all')}")
-    mine = effects[(effects["target"] == name) & (effects["outcome"] == "formation_step")]
-    base = mine[mine["intervention"] == "base"].iloc[0]
+    mine = effects[effects["target"] == name]
+    base = mine[(mine["intervention"] == "base") & (mine["outcome"] == "formation_step")].iloc[0]
     formed = f"forms at step {base['mean']:.0f}"
     if base["formed"] < 1:
         formed = f"forms in {base['formed']:.0%} of the base runs, the others count as formed at the end"
-    print(f"  {formed} ({base['seeds']} seeds); steps later (+) or earlier (-):")
-    lines = mine[mine["intervention"] != "base"].to_dict("records")
-    cells = [cell_name(line, name) for line in lines]
-    width = max(map(len, cells), default=0)
-    print(f"    {'':{width}}{'than the base':>26}{'than random':>26}")
-    for cell, line in zip(cells, lines, strict=True):
-        print(f"    {cell:{width}}{interval(line, 'to_base'):>26}{interval(line, 'to_random'):>26}")
+    print(f"  {formed} ({base['seeds']} seeds)")
+    mine = mine[mine["intervention"] != "base"]
+    marked = planned(mine, name)
+    width = max((len(cell_name(line, name)) for line in mine.to_dict("records")), default=0)
+    for outcome, words in OUTCOMES.items():
+        # When it forms is told of every cell, another outcome of those alone that a planned test is of.
+        of = mine[mine["outcome"] == outcome]
+        of = of if outcome == "formation_step" else of[of.index.isin(marked)]
+        if of.empty:
+            continue
+        print(f"  {words}:\n    {'':{width}}{'than the base':>26}{'than random':>26}")
+        for place, line in zip(of.index, of.to_dict("records"), strict=True):
+            told = f"{interval(line, 'to_base'):>26}{interval(line, 'to_random'):>26}"
+            print(f"    {cell_name(line, name):{width}}{told}{' *' if place in marked else ''}")
+    if marked:
+        print("  * against random: what a planned test is of, whose verdict stands below")
+
+
+def planned(mine: pd.DataFrame, target: str) -> list[int]:
+    """Which lines of a target's effects the planned tests are of."""
+    own = mine[mine["selection"] == f"influence-{target}"]
+    if own.empty:
+        return []
+    fractions = own["fraction"].unique()
+    own = own[own["fraction"] == min(fractions, key=lambda fraction: abs(fraction - 0.1))]
+    found = []
+    for test in planned_tests.TESTS.values():
+        for kind in test.kinds:
+            lines = own[(own["intervention"] == kind) & (own["outcome"] == test.outcome)]
+            if len(lines):
+                found.append(int(lines.index[0]))
+                break
+    return found
 
 
 def newest(paths: list[Path]) -> Path | None:
@@ -109,16 +140,16 @@ def print_verdicts(found: pd.DataFrame, evidence: bool) -> None:
     """
     for target, mine in found.groupby("target", sort=False):
         planned = mine["finding"].isin(planned_tests.TESTS)
-        tested = mine["verdict"] != "not tested here"
+        tested = mine["verdict"] != finding.NOT_RUN
         listed = pd.concat([mine[planned], mine[~planned & (tested | evidence)]])
         if listed.empty:
             continue
         print(f"\nfindings on {target} (the planned tests first)")
         for line in listed.to_dict("records"):
-            print(f"  {line['verdict']:16}{line['claim']}\n{'':18}{measured(line)}")
+            print(f"  {line['verdict']:21}{line['claim']}\n{'':23}{measured(line)}")
         rest = len(mine) - len(listed)
         if rest:
-            print(f"  {rest} more need the studies")
+            print(f"  {rest} more were not run: they need the studies")
 
 
 def measured(line: dict) -> str:
@@ -129,8 +160,9 @@ def measured(line: dict) -> str:
         if not pd.isna(line["low"]):
             told = f"{line['value']:+.3g} [{line['low']:+.3g}, {line['high']:+.3g}] {line['unit']}"
     note = printable(f"; {line['note']}") if line["note"] else ""
+    power = in_words.power(line)
     published = f"; published: {line['published']}" if line["published"] else ""
-    return f"{told}{note}{published}"
+    return f"{told}{note}{'; ' if power else ''}{power}{published}"
 
 
 def print_places(results: Path) -> None:
@@ -184,6 +216,7 @@ def interval(line: dict, name: str) -> str:
     """A difference with its interval, or a dash."""
     if pd.isna(line[name]):
         return "-"
+    digits = ".1f" if line["outcome"] == "formation_step" else ".3f"
     if pd.isna(line[f"{name}_low"]):
-        return f"{line[name]:+.1f} ({'one seed' if line['seeds'] == 1 else 'in every seed'})"
-    return f"{line[name]:+.1f} [{line[f'{name}_low']:+.1f}, {line[f'{name}_high']:+.1f}]"
+        return f"{line[name]:+{digits}} ({'one seed' if line['seeds'] == 1 else 'in every seed'})"
+    return f"{line[name]:+{digits}} [{line[f'{name}_low']:+{digits}}, {line[f'{name}_high']:+{digits}}]"

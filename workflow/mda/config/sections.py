@@ -326,6 +326,7 @@ class Figures(Section):
     """How figures look."""
 
     palette: Palette
+    width: Annotated[float, Field(ge=3, le=12)] | None
     dpi: Positive
     top_samples: Positive
     sample_tokens: Positive

@@ -19,8 +19,12 @@ from mda.evidence import score_notes
 Tables = Mapping[str, pd.DataFrame]
 Measure = Callable[[Tables, str, "Settings"], "Measured | None"]
 EFFECTS = "effects"
-REPRODUCED, NOT_REPRODUCED, NOT_TESTED = "reproduced", "not reproduced", "not tested here"
+REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
 YES, NO = "yes", "no"
+# Too few runs or samples to tell; this experiment could not tell, whatever their number; not done.
+INCONCLUSIVE, CANNOT_TELL, NOT_RUN = "inconclusive", "cannot be told here", "not run"
+UNDECIDED = (INCONCLUSIVE, CANNOT_TELL, NOT_RUN)
+VERDICTS = (REPRODUCED, YES, NOT_REPRODUCED, NO, *UNDECIDED)
 
 
 class Measured(NamedTuple):
@@ -29,6 +33,7 @@ class Measured(NamedTuple):
     Attributes:
         value, low, high: the measure with its interval.
         holds: whether the interval lies on the side that the finding claims; None if it cannot be said.
+        possible: whether more runs or samples of this experiment could say it.
         seeds: runs, or samples, behind it.
         detectable: the smallest effect that would have been found four times out of five.
         unit: of the value.
@@ -43,6 +48,17 @@ class Measured(NamedTuple):
     unit: str
     detectable: float = np.nan
     note: str = ""
+    possible: bool = True
+
+
+def unknown(note: str, possible: bool = True) -> Measured:
+    """What was asked of the tables, and has no number; `note` says why, `possible` as in `Measured`."""
+    return Measured(np.nan, np.nan, np.nan, None, 0, "", note=note, possible=possible)
+
+
+# Why a difference has no interval.
+NO_INTERVAL = "one run, or runs that all differ by as much, have no interval"
+SAME = "every run came out as its pair did: the unit formed in none of them, or at once in all"
 
 
 @dataclass(frozen=True)
@@ -90,22 +106,30 @@ class Finding:
         return f"{scope if self.table == EFFECTS else 'evidence'}/{self.table}.csv"
 
 
-def verdict(finding: Finding, found: Measured | None, formed: bool) -> str:
+def verdict(finding: Finding, found: Measured | None, formed: bool | None) -> str:
     """The verdict on a finding for one target.
 
     Reproduced (of open questions: yes) is what the interval, corrected for the number of tests where a
     table has several, puts on the side of the claim. A unit that does not form in the base runs, or has
-    before, tests nothing.
+    before, tests nothing, and nor do scores that are all equal.
+
+    Args:
+        found: None where nothing was run that could tell.
+        formed: whether the experiment can tell anything; None where it has no runs.
     """
-    if found is None or found.holds is None or not formed:
-        return NOT_TESTED
+    if formed is None or (found is None and formed):
+        return NOT_RUN
+    if found is None or not formed or not found.possible:
+        return CANNOT_TELL
+    if found.holds is None:
+        return INCONCLUSIVE
     if finding.published:
         return REPRODUCED if found.holds else NOT_REPRODUCED
     return YES if found.holds else NO
 
 
 def judge(
-    asked: Sequence[tuple[str, Finding, bool]],
+    asked: Sequence[tuple[str, Finding, bool | None]],
     tables: Tables,
     settings: Settings,
     notes: Mapping[str, Sequence[str]],
@@ -113,7 +137,7 @@ def judge(
     """A line for each target and finding: the claim, what was published, what was found, and the verdict.
 
     Args:
-        asked: target, finding, and whether the target's unit forms (see `verdict`).
+        asked: target, finding, and whether the target's unit forms; None where nothing was run.
         notes: target -> what its scores say of themselves (`mda.evidence.score_notes`). If they rank
             nothing, nothing is tested.
     """
@@ -123,14 +147,15 @@ def judge(
         told = notes.get(target, [])
         shown = found or Measured(np.nan, np.nan, np.nan, None, 0, "")
         known = finding.table in tables
-        why = shown.note if formed else "the unit does not form in the window"
+        why = "the unit does not form in the window" if formed is False else shown.note
+        ranked = not score_notes.rank_nothing(told)
         lines.append(
             {
                 "target": target,
                 "finding": finding.name,
                 "claim": finding.claim,
                 "published": finding.published,
-                "verdict": verdict(finding, found, formed and not score_notes.rank_nothing(told)),
+                "verdict": verdict(finding, found, formed if ranked or formed is None else False),
                 "value": shown.value,
                 "low": shown.low,
                 "high": shown.high,

@@ -8,7 +8,17 @@ import numpy as np
 import pandas as pd
 
 from mda.evidence import planned_tests, statistics
-from mda.evidence.finding import EFFECTS, Finding, Measure, Measured, Settings, Tables
+from mda.evidence.finding import (
+    EFFECTS,
+    NO_INTERVAL,
+    SAME,
+    Finding,
+    Measure,
+    Measured,
+    Settings,
+    Tables,
+    unknown,
+)
 from mda.evidence.table_lines import all_the_same, cell, first, measured
 
 
@@ -56,7 +66,9 @@ def planned_measure(name: str, lines: Mapping[str, pd.Series], number: str, sett
     }
     corrected = planned_tests.corrected(tests)
     if name not in corrected:
-        return measured(line, "to_random", None, line[number], test.unit)
+        same = all_the_same(line, "to_random")
+        found = measured(line, "to_random", None, line[number], test.unit, note=SAME if same else NO_INTERVAL)
+        return found._replace(possible=not same)
     alpha = 1 - settings.confidence
     holds = bool(test.sign * line["to_random"] > 0 and corrected[name] < alpha)
     # What the strictest of the corrected tests can see.
@@ -84,24 +96,33 @@ def as_the_base(kinds: Sequence[str], selection: str) -> Measure:
         place = (tables, target, removal.outcome)
         cells = [cell(*place, kind, selection.format(target=target), settings.fraction) for kind in kinds]
         found = [one for one in cells if one is not None and not np.isnan(one["to_base_low"])]
-        line = max(found, key=lambda one: abs(one["to_base"]), default=None)
         own = first(*place, removal.kinds, f"influence-{target}", settings.fraction)
-        if line is None or own is None:
+        if own is None or all(one is None for one in cells):
             return None
+        line = max(found, key=lambda one: abs(one["to_base"]), default=None)
+        if line is None:
+            return unknown(NO_INTERVAL)
         margin = own["to_base_low"] / 2
         effective = effect("removal")(tables, target, settings)
-        if effective is None or not effective.holds or margin <= 0:
+        possible = effective is not None and bool(effective.holds) and margin > 0
+        if not possible:
             holds, note = None, "asks for an effect of removal to hold it against"
         else:
             holds, note = _within(line, "to_base", margin)
             note = f"{KINDS[line['intervention']]}to within {margin:.3g} steps, {note}"
-        return measured(line, "to_base", holds, line["seeds"], "steps", line["to_base_detectable"], note)
+        # That which moves the unit most is judged, and the others are told.
+        for other in found:
+            if other is not line:
+                ends = [other[f"to_base{end}"] for end in ("", "_low", "_high")]
+                note += "; {}{:.3g} [{:.3g}, {:.3g}] steps".format(KINDS[other["intervention"]], *ends)
+        told = measured(line, "to_base", holds, line["seeds"], "steps", line["to_base_detectable"], note)
+        return told._replace(possible=possible)
 
     return measure
 
 
 # How a removal at random was done: where both were, it matters.
-KINDS = {"replace": "others in their places; ", "mask": "masked; ", "swap": ""}
+KINDS = {"replace": "with others in their places: ", "mask": "masked: ", "swap": ""}
 
 
 def _within(line: pd.Series, name: str, margin: float) -> tuple[bool | None, str]:

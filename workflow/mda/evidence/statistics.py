@@ -97,6 +97,19 @@ def paired_difference(treated: np.ndarray, control: np.ndarray, confidence: floa
     )
 
 
+def mean_interval(values: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    """Both ends of Student's t interval of the mean over seeds; nan of one seed.
+
+    Args:
+        values: shape (lines, seeds).
+    """
+    number = values.shape[1]
+    if number < 2:
+        return np.full(len(values), np.nan), np.full(len(values), np.nan)
+    error = stats.t.ppf((1 + confidence) / 2, number - 1) * values.std(axis=1, ddof=1) / np.sqrt(number)
+    return values.mean(axis=1) - error, values.mean(axis=1) + error
+
+
 def paired_p_values(differences: np.ndarray) -> np.ndarray:
     """The p-values of `paired_difference`, of many at once; nan where there is no spread to judge by.
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mda.figures import style
+from mda.figures import panels, style
 
 
 def draw(
@@ -23,15 +22,17 @@ def draw(
         "held_out_loss": "held-out loss (nats)",
         "icl_score": "ICL score (nats)",
     }
-    figure, axes = plt.subplots(1, len(names), figsize=(style.WIDTH, 2.2))
+    figure, [axes] = panels.grid(1, len(names), 1.8)
     for axis, (column, name) in zip(axes, names.items(), strict=True):
         axis.axvspan(*window, color="0.93", linewidth=0)
         axis.plot(run["step"], run[column], color=palette["base"], linewidth=1.2, label="base run")
         if len(published):
             axis.plot(
-                published["step"], published[column], "D", color=palette["influence"],
+                published["step"], published[column], "D", color="black",
                 markersize=4, markerfacecolor="white", label="published checkpoint",
             )  # fmt: skip
+        ends = run.sort_values("step")[column]
+        style.tell(axis, f"from {ends.iloc[0]:.3g} to {ends.iloc[-1]:.3g}")
         axis.set_xlabel("step")
         axis.set_title(name)
         axis.locator_params(axis="x", nbins=5)

@@ -22,15 +22,15 @@ def draw(scores: pd.DataFrame, names: Mapping[int, str]) -> Figure:
     metrics = [metric for metric in style.METRIC_NAMES if metric in scores.columns]
     steps = sorted(set(scores["step"]))
     layers, heads = scores["layer"].max() + 1, scores["head"].max() + 1
-    # Small models have a number in every cell, and so all checkpoints side by side. Inches.
+    # Small models have a number in every cell, and so wider panels. Inches.
     numbers = layers * heads <= 64
-    columns = (
-        len(steps) if numbers else min(len(steps), max(1, int(0.78 * style.WIDTH / (0.075 * heads + 0.1))))
-    )
-    cell = 0.78 * style.WIDTH / columns / heads
+    least = 0.58 if numbers else 0.075 * heads + 0.1
+    columns = min(len(steps), max(1, int(0.78 * style.width() / least)))
+    cell = 0.78 * style.width() / columns / heads
     panel = max(1.0, (0.32 if numbers else 0.085) * layers)
     lines = -(-len(steps) // columns)
-    figure = plt.figure(figsize=(style.WIDTH, len(metrics) * lines * (panel + 0.45) + 0.2 * len(metrics)))
+    figure = plt.figure(figsize=(style.width(), len(metrics) * lines * (panel + 0.45) + 0.2 * len(metrics)))
+    told = []
     for part, metric in zip(np.atleast_1d(figure.subfigures(len(metrics), 1)), metrics, strict=True):
         axes = part.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
         low, high = (0, 1) if metric != "copying" else (scores[metric].min(), scores[metric].max())
@@ -47,10 +47,17 @@ def draw(scores: pd.DataFrame, names: Mapping[int, str]) -> Figure:
             axis.locator_params(integer=True, nbins=max(1, min(heads, int(heads * cell / 0.15))), axis="x")
             axis.locator_params(integer=True, nbins=min(layers, 6), axis="y")
             axis.set_title(names[step])
+        last = scores[scores["step"] == steps[-1]]
+        best = last.loc[last[metric].idxmax()]
+        told.append(
+            f"highest {style.METRIC_NAMES[metric]} at {names[steps[-1]]}: {best[metric]:.2f}, "
+            f"layer {best['layer']:.0f} head {best['head']:.0f}"
+        )
         part.supylabel("layer", fontsize=8)
         part.suptitle(style.METRIC_NAMES[metric], fontsize=8, fontweight="bold")
         part.supxlabel("head", fontsize=8)
         part.colorbar(image, ax=axes, shrink=0.9)
+    style.tell(figure, "; ".join(told))
     return figure
 
 

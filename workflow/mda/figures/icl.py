@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mda.figures import style
+from mda.figures import panels, style
 
 
 def draw(curves: pd.DataFrame, target: str, metric: str, palette: style.Palette) -> Figure:
     """ICL score against the target's metric: along every run, and at the mean over its window."""
     mine = curves[curves["target"] == target]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(style.WIDTH, 2.6))
+    figure, [(left, right)] = panels.grid(1, 2, 2.2, least=1.8)
     for (_, selection, _, _), run in mine.groupby(["intervention", "selection", "fraction", "seed"]):
         color = palette["base" if selection == "none" else style.method_of(selection)]
-        left.plot(run["score"], run["icl_score"], color=color, alpha=0.35, linewidth=0.7)
+        dash = style.dash_of("base" if selection == "none" else selection, target)
+        left.plot(run["score"], run["icl_score"], color=color, alpha=0.35, linewidth=0.7, linestyle=dash)
     means = mine.groupby(["intervention", "selection", "fraction", "seed"])[["score", "icl_score"]].mean()
     for selection, part in means.groupby("selection"):
         color = palette["base" if selection == "none" else style.method_of(selection)]
@@ -24,7 +24,7 @@ def draw(curves: pd.DataFrame, target: str, metric: str, palette: style.Palette)
         right.plot(
             part["score"],
             part["icl_score"],
-            "o",
+            style.mark_of("base" if selection == "none" else selection),
             color=color,
             markerfacecolor=face,
             markersize=3.5,
@@ -40,6 +40,7 @@ def draw(curves: pd.DataFrame, target: str, metric: str, palette: style.Palette)
         axis.locator_params(axis="x", nbins=5)
         axis.set_xlabel(style.METRIC_NAMES[metric])
         axis.set_ylabel("ICL score (nats)")
+    style.tell(right, f"{len(means)} runs{told}")
     handles, names = right.get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=6)
+    figure.legend(handles, names, loc="outside lower center", ncols=style.legend_columns())
     return figure

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mda.figures import style
+from mda.figures import panels, style
 
 
 def draw(shares: pd.DataFrame, target: str) -> Figure:
@@ -18,22 +17,23 @@ def draw(shares: pd.DataFrame, target: str) -> Figure:
     wide = shares.pivot(index="label", columns="selection", values="share").fillna(0.0)
     wide = wide.sort_values("all", ascending=True)
     selections = ["all", *sorted(set(wide.columns) - {"all"}, key=style.order)]
-    figure, axes = plt.subplots(
-        1,
-        len(selections),
-        figsize=(style.WIDTH, 0.9 + 0.22 * len(wide)),
-        sharey=True,
-        sharex=True,
-        squeeze=False,
-    )
+    height = 0.5 + 0.22 * len(wide)
+    figure, axes = panels.grid(1, len(selections), height, least=1.2, sharey=True, sharex=True)
     for axis, selection in zip(axes[0], selections, strict=True):
-        axis.barh(range(len(wide)), 100 * wide[selection], color="0.35", height=0.7)
+        axis.barh(range(len(wide)), 100 * wide[selection], color="0.6", height=0.7)
         for height, (share, rate) in enumerate(zip(wide[selection], wide["all"], strict=True)):
             # Beyond the mark as well as the bar.
             axis.text(100 * max(share, rate) + 4, height, f"{100 * share:.0f}", va="center", fontsize=7)
-        axis.plot(100 * wide["all"], range(len(wide)), "|", color="#c1272d", markersize=10)
+        axis.plot(100 * wide["all"], range(len(wide)), "|", color="black", markersize=10)
+        style.tell(
+            axis,
+            ", ".join(
+                f"{style.shown(label)} {100 * share:.0f} % (of all {100 * rate:.0f} %)"
+                for label, share, rate in zip(wide.index, wide[selection], wide["all"], strict=True)
+            ),
+        )
         axis.set_title("all samples" if selection == "all" else style.label_of(selection, target))
         axis.set_xlim(0, 122)
         axis.set_xlabel("% of samples")
-    axes[0][0].set_yticks(range(len(wide)), [style.shown(label) for label in wide.index])
+    axes[0][0].set_yticks(range(len(wide)), [style.wrapped(style.shown(label)) for label in wide.index])
     return figure

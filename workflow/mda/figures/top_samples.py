@@ -2,44 +2,56 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from mda.figures import style
 
 
-def draw(samples: list[dict], target: str) -> Figure:
+def draw(samples: list[dict], target: str, among: str) -> Figure:
     """The top samples as text, tokens of repeated spans shaded.
 
     Args:
-        samples: dictionaries with rank, score, label, tokens (list of texts) and repeated
+        samples: dictionaries with rank, row, score, label, tokens (list of texts) and repeated
             (list of bool of the same length).
+        among: which samples these are the top of.
     """
     # The size of the monospaced letters, the width of one in that size, and the height of a line.
     size, letter, height = 5.6, 0.602, 0.13
-    columns = int(style.WIDTH * 72 / (size * letter)) - 2
+    columns = int(style.width() * 72 / (size * letter)) - 2
     blocks = [_wrap(sample["tokens"], sample["repeated"], columns) for sample in samples]
-    lines = sum(len(block) + 1.6 for block in blocks) + 2.5
-    figure = plt.figure(figsize=(style.WIDTH, lines * height), layout="none")
+    lines = sum(len(block) + 1.6 for block in blocks) + 2.9
+    figure = plt.figure(figsize=(style.width(), lines * height), layout="none")
     axis = figure.add_axes((0, 0, 1, 1))
     axis.set_axis_off()
     axis.set_xlim(-1, columns + 1)
     axis.set_ylim(lines, 0)
-    title = f"Top samples of {target}; spans that occur more than once are shaded"
-    axis.text(0, 1, title, fontsize=8, va="center")
-    line = 2.8
+    title = f"Highest influence on {target} among {among}. Shaded: occurs more than once."
+    # As many letters as there is room for, at half their size.
+    wide = textwrap.fill(title, int(style.width() * 72 / (0.5 * size + 1.2)))
+    axis.text(0, 0.2, wide, fontsize=7, va="top")
+    line = 3.2
     for sample, block in zip(samples, blocks, strict=True):
-        head = f"{sample['rank']}.  {style.shown(sample['label'])}   influence {sample['score']:.4g}"
+        facts = (f"{sample['rank']}.", style.shown(sample["label"]), f"influence {sample['score']:.4g}")
+        head = "   ".join((*facts, f"row {sample['row']}"))
         axis.text(0, line, head, fontsize=6.5, fontweight="bold", va="center", parse_math=False)
         for words in block:
             line += 1
             for start, text, repeated in words:
                 if repeated:
                     axis.add_patch(
-                        plt.Rectangle((start, line - 0.5), len(text), 1, color="#ffd37a", linewidth=0)
+                        plt.Rectangle((start, line - 0.5), len(text), 1, color="0.85", linewidth=0)
                     )
                 axis.text(start, line, text, fontsize=size, family="monospace", va="center", parse_math=False)
         line += 1.6
+    told = "; ".join(
+        f"{sample['rank']}. {style.shown(sample['label'])}, influence {sample['score']:.4g}: "
+        f"{style.shown(''.join(sample['tokens']))}"
+        for sample in samples
+    )
+    style.tell(figure, f"{title}. {told}")
     return figure
 
 

@@ -22,9 +22,9 @@ def sample(line: dict[str, Any], source: Mapping[str, Any] | None = None) -> dic
         source: the columns of its document that are shown with it.
 
     Returns:
-        The line's target, side, rank, row, step, label, influence and loss; `pieces` of text, and
-        for each the influence of its tokens in `values` and their number in `tokens`, where it is
-        not one; and `spans`: (first piece, piece after the last, number) of every occurrence of
+        The line's target, side, rank, row, step, label, influence and loss, and the loss `per_token`;
+        `pieces` of text, and for each the influence of its tokens in `values` and their number in `tokens`,
+        where it is not one; and `spans`: (first piece, piece after the last, number) of every occurrence of
         a repeated span; and `source`, pairs of name and text.
     """
     kept = {key: line[key] for key in ("target", "side", "rank", "row", "step", "label")}
@@ -44,6 +44,7 @@ def sample(line: dict[str, Any], source: Mapping[str, Any] | None = None) -> dic
     return {
         **kept,
         **numbers,
+        "per_token": _rounded(line["loss"] / max(1, len(line["token_influence"]))),
         "pieces": pieces,
         "values": [_rounded(sum(part)) if part else None for part in parts[: len(pieces)]],
         # In the order of the user's columns, as JSON objects need not be.
@@ -91,7 +92,8 @@ def page(template: Path, samples: Sequence[dict[str, Any]], facts: dict[str, Any
         template: workflow/report/samples.html.j2.
         samples: as `sample` gives them.
         facts: what else the page tells: `experiment`, `checkpoint` by its name, `strategy`, `trained`, which
-            is false where samples have no step, and `units`, the names of each target's units.
+            is false where samples have no step, `units`, the names of each target's units, `scored`, how many
+            samples have an influence on each, and `window`, its first step and that after its last, or None.
     """
     # ASCII, with <, > and & as escapes: nothing in it ends the script or begins a comment.
     data = htmlsafe_json_dumps({"samples": samples, **facts}, separators=(",", ":"))

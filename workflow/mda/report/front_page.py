@@ -14,14 +14,18 @@ import numpy as np
 import pandas as pd
 from docutils.core import publish_parts  # type: ignore[import-untyped]
 from markupsafe import Markup
+from PIL import Image
 
 from mda.config.experiment import Config
 from mda.config.section import Section
+from mda.evidence import finding, in_words
+from mda.report import table_view
 from mda.runtime import files
-from mda.runtime.errors import printable
 
-# Lines of a table on the page; the file has them all.
-LINES = 300
+# Verdicts that say nothing, which the page folds away.
+FOLDED = (finding.CANNOT_TELL, finding.NOT_RUN)
+# Where the text of a PNG says what is seen in it; see `mda.figures.style.save`.
+DESCRIPTION = "Alt"
 
 
 class Item(Section):
@@ -55,20 +59,34 @@ def groups(items: Sequence[Item], root: Path, configuration: Mapping[str, Any]) 
     found: dict[str, list[dict]] = {}
     for item in items:
         about, target = item.labels["figure"], item.labels["target"]
+        file = item.path.relative_to(root).as_posix()
         shown: dict[str, Any] = {
             "title": about if target == "all" else f"{about}, {target}",
-            "file": item.path.relative_to(root).as_posix(),
+            "file": file,
+            "anchor": anchor(file),
             "rule": item.rule,
             "caption": caption(item, configuration),
         }
         if item.path.suffix == ".png":
             shown["image"] = image(item.path)
+            shown["alt"] = description(item.path) or shown["title"]
         elif item.path.suffix == ".csv":
-            shown["table"] = cells(files.read_csv(item.path))
+            shown["table"] = table_view.view(item.path, files.read_csv(item.path))
         elif item.path.suffix == ".html":
             shown["page"] = item.path.read_text(encoding="utf-8")
         found.setdefault(item.category, []).append(shown)
     return found
+
+
+def anchor(file: str) -> str:
+    """The name of a file's place on the page."""
+    return "file-" + file.replace("/", "-").replace(".", "-")
+
+
+def description(path: Path) -> str:
+    """What is seen in a figure, by its own words; '' where it has none."""
+    with Image.open(path) as figure:
+        return str(figure.info.get(DESCRIPTION, ""))
 
 
 def image(path: Path) -> str:
@@ -91,44 +109,51 @@ class _Wildcards(dict):
     __getattr__ = dict.__getitem__
 
 
-def cells(table: pd.DataFrame) -> dict[str, Any]:
-    """A table as text: `columns`, the first `LINES` of its `rows`, and how many `lines` it has."""
-    rows = [[_cell(value) for value in row] for row in table.head(LINES).itertuples(index=False)]
-    return {"columns": list(table.columns), "rows": rows, "lines": len(table)}
+def findings(found: pd.DataFrame, files_shown: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Each target's findings.
 
+    Args:
+        files_shown: files with a place on the page, to which a finding links.
 
-def _cell(value: object) -> str:
-    if isinstance(value, float | np.floating):
-        return "" if np.isnan(value) else f"{value:.4g}"
-    return printable(str(value))
-
-
-def findings(found: pd.DataFrame) -> list[dict[str, Any]]:
-    """Each target's findings: the `target`, how often each verdict was given, and a line for each finding."""
+    Returns:
+        For each target: `target`, how often each verdict was given (`verdicts`, in the order of
+        `finding.VERDICTS`), all `lines`, those that say something (`told`), and the others by their verdict
+        (`folded`).
+    """
     shown = []
     for target, mine in found.fillna(
         dict.fromkeys(("published", "unit", "note", "file", "rule"), "")
     ).groupby("target", sort=False):
-        lines = [line | {"here": measured(pd.Series(line))} for line in mine.to_dict("records")]
-        shown.append({"target": target, "verdicts": Counter(mine["verdict"]), "lines": lines})
+        lines = [
+            line
+            | {
+                "here": measured(pd.Series(line)),
+                "anchor": anchor(line["file"]) if line["file"] in files_shown else "",
+            }
+            for line in mine.to_dict("records")
+        ]
+        counts = Counter(mine["verdict"])
+        folded = {name: [line for line in lines if line["verdict"] == name] for name in FOLDED}
+        shown.append(
+            {
+                "target": target,
+                "verdicts": {name: counts[name] for name in finding.VERDICTS if counts[name]},
+                "lines": lines,
+                "told": [line for line in lines if line["verdict"] not in FOLDED],
+                "folded": {name: some for name, some in folded.items() if some},
+            }
+        )
     return shown
-
-
-def number(value: float) -> str:
-    """Three significant digits."""
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
 def measured(line: pd.Series) -> dict[str, str]:
     """What a finding's measure is, for readers: `value` with its interval, and what else to know of it."""
     if np.isnan(line["value"]):
         return {"value": "", "unit": "", "more": line["note"]}
-    value = number(line["value"])
+    value = in_words.number(line["value"])
     if not np.isnan(line["low"]):
-        value += f" [{number(line['low'])}, {number(line['high'])}]"
-    more = [line["note"]] if line["note"] else []
-    if not np.isnan(line["detectable"]):
-        more.append(f"detectable {number(line['detectable'])} (n = {line['runs']})")
+        value += f" [{in_words.number(line['low'])}, {in_words.number(line['high'])}]"
+    more = filter(None, [line["note"], in_words.power(line.to_dict())])
     return {"value": value, "unit": line["unit"], "more": "; ".join(more)}
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mda.evidence import finding, planned_tests
-from mda.report.front_page import Item, image, number
+from mda.evidence import finding, in_words, planned_tests
+from mda.evidence.in_words import number
+from mda.report.front_page import Item, description, image
 
 # What was done to the samples, and to what it is compared.
 DONE = {
@@ -27,7 +28,7 @@ EMERGENCE = "plot_emergence"
 
 
 def headlines(found: pd.DataFrame, items: Sequence[Item], confidence: str) -> list[dict[str, Any]]:
-    """What was found of every target: its `target`, `answers` (`verdict`, `sentence`), and its `figure`.
+    """What was found of every `target`: `answers` (`verdict`, `sentence`), a `figure` and its `alt` text.
 
     Args:
         found: the findings, with the columns of `mda.evidence.finding.judge`.
@@ -47,6 +48,7 @@ def headlines(found: pd.DataFrame, items: Sequence[Item], confidence: str) -> li
                     "target": target,
                     "answers": [_answer(name, lines.loc[name], confidence) for name in known],
                     "figure": image(figures[0].path) if figures else None,
+                    "alt": description(figures[0].path) if figures else "",
                 }
             )
     return shown
@@ -65,7 +67,7 @@ def sentence(name: str, line: pd.Series, confidence: str) -> str:
         confidence: of the interval, in percent.
     """
     done, than = DONE[name]
-    if np.isnan(line["value"]) or line["verdict"] == finding.NOT_TESTED:
+    if line["verdict"] in (finding.CANNOT_TELL, finding.NOT_RUN) or np.isnan(line["value"]):
         return f"{done}: this cannot be told, for {_why(line)}."
     # The words say the direction, so that the numbers are those of its size.
     ends = sorted((line["low"], line["high"]) if line["value"] >= 0 else (-line["high"], -line["low"]))
@@ -76,13 +78,10 @@ def sentence(name: str, line: pd.Series, confidence: str) -> str:
     words = f"{done} {size}{interval} {than} ({sure})."
     if line["verdict"] == finding.NOT_REPRODUCED:
         words += " So the claim is not shown."
-    if not np.isnan(line["detectable"]):
-        unit = " steps" if planned_tests.TESTS[name].unit == "steps" else ""
-        words += (
-            f" With so few runs, an effect of {number(line['detectable'])}{unit} is found four times out of "
-            "five, and a smaller one less often."
-        )
-    return words
+    if line["verdict"] == finding.INCONCLUSIVE:
+        words += f" That is too little to tell: {_why(line)}."
+    power = in_words.power({**line, "finding": name, "unit": planned_tests.TESTS[name].unit})
+    return f"{words} {power[0].upper()}{power[1:]}." if power else words
 
 
 def _why(line: pd.Series) -> str:

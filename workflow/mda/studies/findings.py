@@ -8,6 +8,7 @@ import pandas as pd
 
 from mda.evidence import finding, intervention_findings
 from mda.evidence.finding import Settings, Tables
+from mda.evidence.intervention_findings import forms
 from mda.studies.augmentation import finding as augmentation
 from mda.studies.controls import finding as controls
 from mda.studies.coupling import finding as coupling
@@ -63,7 +64,7 @@ def judge(
         notes: target -> what its scores say of themselves.
     """
     asked = [
-        (target, one, intervention_findings.forms(tables, target, settings.start))
+        (target, one, None if finding.EFFECTS not in tables else forms(tables, target, settings.start))
         for target in targets
         for one in FINDINGS
     ]

@@ -22,6 +22,7 @@ def draw(
     target: str,
     metric: str,
     palette: style.Palette,
+    width: float | None,
     dpi: int,
     out: list[Path],
 ) -> None:
@@ -29,6 +30,7 @@ def draw(
 
     `published` has the metrics of published checkpoints, by step and by head, or nothing.
     """
+    style.use_width(width)
     wanted = {target: (units.read_targets(targets)[target], metric)}
     tables = [
         effect_table.curves(

@@ -7,8 +7,11 @@ from mda.figures import style
 from mda.runtime import cli, files
 
 
-def draw(effects: Path, target: str, palette: style.Palette, dpi: int, out: list[Path]) -> None:
+def draw(
+    effects: Path, target: str, palette: style.Palette, width: float | None, dpi: int, out: list[Path]
+) -> None:
     """Write the figure to every path of `out`."""
+    style.use_width(width)
     outcomes = ["formation_step", "score_area", "icl_area"]
     style.save(figure.draw(files.read_csv(effects), target, outcomes, palette), out, dpi)
 

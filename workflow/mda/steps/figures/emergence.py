@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mda.config import sections
 from mda.figures import emergence as figure
 from mda.figures import style
 from mda.runtime import cli, files
@@ -12,13 +13,19 @@ def draw(
     target: str,
     metric: str,
     threshold: float,
+    confidence: float,
+    window: sections.Window,
+    scored_at: int,
     palette: style.Palette,
+    width: float | None,
     dpi: int,
     out: list[Path],
 ) -> None:
-    """Write the figure to every path of `out`."""
+    """Write the figure to every path of `out`; influence was computed at step `scored_at`."""
+    style.use_width(width)
     table = files.read_table(curves).to_pandas()
-    style.save(figure.draw(table, target, metric, threshold, palette), out, dpi)
+    marked = (window.start, window.stop, scored_at)
+    style.save(figure.draw(table, target, metric, threshold, confidence, marked, palette), out, dpi)
 
 
 if __name__ == "__main__":

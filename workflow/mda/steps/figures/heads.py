@@ -7,8 +7,9 @@ from mda.figures import style
 from mda.runtime import cli, files
 
 
-def draw(scores: Path, names: dict[int, str], dpi: int, out: list[Path]) -> None:
+def draw(scores: Path, names: dict[int, str], width: float | None, dpi: int, out: list[Path]) -> None:
     """Write the figure to every path of `out`; `names` has each checkpoint by its step."""
+    style.use_width(width)
     style.save(figure.draw(files.read_table(scores).to_pandas(), names), out, dpi)
 
 

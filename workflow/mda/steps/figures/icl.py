@@ -7,8 +7,17 @@ from mda.figures import style
 from mda.runtime import cli, files
 
 
-def draw(curves: Path, target: str, metric: str, palette: style.Palette, dpi: int, out: list[Path]) -> None:
+def draw(
+    curves: Path,
+    target: str,
+    metric: str,
+    palette: style.Palette,
+    width: float | None,
+    dpi: int,
+    out: list[Path],
+) -> None:
     """Write the figure to every path of `out`."""
+    style.use_width(width)
     style.save(figure.draw(files.read_table(curves).to_pandas(), target, metric, palette), out, dpi)
 
 

@@ -20,6 +20,7 @@ def draw(
     names: list[str],
     window: sections.Window,
     target: str,
+    width: float | None,
     dpi: int,
     out: list[Path],
     out_table: Path,
@@ -28,6 +29,7 @@ def draw(
 
     `names` are the names of the selections in the same order.
     """
+    style.use_width(width)
     labels = np.array(files.read_table(train_rows, columns=["label"]).column("label").to_pylist())
     stream = schedules.Schedule.read(schedule).between(window.start, window.stop)
     parts = {"all": labels[stream.row]}

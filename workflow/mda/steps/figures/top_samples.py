@@ -20,13 +20,17 @@ def draw(
     shortest: int,
     samples: int,
     length: int,
+    among: str,
+    width: float | None,
     dpi: int,
     out: list[Path],
 ) -> None:
     """Write the figure to every path of `out`; repeats shorter than `shortest` are not marked.
 
+    `among` says which samples these are the top of.
     Of a longer sample the stretch of `length` tokens with the most repeated ones is shown.
     """
+    style.use_width(width)
     top = files.read_table(selection).slice(0, samples).to_pylist()
     store, reader = TokenStore(train), tokens.load_tokenizer(tokenizer)
     shown = []
@@ -37,7 +41,7 @@ def draw(
         part = slice(int(counts.argmax()), int(counts.argmax()) + length)
         texts = tokens.pieces(reader, row[part])
         shown.append({**sample, "tokens": texts, "repeated": marks[part].tolist()})
-    style.save(figure.draw(shown, target), out, dpi)
+    style.save(figure.draw(shown, target, among), out, dpi)
 
 
 if __name__ == "__main__":

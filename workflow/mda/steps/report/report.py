@@ -5,7 +5,7 @@ from pathlib import Path
 from mda.config import strict_yaml
 from mda.config.experiment import Config
 from mda.models import units
-from mda.report import front_page, headlines, html_page
+from mda.report import front_page, headlines, html_page, table_view
 from mda.runtime import cli, files
 
 
@@ -33,7 +33,9 @@ def write(
         experiment=settings.experiment,
         facts=front_page.facts(settings, members),
         headlines=headlines.headlines(found, items, confidence),
-        findings=front_page.findings(found),
+        findings=front_page.findings(found, [item.path.relative_to(out.parent).as_posix() for item in items]),
+        kept=findings.relative_to(out.parent).as_posix(),
+        download=table_view.download(findings),
         groups=front_page.groups(items, out.parent, read),
         confidence=confidence,
         complete=complete,

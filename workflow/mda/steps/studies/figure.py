@@ -8,9 +8,16 @@ from mda.studies import figures
 
 
 def draw(
-    table: Path, study: str, names: dict[int, str], palette: style.Palette, dpi: int, out: list[Path]
+    table: Path,
+    study: str,
+    names: dict[int, str],
+    palette: style.Palette,
+    width: float | None,
+    dpi: int,
+    out: list[Path],
 ) -> None:
     """Write the figure to every path of `out`; `names` has the checkpoints of a trace by their step."""
+    style.use_width(width)
     found = files.read_csv(table)
     if names:
         called = {f"checkpoint-{step}": f"checkpoint-{name}" for step, name in names.items()}

@@ -17,7 +17,7 @@ def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
     """Rank correlation and common top of every variant with the configured attribution."""
     targets = list(dict.fromkeys(table["target"]))
     rows = len(table) // len(targets)
-    figure, axes = panels.grid(len(targets), 2, 0.5 + 0.17 * rows, sharey="row")
+    figure, axes = panels.grid(len(targets), 2, 0.5 + 0.17 * rows, least=1.8, sharey="row")
     for row, target in zip(axes, targets, strict=True):
         mine = table[table["target"] == target]
         names = [_words(variant) for variant in mine["variant"]]

@@ -9,14 +9,15 @@ from mda.figures import panels, style
 
 
 def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
-    """The effect of new samples and of duplicates, by selection and experiment."""
-    table = table[table["intervention"] != "base"]
+    """The effect of new samples and of duplicates against random ones, by experiment."""
+    # Random samples have no difference to themselves.
+    table = table[(table["intervention"] != "base") & (table["selection"] != "random")]
     outcomes = ("formation_step", "score_area")
     groups = list(dict.fromkeys(zip(table["experiment"], table["target"], strict=True)))
     if not groups:
         return panels.nothing()
     rows = len(table[table["outcome"] == outcomes[0]]) / max(len(groups), 1)
-    figure, axes = panels.grid(len(groups), 2, 0.6 + 0.2 * rows, sharey="row")
+    figure, axes = panels.grid(len(groups), 2, 0.6 + 0.2 * rows, least=1.8, sharey="row")
     for row, (experiment, target) in zip(axes, groups, strict=True):
         for axis, outcome in zip(row, outcomes, strict=True):
             mine = table[
@@ -29,9 +30,9 @@ def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
                 f"{words[kind]}, {style.label_of(selection, target)}"
                 for kind, selection in zip(mine["intervention"], mine["selection"], strict=True)
             ]
-            panels.forest(
-                axis, mine, "to_base", names, [palette[style.method_of(name)] for name in mine["selection"]]
-            )
+            colors = [palette[style.method_of(name)] for name in mine["selection"]]
+            marks = [style.mark_of(name) for name in mine["selection"]]
+            panels.forest(axis, mine, "to_random", names, colors, marks=marks)
             axis.set_title(f"{experiment}, {target}: {style.OUTCOME_NAMES[outcome]}")
-            axis.set_xlabel("difference to base")
+            axis.set_xlabel("difference to random")
     return figure

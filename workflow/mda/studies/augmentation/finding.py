@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mda.evidence.finding import Finding, Measure, Measured, Settings, Tables
+from mda.evidence.finding import NO_INTERVAL, Finding, Measure, Measured, Settings, Tables, unknown
 from mda.evidence.intervention_findings import at_the_end, forms
 from mda.evidence.table_lines import cell, measured, p_values
 
@@ -19,8 +19,12 @@ def transfer(role: str) -> Measure:
         effects = {"effects": table[(table["role"] == role) & (table["target"] == target)]}
         own = f"influence-{target}"
         line = cell(effects, target, "score_area", "augment", own, settings.fraction)
-        if line is None or np.isnan(line["to_random_q"]) or not forms(effects, target, settings.start):
+        if line is None:
             return None
+        if not forms(effects, target, settings.start):
+            return unknown(f"the unit does not form in {line['experiment']}", possible=False)
+        if np.isnan(line["to_random_q"]):
+            return unknown(NO_INTERVAL)
         holds = bool(line["to_random"] > 0 and line["to_random_q"] < 1 - settings.confidence)
         note = f"in {line['experiment']}; {p_values(line, 'to_random')}"
         note += at_the_end(cell(effects, target, "score_final", "augment", own, settings.fraction))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from mda.evidence.finding import Finding, Measure, Measured, Settings, Tables
+from mda.evidence.finding import NO_INTERVAL, SAME, Finding, Measure, Measured, Settings, Tables, unknown
 from mda.evidence.table_lines import all_the_same, measured, p_values
 
 
@@ -22,9 +22,13 @@ def beyond(control: str) -> Measure:
             & (table["outcome"] == "formation_step")
             & table["control"].isin(names)
         ]
-        if mine.empty or np.isnan(mine.iloc[0]["beyond_low"]) or all_the_same(mine.iloc[0], "beyond"):
+        if mine.empty:
             return None
         line = mine.iloc[0]
+        if np.isnan(line["beyond_low"]):
+            return unknown(NO_INTERVAL)
+        if all_the_same(line, "beyond"):
+            return unknown(SAME, possible=False)
         told = line["beyond_q"] < 1 - settings.confidence
         holds: bool | None = bool(line["stronger"] and told)
         detectable, note = line["beyond_detectable"], p_values(line, "beyond")

@@ -18,7 +18,7 @@ def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
         "partial_r": "the ICL score,\ngiven the held-out loss",
     }
     figure, axes = panels.grid(
-        len(targets), len(columns), 0.6 + 0.2 * len(table) / len(targets), sharey="row"
+        len(targets), len(columns), 0.6 + 0.2 * len(table) / len(targets), least=1.8, sharey="row"
     )
     for row, target in zip(axes, targets, strict=True):
         mine = table[table["target"] == target]
@@ -30,6 +30,8 @@ def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
             panels.forest(axis, mine, column, names, [panels.COMMON] * len(mine))
             axis.set_xlim(-1.05, 1.05)
         row[0].set_title(target, loc="left")
-    for axis, words in zip(axes[-1], columns.values(), strict=True):
-        axis.set_xlabel(f"correlation with\n{words}")
+    # Where panels stand below each other, each says what it is.
+    for row in axes if style.width() < style.NARROW else axes[-1:]:
+        for axis, words in zip(row, columns.values(), strict=True):
+            axis.set_xlabel(f"correlation with\n{words}")
     return figure

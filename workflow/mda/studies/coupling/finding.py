@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from mda.evidence.finding import Finding, Measured, Settings, Tables
+from mda.evidence.finding import Finding, Measured, Settings, Tables, unknown
 from mda.evidence.table_lines import line_of, measured
 
 
 def correlation(tables: Tables, target: str, settings: Settings) -> Measured | None:
     """The correlation of the unit's metric with the ICL score, also given the held-out loss."""
     line = line_of(tables, "coupling", target=target, runs_of="all")
-    if line is None or np.isnan(line["r_low"]):
+    if line is None:
         return None
+    if np.isnan(line["r_low"]):
+        return unknown("fewer than four runs, or runs that all came out the same, have no correlation")
     words = "Pearson's r with the ICL score, lower is better"
     note = f"given the held-out loss {_given(line)}"
     mine = tables["coupling"]

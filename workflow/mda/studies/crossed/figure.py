@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -13,9 +12,8 @@ def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
     """The effect of every removal on every head, as two maps."""
     del palette
     metrics = {"prefix_matching": "prefix matching", "previous_token": "previous token"}
-    figure, axes = plt.subplots(
-        1, 2, figsize=(style.WIDTH, 0.9 + 0.5 * table["removed"].nunique()), sharey=True, squeeze=False
-    )
+    height = 0.5 + 0.5 * table["removed"].nunique()
+    figure, axes = panels.grid(1, 2, height, least=2.6, sharey=True)
     size = table["to_random"].abs().max()
     # No effect on any head, or none known.
     size = size if size > 0 else 1.0
@@ -29,9 +27,9 @@ def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
         panels.heat_map(
             axis, (wide.to_numpy(), *ends), [f"{name}\n({removed[name]})" for name in wide.index],
             [f"{head}\ninduction" if heads[head] else str(head) for head in wide.columns],
-            -size, size, "RdBu_r", "{:+.3f}",
+            -size, size, style.DIVERGING, "{:+.3f}",
         )  # fmt: skip
-        axis.set_title(f"effect on {words}, against random")
+        axis.set_title(f"effect on {words},\nagainst random")
         axis.set_xlabel("head")
     axes[0][0].set_ylabel("samples removed of")
     return figure

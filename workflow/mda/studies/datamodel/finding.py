@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from mda.evidence.finding import Finding, Measured, Settings, Tables
+from mda.evidence.finding import Finding, Measured, Settings, Tables, unknown
 from mda.evidence.table_lines import line_of, measured
 
 
 def lds(tables: Tables, target: str, settings: Settings) -> Measured | None:
     """The linear datamodelling score of influence."""
     line = line_of(tables, "datamodel", target=target, method="influence", outcome="score_area")
-    if line is None or np.isnan(line["lds"]):
+    if line is None:
         return None
+    if np.isnan(line["lds"]):
+        return unknown("all scores, or all runs on subsets, are the same", possible=False)
     holds: bool | None = bool(line["lds_low"] > 0)
     detectable, note = line["detectable"], f"{line['orders']:.0f} runs a subset"
     if not np.isnan(line["reliability"]):

@@ -9,30 +9,30 @@ from mda.figures import panels, style
 
 
 def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
-    """Difference of the formation step to the base, by the share of samples."""
+    """Difference of the formation step to as many random samples, by the share of samples."""
     targets, kinds = list(dict.fromkeys(table["target"])), list(dict.fromkeys(table["intervention"]))
     figure, axes = panels.grid(len(targets), len(kinds), 2.2, sharey="row")
-    table = table[table["outcome"] == "formation_step"]
+    # Random samples have no difference to themselves.
+    table = table[(table["outcome"] == "formation_step") & (table["selection"] != "random")]
     for row, target in zip(axes, targets, strict=True):
         for axis, kind in zip(row, kinds, strict=True):
             cell = table[(table["target"] == target) & (table["intervention"] == kind)]
+            told = []
             for selection, mine in cell.groupby("selection", sort=False):
                 mine, color = mine.sort_values("fraction"), palette[style.method_of(str(selection))]
                 x = 100 * mine["fraction"]
+                label = style.label_of(str(selection), target)
                 axis.plot(
-                    x,
-                    mine["to_base"],
-                    "o-",
-                    color=color,
-                    markersize=3,
-                    label=style.label_of(str(selection), target),
-                )
-                axis.fill_between(
-                    x, mine["to_base_low"], mine["to_base_high"], color=color, alpha=0.15, linewidth=0
-                )
+                    x, mine["to_random"], marker=style.mark_of(str(selection)), markersize=3.5, color=color,
+                    linestyle=style.dash_of(str(selection), target), label=label,
+                )  # fmt: skip
+                ends = (mine["to_random_low"], mine["to_random_high"])
+                axis.fill_between(x, *ends, color=color, alpha=0.15, linewidth=0)
+                told.append(panels.rows_in_words(mine, "to_random", [f"{label} {share:g} %" for share in x]))
+            style.tell(axis, "; ".join(told))
             axis.axhline(0, color="0.6", linewidth=0.6)
             axis.set_title(f"{target}: {style.INTERVENTION_NAMES[kind]}")
             axis.set_xlabel("% of the window's samples")
-        row[0].set_ylabel("formation step,\ndifference to base")
+        row[0].set_ylabel("formation step,\ndifference to random")
     style.shared_legend(figure, axes)
     return figure

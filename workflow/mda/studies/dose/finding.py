@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mda.evidence import planned_tests
-from mda.evidence.finding import Finding, Measured, Settings, Tables
+from mda.evidence.finding import NO_INTERVAL, SAME, Finding, Measured, Settings, Tables, unknown
 from mda.evidence.table_lines import all_the_same, line_of
 
 
@@ -14,16 +14,21 @@ def least_share(tables: Tables, target: str, settings: Settings) -> Measured | N
     table = tables.get("dose")
     if table is None:
         return None
+    why: Measured | None = None
     for kind in planned_tests.TESTS["removal"].kinds:
         line = line_of(
             tables, "dose", target=target, outcome="formation_step", intervention=kind,
             selection=f"influence-{target}",
         )  # fmt: skip
-        if line is None or np.isnan(line["to_random_p"]):
+        if line is None:
+            continue
+        if np.isnan(line["to_random_p"]):
+            why = unknown(NO_INTERVAL)
             continue
         mine = table[(table["target"] == target) & (table["intervention"] == kind)]
         own = mine[(mine["outcome"] == "formation_step") & (mine["selection"] == f"influence-{target}")]
         if all(all_the_same(one, "to_random") for _, one in own.iterrows()):
+            why = unknown(SAME, possible=False)
             continue
         every = mine["fraction"].unique()
         note = f"of {', '.join(f'{100 * share:g}' for share in sorted(every))} %, corrected with its table"
@@ -31,7 +36,7 @@ def least_share(tables: Tables, target: str, settings: Settings) -> Measured | N
         holds = bool(line["smallest"] <= settings.fraction)
         words = "% of the window's samples"
         return Measured(least, np.nan, np.nan, holds, int(line["seeds"]), words, note=note)
-    return None
+    return why
 
 
 FINDING = Finding(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mda.evidence.finding import Finding, Measured, Settings, Tables
+from mda.evidence.finding import Finding, Measured, Settings, Tables, unknown
 from mda.evidence.table_lines import line_of, measured
 
 
@@ -11,11 +11,10 @@ def repetitive(tables: Tables, target: str, settings: Settings) -> Measured | No
     line = line_of(tables, "enrichment", target=target, side="proponents", name="repeated bigrams")
     if line is None:
         return None
-    holds: bool | None = bool(line["auroc_low"] > 0.5 and line["q"] < 1 - settings.confidence)
-    note = ""
+    holds = bool(line["auroc_low"] > 0.5 and line["q"] < 1 - settings.confidence)
     if line["auroc_low"] == line["auroc_high"] == 0.5:
-        holds, note = None, "all samples have as many"
-    return measured(line, "auroc", holds, 0, "AUROC of repeated bigrams", note=note)
+        return unknown("all samples have as many", possible=False)
+    return measured(line, "auroc", holds, 0, "AUROC of repeated bigrams")
 
 
 FINDING = Finding(

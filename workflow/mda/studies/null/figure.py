@@ -22,7 +22,7 @@ def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
         axes[0][0], table, "rate", names, [panels.COMMON] * len(table), zero=float(table["nominal"].iloc[0])
     )
     axes[0][0].set_xlabel(
-        f"share of tests with p < {table['nominal'].iloc[0]:.2g}; against random nothing should be found"
+        "share of tests with p < {0:.2g}\n(by chance: {0:.2g})".format(table["nominal"].iloc[0])
     )
     axes[0][0].set_xlim(-0.02, 1.02)
     return figure

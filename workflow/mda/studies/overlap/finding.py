@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mda.evidence.finding import Finding, Measured, Settings, Tables
+from mda.evidence.finding import Finding, Measured, Settings, Tables, unknown
 from mda.evidence.table_lines import measured
 
 
@@ -24,7 +24,7 @@ def least_overlap(tables: Tables, target: str, settings: Settings) -> Measured |
     mine = table[apart & ((table["one"] == target) | (table["other"] == target)) & table["jaccard"].notna()]
     kin, rest = mine[mine["same_kind"]], mine[~mine["same_kind"]]
     if kin.empty:
-        return None
+        return unknown("there is no other unit of its kind, or the scores rank nothing", possible=False)
     line = kin.loc[kin["jaccard"].idxmin()]
     holds = bool(line["jaccard_low"] > line["chance"] and line["q"] < 1 - settings.confidence)
     other = line["other"] if line["one"] == target else line["one"]

@@ -12,7 +12,9 @@ def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
     """The share of comparisons that find something, against the nominal rate."""
     del palette
     targets, nominal = list(dict.fromkeys(table["target"])), float(table["nominal"].iloc[0])
-    figure, axes = panels.grid(1, len(targets), 0.5 + 0.2 * table["outcome"].nunique(), sharey=True)
+    figure, axes = panels.grid(
+        1, len(targets), 0.5 + 0.2 * table["outcome"].nunique(), least=2.2, sharey=True
+    )
     for axis, target in zip(axes[0], targets, strict=True):
         mine = table[table["target"] == target]
         names = [style.OUTCOME_NAMES[outcome] for outcome in mine["outcome"]]

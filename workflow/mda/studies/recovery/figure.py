@@ -27,7 +27,8 @@ def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
             for formed, fill in ((True, color), (False, "white")):
                 part = mine["formed"] == formed
                 axis.plot(
-                    mine[value][part], heights[part], "o", color=color, markersize=3.5, markerfacecolor=fill,
+                    mine[value][part], heights[part], style.mark_of(str(method)), color=color,
+                    markersize=4, markerfacecolor=fill,
                     label=str(method) if formed else None,
                 )  # fmt: skip
         axis.set_title(words)

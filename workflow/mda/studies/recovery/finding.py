@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mda.evidence.finding import Finding, Measured, Settings, Tables
+from mda.evidence.finding import Finding, Measured, Settings, Tables, unknown
 from mda.evidence.table_lines import measured
 
 
@@ -13,11 +13,11 @@ def recovered(tables: Tables, target: str, settings: Settings) -> Measured | Non
     corpora are in the table, and not judged.
     """
     table = tables.get("recovery")
-    if table is None or not table["formed"].any():
+    if table is None:
         return None
     mine = table[(table["method"] == "influence") & table["formed"] & table["auroc"].notna()]
     if mine.empty:
-        return None
+        return unknown("no head forms in any of the corpora, or the scores rank nothing", possible=False)
     line = mine.loc[mine["auroc"].idxmin()]
     decoys = mine["decoys_auroc"].notna().all()
     top = mine.loc[(mine["precision"] / mine["rate"]).idxmin()]

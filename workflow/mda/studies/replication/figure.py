@@ -12,7 +12,7 @@ def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
     """The planned tests in every model, and across them."""
     targets, tests = list(dict.fromkeys(table["target"])), list(dict.fromkeys(table["test"]))
     figure, axes = panels.grid(
-        len(targets), len(tests), 0.7 + 0.2 * table["experiment"].nunique(), sharey="row"
+        len(targets), len(tests), 0.7 + 0.2 * table["experiment"].nunique(), least=1.8, sharey="row"
     )
     for row, target in zip(axes, targets, strict=True):
         for axis, test in zip(row, tests, strict=True):

@@ -37,5 +37,12 @@ def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
         right.plot(mine["stop"], mine["score"], "o-", color=palette["base"], markersize=3, label="metric")
         right.set_ylabel("the unit's metric")
         axis.set_title(target)
+        steepest = mine.loc[mine["gain"].idxmax()]
+        style.tell(
+            axis,
+            f"{len(mine)} bars, from {100 * mine['positive_share'].min():.2g} to "
+            f"{100 * mine['positive_share'].max():.2g} % of the positive influence; the metric rises most "
+            f"between steps {steepest['start']:.0f} and {steepest['stop']:.0f}",
+        )
     axes[-1, 0].set_xlabel("training step of the base run")
     return figure

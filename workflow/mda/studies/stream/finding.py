@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mda.evidence.finding import Finding, Measured, Settings, Tables
+from mda.evidence.finding import Finding, Measured, Settings, Tables, unknown
 
 
 def spread(tables: Tables, target: str, settings: Settings) -> Measured | None:
@@ -15,7 +15,7 @@ def spread(tables: Tables, target: str, settings: Settings) -> Measured | None:
     mine = table[table["target"] == target]
     rise = mine["gain"].clip(lower=0).sum()
     if mine["positive_share"].isna().any() or not rise > 0:
-        return None
+        return unknown("no influence is positive, or the metric never rises", possible=False)
     line = mine.loc[mine["gain"].idxmax()]
     share = line["samples"] / mine["samples"].sum()
     gain = line["gain"] / rise
@@ -24,7 +24,9 @@ def spread(tables: Tables, target: str, settings: Settings) -> Measured | None:
     holds: bool | None = None if np.isnan(low) else bool(low > 0.5 and high < 2)
     if settings.shuffled:
         holds, note = None, f"{note}; of samples in random order it could not be otherwise"
-    return Measured(ratio, low, high, holds, int(line["samples"]), "x its share of the samples", note=note)
+    words = "x its share of the samples"
+    found = Measured(ratio, low, high, holds, int(line["samples"]), words, note=note)
+    return found._replace(possible=not settings.shuffled)
 
 
 FINDING = Finding(

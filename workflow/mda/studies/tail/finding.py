@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from mda.evidence.finding import Finding, Measured, Settings, Tables
+from mda.evidence.finding import Finding, Measured, Settings, Tables, unknown
 from mda.evidence.table_lines import line_of
 
 
 def share_of_the_top(tables: Tables, target: str, settings: Settings) -> Measured | None:
     """The share of the positive influence that the top 10 % of the samples have."""
     line = line_of(tables, "tail", target=target)
-    if line is None or np.isnan(line["excess_low"]):
+    if line is None:
         return None
+    if np.isnan(line["excess_low"]):
+        return unknown("all scores are equal, or none is positive", possible=False)
     note = f"of scores that are normal within each label it is {100 * line['normal']:.3g} %"
     holds = bool(line["excess_low"] > 0)
     return Measured(

@@ -1,0 +1,46 @@
+"""Numbers of a finding in words, for pages and the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mda.evidence import intervention_findings
+from mda.evidence.finding import CANNOT_TELL, NOT_RUN
+
+# Claims that there is no effect: the smallest that would be found is not held against theirs.
+EQUIVALENCES = (intervention_findings.RANDOM_REMOVAL.name, intervention_findings.SWAP.name)
+
+
+def number(value: float) -> str:
+    """Three significant digits."""
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def power(line: Mapping[str, Any]) -> str:
+    """What effect so many runs find, and whether this one is smaller; '' where it is not known.
+
+    Args:
+        line: a finding, with the columns of `mda.evidence.finding.judge`.
+    """
+    if np.isnan(line["detectable"]) or line["verdict"] in (CANNOT_TELL, NOT_RUN):
+        return ""
+    effect = f"an effect of {number(line['detectable'])}{_unit(line['unit'])}"
+    counted = f"{line['runs']:.0f} {_counted(line['finding'])}"
+    if line["finding"] in EQUIVALENCES or abs(line["value"]) >= line["detectable"]:
+        return f"{counted} find {effect} four times out of five"
+    return f"underpowered: {counted} find {effect} four times out of five, and one of this size less often"
+
+
+def _unit(unit: str) -> str:
+    return {"steps": " steps", "steps beyond": " steps", "percentage points": " percentage points"}.get(
+        unit, ""
+    )
+
+
+def _counted(name: str) -> str:
+    if name.endswith("-replicated"):
+        return "models"
+    return "subsets" if name == "lds" else "runs"
