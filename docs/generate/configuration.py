@@ -24,7 +24,10 @@ PATTERNS = {
 }
 # Mappings whose keys are the user's names of sections.
 FREE = ("probes", "trace.checkpoints")
-WORDS = {"int": "whole number", "float": "number", "str": "text", "bool": "true or false", "Any": "any value"}
+WORDS = {
+    "int": "whole number", "float": "number", "str": "text", "bool": "true or false",
+    "Path": "path of a file", "Any": "any value",
+}  # fmt: skip
 # Seeds and sizes end where JSON does, which nobody needs to know.
 UNSAID = 2**53
 

@@ -35,6 +35,7 @@ from mda.studies.datamodel import table as datamodel
 from mda.studies.dose import table as dose
 from mda.studies.enrichment import table as enrichment
 from mda.studies.exact import table as exact
+from mda.studies.linearity import table as linearity
 from mda.studies.null import table as null
 from mda.studies.overlap import table as overlap
 from mda.studies.placebo import table as placebo
@@ -43,7 +44,8 @@ from mda.studies.replication import table as replication
 from mda.studies.stream import table as stream
 from mda.studies.tail import table as tail
 
-PALETTE = dict.fromkeys(("base", "influence", "random", "loss", "repetition", "gradient_norm"), "#333333")
+METHODS = ("base", "influence", "random", "loss", "repetition", "gradient_norm", "trajectory")
+PALETTE = dict.fromkeys(METHODS, "#333333")
 CELLS = [("base", "none", 0.0)] + [
     (kind, selection, 0.1)
     for kind in ("replace", "duplicate", "augment")
@@ -106,6 +108,8 @@ def studies(tmp_path, monkeypatch, seeds, score, area, scores, labels=1):
     features = np.ones((5, len(enrichment.FEATURES)))
     names = mine["unit"]["label"].tolist()
     everything, catalyst = mine["unit"]["influence"].to_numpy(), np.zeros(len(scores), bool)
+    places = np.arange(len(scores))
+    walk = pd.DataFrame({"step": places, "update": 0, "slot": 0, "score": np.asarray(scores, float)})
     left_out = [np.arange(len(scores) // 2)] * 4
     lines = {
         "agreement": agreement.variants(mine, {"strategy-kfac": mine}, 0.1, 0.95),
@@ -137,6 +141,14 @@ def studies(tmp_path, monkeypatch, seeds, score, area, scores, labels=1):
         "placebo": [
             {"target": "unit", "outcome": outcome, **placebo.false_findings(runs, 2, 0, 0.95)}
             for outcome in placebo.OUTCOMES
+        ],
+        "linearity": [
+            {
+                "target": "unit", "outcome": "mean", "selection": "trajectory-unit", "fraction": share,
+                "order": seed, **linearity.line(walk, walk.assign(role="masked"), area, area),
+            }
+            for share in (0.01, 0.1)
+            for seed in range(seeds)
         ],
         "recovery": [
             {"experiment": "corpus", "target": "unit", "formed": True, "share": 0.5, "repeats": 2.0, **line}

@@ -34,7 +34,7 @@ def follows(tables: Tables, target: str, settings: Settings) -> Measured | None:
     words = [
         f"{design.percent(share)} %: {one.value:.2f} [{one.low:.2f}, {one.high:.2f}]"
         for share, one in sorted(slopes.items())
-        if share != largest
+        if share != largest and not np.isnan(one.low)
     ]
     note = f"at smaller shares, {'; '.join(words)}" if words else ""
     return Measured(

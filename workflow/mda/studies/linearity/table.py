@@ -77,8 +77,8 @@ def line(walk: pd.DataFrame, stream: pd.DataFrame, without: float, after: float)
 def slope(predicted: np.ndarray, found: np.ndarray, confidence: float) -> Estimate:
     """How large what was found is, as a multiple of what was predicted: a line through the origin.
 
-    Least squares over orders, with Student's t interval of its residuals. One order has no interval, and
-    predictions that are all 0 no slope.
+    Least squares over orders, with Student's t interval of its residuals. One order has no interval,
+    nor have orders of which nothing came; predictions that are all 0 have no slope.
 
     Args:
         predicted, found: shape (orders,).
@@ -87,7 +87,7 @@ def slope(predicted: np.ndarray, found: np.ndarray, confidence: float) -> Estima
     if squares == 0:
         return UNKNOWN
     value = float((predicted * found).sum() / squares)
-    if len(found) < 2:
+    if len(found) < 2 or np.ptp(found) == 0:
         return Estimate(value, np.nan, np.nan)
     freedom = len(found) - 1
     error = np.sqrt(((found - value * predicted) ** 2).sum() / freedom / squares)
