@@ -8,4 +8,4 @@ Beyond the stages: `mda.steps` holds one function for each rule, in folders of t
 `mda.commands` holds the verbs of the command `mda`.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
