@@ -222,8 +222,8 @@ def test_a_sample_says_its_place_its_loss_a_token_and_whether_interventions_may_
     assert line["rank"] == 1 and line["side"] == "bottom"
     assert texts(page, "dd.place")[0] == "20,000 of 20,000, above 0.000 %"
     assert numbers(page, "loss-a-token")[0] == pytest.approx(line["loss"] / 32, rel=5e-3)
-    assert texts(page, "dd.in-the-window")[0] == ("yes" if line["step"] >= 60 else "not yet")
-    assert set(texts(page, "dd.in-the-window")) == {"yes", "not yet"}
+    assert texts(page, "dd.in-the-window")[0] == ("yes" if line["step"] >= 60 else "before it")
+    assert set(texts(page, "dd.in-the-window")) == {"yes", "before it"}
     assert texts(visit(path), "dd.place")[0] == "1 of 20,000, above 99.995 %"
     assert "20,000 samples, of the whole run" in page.inner_text(".lead")
     assert "steps 60 to 239" in page.inner_text(".lead")

@@ -33,10 +33,11 @@ TABLE_MEMORY = 1000 + 2 * CONFIG.run.steps * CONFIG.run.batch_size // 1000
 # Of a cluster: whether the steps of tables and figures are so light that they run beside the workflow, which may
 # be on a login node, and are no jobs. With these many samples or runs the heaviest of them takes 2 CPU-seconds
 # and 300 MB; see docs/benchmarks.md.
-FEW_SAMPLES, FEW_RUNS = 100_000, 200
+# The studies have tables of their own, which are smaller for each run.
+FEW_SAMPLES, FEW_RUNS, FEW_WITH_STUDIES = 100_000, 200, 400
 # A stream is of samples alone.
 LIGHT_STREAM = CONFIG.run.steps * CONFIG.run.batch_size <= FEW_SAMPLES
-LIGHT = LIGHT_STREAM and len(set(ALL_CELLS)) <= FEW_RUNS
+LIGHT = LIGHT_STREAM and len(design.cells(CONFIG)) <= FEW_RUNS and len(set(ALL_CELLS)) <= FEW_WITH_STUDIES
 
 
 def torch_memory(wildcards, attempt):

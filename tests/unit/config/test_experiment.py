@@ -379,8 +379,14 @@ def test_a_selection_of_ones_own_needs_a_file(override, tmp_path):
     config["experiments"]["interventions"][0]["selections"] = ["influence", "random", "own"]
     with pytest.raises(UserError, match=r"selected by own, but selection\.own names no file"):
         consistency.check(config)
+    config["experiments"]["interventions"][0]["selections"] = ["influence", "random"]
+    config["trajectory"] = WALK
+    config["studies"]["linearity"] = {"selections": ["own"], "fractions": [0.1]}
+    with pytest.raises(UserError, match=r"selected by own, but selection\.own names no file"):
+        consistency.check(config)
     path.touch()
     config["selection"]["own"] = str(path)
+    config["experiments"]["interventions"][0]["selections"] = ["influence", "random", "own"]
     assert Cell("replace", "own", 0.1, 3) in design.cells(consistency.check(config))
 
 

@@ -148,3 +148,12 @@ def test_effects_have_the_sum_of_a_class_and_of_nothing_else():
 
 def test_contrasts_can_be_planned_of_every_outcome():
     assert set(get_args(Contrast.model_fields["outcome"].annotation)) == set(effect_table.OUTCOMES)
+
+
+def test_a_sum_that_begins_above_its_threshold_has_no_formation():
+    """Even attention makes a sum, too: 144 heads on sequences of 64 tokens have 1.5 before anything forms."""
+    steps = np.arange(4.0)
+    found = effect_table._of_sum(steps, np.array([1.5, 1.6, 2.0, 3.0]), 0.5)
+    assert np.isnan([found["sum_formation_step"], found["sum_formed"]]).all()
+    assert found["sum_final"] == 3.0
+    assert effect_table._of_sum(steps, np.array([0.0, 1.0, 2.0, 3.0]), 0.5)["sum_formation_step"] == 0.5

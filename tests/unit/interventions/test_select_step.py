@@ -165,7 +165,9 @@ def test_ones_own_samples_are_those_of_the_table_in_its_order(arguments, tmp_pat
         ("row\n1\n\n1.5\n", "has the row 1.5, which is no whole number"),
         ("row\n7\n7\n", "has the row 7 twice; keep one"),
         ("row,score\n7,1\n8,\n", "has 'nan' in the column 'score', which is no number"),
-        ("", "cannot be read as CSV (No columns to parse from file); save it as CSV or .parquet"),
+        ("", "cannot be read as CSV (Empty CSV file); save it as CSV or .parquet"),
+        ("row,score\n5,9,1\n6,8,2\n", "cannot be read as CSV (CSV parse error: "),
+        ("target,row,influence\na,5,9\na,6,8\n", "has scores of targets, in the order of the run; save the"),
         ("row\n50\n", "samples of the window, and 8 are to be selected; add rows, or set fractions to 0.0"),
     ],
 )

@@ -1,5 +1,6 @@
 """A warm Python does what an ordinary one does."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -74,8 +75,8 @@ def test_jobs_are_ordinary_until_the_packages_are_imported_and_after_the_server_
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout == "True\n"
 
-    # A folder's name may be anything.
-    with warm_python_in(tmp_path / "it's a folder") as python:
+    # A folder's name may be anything, and long.
+    with warm_python_in(tmp_path / "it's a folder" / ("long" * 40)) as python:
         assert not forked(python)
         deadline = time.monotonic() + 20
         while not forked(python):
@@ -133,11 +134,16 @@ time.sleep(60)
 """
 
 
-def sleeping(python, folder):
+def sleeping(python, folder, **streams):
     """A process with one inside, and the numbers of both."""
     (folder / "sleeps.py").write_text(SLEEPS)
     process = subprocess.Popen(
-        [python, "sleeps.py"], cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True
+        [python, "sleeps.py"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        **streams,
     )
     return process, [int(process.stdout.readline()) for _ in range(2)]
 
@@ -154,6 +160,23 @@ def test_signals_reach_all_that_a_warm_process_started(warm_python, tmp_path, nu
         time.sleep(0.01)
     if number == signal.SIGTERM:
         os.kill(inner, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("watcher", [False, True])
+def test_a_job_that_the_system_kills_ends_as_killed(warm_python, tmp_path, watcher):
+    """As where memory runs out; or what watches it is killed, and that is said."""
+    process, (outer, inner) = sleeping(warm_python, tmp_path, stderr=subprocess.PIPE)
+    parent = int(Path(f"/proc/{outer}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(parent if watcher else outer, signal.SIGKILL)
+    said = process.communicate(timeout=10)[1] if watcher else ""
+    assert process.wait(timeout=10) == (1 if watcher else -signal.SIGKILL)
+    assert said == (f"{KILLED}\n" if watcher else "")
+    for left in (inner, outer):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(left, signal.SIGKILL)
+
+
+KILLED = "error: the process that watched this job was killed; run the same command again"
 
 
 def test_a_stopped_job_goes_on(warm_python, tmp_path):

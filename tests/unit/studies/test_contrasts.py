@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from mda.config.study_sections import Contrast
+from mda.runtime.errors import UserError
 from mda.studies.contrasts import table
 
 PLANNED = [
@@ -85,3 +86,10 @@ def test_models_that_do_not_form_and_runs_that_are_missing_do_not_count():
     nothing = run({"never": models["never"]})
     assert nothing["models"].tolist() == [0, 0, 0]
     assert nothing[["difference", "difference_p", "difference_q", "between"]].isna().all(axis=None)
+
+
+def test_outcomes_of_an_earlier_version_are_named():
+    planned = [Contrast(kind="replace", control="random", outcome="sum_area")]
+    old = pd.DataFrame({"target": ["unit"], "intervention": ["base"], "formation_step": [3.0]})
+    with pytest.raises(UserError, match="the outcomes of twin have no sum_area, for they are of an earlier"):
+        table.contrasts({"twin": old}, planned, 0.1, 0, 0.95)

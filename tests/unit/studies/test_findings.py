@@ -241,9 +241,10 @@ def test_specificity_asks_for_an_order_of_magnitude(induction, rest, error, verd
 
 
 def test_without_an_effect_of_removal_nothing_is_equivalent():
-    for removal in (-20.0, 1.0):
+    # More runs may find an effect of removal, unless these have ruled it out.
+    for removal, verdict in ((-20.0, finding.CANNOT_TELL), (1.0, finding.INCONCLUSIVE)):
         found = verdicts(effects=effects(removal=removal))
-        assert found["random"] == found["swap"] == finding.CANNOT_TELL, removal
+        assert found["random"] == found["swap"] == verdict, removal
 
 
 def test_where_no_run_forms_there_is_no_verdict():

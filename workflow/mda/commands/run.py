@@ -119,10 +119,16 @@ def warm(cold: bool) -> Iterator[dict[str, str]]:
     if cold:
         yield {}
         return
-    with (
-        tempfile.TemporaryDirectory(prefix="mda-") as folder,
-        warm_python.started(Path(folder), environment.cleaned(os.environ)) as python,
-    ):
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mda-")))
+        try:
+            started = warm_python.started(folder, environment.cleaned(os.environ))
+            python = stack.enter_context(started)
+        except (RuntimeError, OSError) as error:
+            raise UserError(
+                f"the Python that jobs are forked from did not start in {folder} ({error}); set TMPDIR to "
+                "another folder, or give --cold"
+            ) from None
         yield {environment.WARM: str(python.parent)}
 
 

@@ -11,9 +11,9 @@ def check(config: Config) -> None:
     Raises:
         ValueError: one sentence, when something does not hold.
     """
-    own = config.selection.own
+    own, linearity = config.selection.own, config.studies.linearity
     if own is None:
-        if "own" in methods_used(config):
+        if "own" in methods_used(config) | set(linearity.selections if linearity is not None else []):
             raise ValueError("samples are selected by own, but selection.own names no file; name one")
     elif not own.is_file():
         raise ValueError(f"selection.own is {own}, but there is no such file")

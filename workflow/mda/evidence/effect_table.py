@@ -92,11 +92,14 @@ def outcomes(table: pd.DataFrame, threshold: float, sum_threshold: float = np.na
 def _of_sum(steps: np.ndarray, curve: np.ndarray, threshold: float) -> dict[str, Any]:
     if np.isnan(threshold) or np.isnan(curve).all():
         return dict.fromkeys(("sum_formation_step", "sum_formed", "sum_area", "sum_final"), np.nan)
-    formed = statistics.formation(steps, curve, threshold)
     area, final = statistics.area(steps, curve), float(curve[-1])
-    # A number, as it is where there is none.
-    share = float(formed.formed)
-    return {"sum_formation_step": formed.step, "sum_formed": share, "sum_area": area, "sum_final": final}
+    # Attention that is even makes a sum, too. One that begins above the threshold has nothing to form.
+    step = share = np.nan
+    if curve[0] < threshold:
+        formed = statistics.formation(steps, curve, threshold)
+        # A number, as it is where there is none.
+        step, share = formed.step, float(formed.formed)
+    return {"sum_formation_step": step, "sum_formed": share, "sum_area": area, "sum_final": final}
 
 
 def known(table: pd.DataFrame) -> dict[str, str]:
@@ -152,7 +155,7 @@ def compare(
     nothing = statistics.Difference(*[np.nan] * 5)
     difference = nothing
     if other is not None:
-        one, two = runs.set_index("seed")[outcome], other.set_index("seed")[outcome]
+        one, two = (of.set_index("seed")[outcome].dropna() for of in (runs, other))
         seeds = one.index.intersection(two.index).sort_values()
         if len(seeds):
             difference = statistics.paired_difference(

@@ -104,8 +104,7 @@ def as_the_base(kinds: Sequence[str], selection: str) -> Measure:
             return unknown(NO_INTERVAL)
         margin = own["to_base_low"] / 2
         effective = effect("removal")(tables, target, settings)
-        possible = effective is not None and bool(effective.holds) and margin > 0
-        if not possible:
+        if effective is None or not effective.holds or margin <= 0:
             holds, note = None, "asks for an effect of removal to hold it against"
         else:
             holds, note = _within(line, "to_base", margin)
@@ -116,7 +115,8 @@ def as_the_base(kinds: Sequence[str], selection: str) -> Measure:
                 ends = [other[f"to_base{end}"] for end in ("", "_low", "_high")]
                 note += "; {}{:.3g} [{:.3g}, {:.3g}] steps".format(KINDS[other["intervention"]], *ends)
         told = measured(line, "to_base", holds, line["seeds"], "steps", line["to_base_detectable"], note)
-        return told._replace(possible=possible)
+        # More runs may find an effect of removal, unless these have ruled it out.
+        return told._replace(possible=bool(own["to_base_high"] > 0))
 
     return measure
 

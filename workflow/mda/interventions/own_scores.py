@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pyarrow import csv
 
 from mda.runtime import files
 from mda.runtime.errors import UserError
@@ -24,6 +25,11 @@ def scores(path: Path, rows: np.ndarray) -> np.ndarray:
     table = _read(path)
     if "row" not in table:
         raise UserError(f"selection.own: {path} has no column 'row', only {', '.join(map(str, table))}")
+    if "score" not in table and {"influence", "target"} & set(table):
+        raise UserError(
+            f"selection.own: {path} has scores of targets, in the order of the run; save the column row of "
+            "one target, with its influence as the column score"
+        )
     own = _numbers(table["row"], path, "row")
     if (wrong := own[own != np.floor(own)]).size:
         raise UserError(f"selection.own: {path} has the row {wrong[0]:g}, which is no whole number")
@@ -55,7 +61,8 @@ def _read(path: Path) -> pd.DataFrame:
     if path.suffix == ".parquet":
         return files.read_table(path).to_pandas()
     try:
-        return pd.read_csv(path)
+        # It refuses a line that has more or fewer fields than the first.
+        return csv.read_csv(path).to_pandas()
     except (ValueError, OSError) as error:
         first = str(error).splitlines()[0]
         raise UserError(

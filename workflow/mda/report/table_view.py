@@ -28,10 +28,10 @@ def view(path: Path, table: pd.DataFrame) -> dict[str, Any]:
 
     Returns:
         `columns`: name, unit and meaning of each that is shown, an end of an interval in that of its value;
-        `fixed`: pairs of name and value of those that are the same in every line; `rows`, the first `LINES`:
-        `tab`, its outcome, and `cells`, pairs of text and what it is sorted by; `tabs`: the outcomes, where
-        there are several, and what else is the same in all lines of each; `lines`, how many there are; and
-        `download`, the file as an address, or None.
+        `fixed`: pairs of name and value of those that are the same in every line; `rows`, the first `LINES`,
+        of each outcome where there are tabs: `tab`, its outcome, and `cells`, pairs of text and what it is
+        sorted by; `tabs`: the outcomes, where there are several, and what else is the same in all lines of
+        each; `lines`, how many there are; and `download`, the file as an address, or None.
     """
     tabs = list(dict.fromkeys(table[TABS])) if TABS in table.columns else []
     tabs = [printable(str(name)) for name in tabs] if len(tabs) > 1 else []
@@ -43,7 +43,7 @@ def view(path: Path, table: pd.DataFrame) -> dict[str, Any]:
     shown = [name for name in kept if name not in fixed and name not in of_tab]
     # Claims are about differences to random, not to the base.
     shown.sort(key=lambda name: name.startswith("to_base"))
-    head = table.head(LINES)
+    head = table.groupby(TABS, sort=False).head(LINES) if tabs else table.head(LINES)
     return {
         "columns": [_column(path, name, f"{name}_low" in ends) for name in shown],
         "fixed": [(printable(name), _text(table[name].iloc[0])) for name in fixed],

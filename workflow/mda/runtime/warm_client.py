@@ -28,7 +28,10 @@ def connected(place, arguments):
         return None
     server = socket.socket(socket.AF_UNIX)
     try:
-        server.connect(place)
+        # A socket's name has a hundred letters at most, and a folder's more.
+        folder = os.open(os.path.dirname(place), os.O_PATH)  # noqa: PTH120
+        server.connect(f"/proc/self/fd/{folder}/socket")
+        os.close(folder)
         return server if server.recv(1) == b"r" else None
     except OSError:
         # It ended, or belongs to another machine.
@@ -41,6 +44,16 @@ def stop(process):
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
+def told(server, process=None):
+    """A number from the server; where it was killed, the end of what was forked and of this."""
+    answer = server.recv(4)
+    if len(answer) < 4:
+        if process is not None:
+            os.killpg(process, signal.SIGKILL)
+        sys.exit("error: the process that watched this job was killed; run the same command again")
+    return struct.unpack("i", answer)[0]
+
+
 def main(place, *arguments):
     """Run what `python ARGUMENT...` runs; never returns."""
     server = connected(place, arguments)
@@ -51,14 +64,16 @@ def main(place, *arguments):
     text = json.dumps(request).encode()
     socket.send_fds(server, [struct.pack("I", len(text))], [0, 1, 2])
     server.sendall(text)
-    [process] = struct.unpack("i", server.recv(4))
+    process = told(server)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, lambda number, frame: os.kill(process, number))
     signal.signal(signal.SIGTSTP, lambda number, frame: stop(process))
     signal.signal(signal.SIGCONT, lambda number, frame: os.killpg(process, signal.SIGCONT))
-    [status] = struct.unpack("i", server.recv(4))
+    status = told(server, process)
     if status < 0:
-        signal.signal(-status, signal.SIG_DFL)
+        # These two cannot be handled, nor need they be.
+        if -status not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     sys.exit(status)
 

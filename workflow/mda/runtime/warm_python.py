@@ -130,7 +130,9 @@ def holds_gpu() -> bool:
 def serve(folder: Path, packages: Packages) -> None:
     """Fork a keeper for each client, until the process that started this one has ended."""
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(folder / "socket"))
+    # A socket's name has a hundred letters at most, and a folder's more.
+    place = os.open(folder, os.O_PATH)
+    listener.bind(f"/proc/self/fd/{place}/socket")
     listener.listen(64)
     # The system collects keepers that have ended.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

@@ -12,6 +12,7 @@ from mda.config.experiment import OF_A_TARGET
 from mda.config.study_sections import Contrast
 from mda.evidence import csv_tables, planned_tests, statistics, two_sources
 from mda.planning.cell import BASE
+from mda.runtime.errors import UserError
 
 
 def contrasts(
@@ -32,7 +33,16 @@ def contrasts(
         sides were run), orders (pairs of runs, in all models), and the difference influence - control, paired
         by order, as `difference`... of `mda.evidence.two_sources.nested_difference`, with `_q` corrected for
         the number of planned contrasts of the target (Holm), and its `between` and `within`.
+
+    Raises:
+        UserError: when an experiment's table lacks a planned outcome.
     """
+    for name, table in outcomes.items():
+        if lacking := {one.outcome for one in planned} - set(table):
+            raise UserError(
+                f"the outcomes of {name} have no {min(lacking)}, for they are of an earlier version; run "
+                "that experiment again"
+            )
     lines: list[dict[str, Any]] = []
     for target in dict.fromkeys(name for table in outcomes.values() for name in table["target"]):
         mine = [table[table["target"] == target] for table in outcomes.values()]
