@@ -155,6 +155,11 @@ def test_ones_own_samples_are_those_of_the_table_in_its_order(arguments, tmp_pat
     files.write_table(tmp_path / "own.parquet", {"row": mine, "score": np.arange(9.0)})
     cli.run(select.select, arguments("own", own=str(tmp_path / "own.parquet")))
     assert files.read_table(tmp_path / "out").column("row").to_pylist() == mine[::-1][:8].tolist()
+    # What the sample browser saves.
+    lines = [f"first,highest,{row},{place / 10}" for place, row in enumerate(mine)]
+    path.write_text("\n".join(["target,side,row,influence", *lines]))
+    cli.run(select.select, arguments("own", own=str(path)))
+    assert files.read_table(tmp_path / "out").column("row").to_pylist() == mine[::-1][:8].tolist()
 
 
 @pytest.mark.parametrize(
@@ -167,7 +172,7 @@ def test_ones_own_samples_are_those_of_the_table_in_its_order(arguments, tmp_pat
         ("row,score\n7,1\n8,\n", "has 'nan' in the column 'score', which is no number"),
         ("", "cannot be read as CSV (Empty CSV file); save it as CSV or .parquet"),
         ("row,score\n5,9,1\n6,8,2\n", "cannot be read as CSV (CSV parse error: "),
-        ("target,row,influence\na,5,9\na,6,8\n", "has scores of targets, in the order of the run; save the"),
+        ("target,row,influence\na,5,9\nb,5,8\n", "has the targets a, b; keep the lines of one"),
         ("row\n50\n", "samples of the window, and 8 are to be selected; add rows, or set fractions to 0.0"),
     ],
 )

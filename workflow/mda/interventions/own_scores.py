@@ -11,34 +11,36 @@ from pyarrow import csv
 from mda.runtime import files
 from mda.runtime.errors import UserError
 
+# Columns that rank the rows, highest first: the first of them that a table has.
+SCORES = ("score", "influence")
+
 
 def scores(path: Path, rows: np.ndarray) -> np.ndarray:
     """A score for each of `rows`; minus infinity for those that the table does not have.
 
     Args:
-        path: a CSV or Parquet table with the column row, and perhaps score; without, the first is the best.
+        path: a CSV or Parquet table with the column row, and perhaps one of `SCORES`; without, the first row
+            is the best.
         rows: shape (candidates,), of the training store.
 
     Raises:
-        UserError: when the table cannot be read, lacks the column, or has a row twice or no number.
+        UserError: when the table cannot be read, lacks the column, has a row twice or no number, or has
+            several targets.
     """
     table = _read(path)
     if "row" not in table:
         raise UserError(f"selection.own: {path} has no column 'row', only {', '.join(map(str, table))}")
-    if "score" not in table and {"influence", "target"} & set(table):
-        raise UserError(
-            f"selection.own: {path} has scores of targets, in the order of the run; save the column row of "
-            "one target, with its influence as the column score"
-        )
+    targets = list(map(str, dict.fromkeys(table["target"]))) if "target" in table else []
+    if len(targets) > 1:
+        raise UserError(f"selection.own: {path} has the targets {', '.join(targets)}; keep the lines of one")
     own = _numbers(table["row"], path, "row")
     if (wrong := own[own != np.floor(own)]).size:
         raise UserError(f"selection.own: {path} has the row {wrong[0]:g}, which is no whole number")
     found, counts = np.unique(own, return_counts=True)
     if (counts > 1).any():
         raise UserError(f"selection.own: {path} has the row {found[counts > 1][0]:.0f} twice; keep one")
-    values = (
-        _numbers(table["score"], path, "score") if "score" in table else -np.arange(len(own), dtype=float)
-    )
+    scored = next((name for name in SCORES if name in table), None)
+    values = -np.arange(len(own), dtype=float) if scored is None else _numbers(table[scored], path, scored)
     by_row = pd.Series(values, index=own)
     return by_row.reindex(rows.astype(float)).fillna(-np.inf).to_numpy()
 
