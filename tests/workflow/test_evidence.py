@@ -61,7 +61,7 @@ def test_findings_are_of_every_target_and_name_files_that_exist(evidence):
     assert set(found["verdict"]) == {"cannot be told here", "not run"}
     # Of what is not configured there is no file.
     unknown = found["file"].isna()
-    assert set(found.loc[unknown, "finding"]) == {"recovery", "no-catalysts"}
+    assert set(found.loc[unknown, "finding"]) == {"recovery", "no-catalysts", "linearity"}
     assert all((evidence.results / name).is_file() for name in found.loc[~unknown, "file"])
 
 
