@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.rare]
 
 
 def test_a_model_with_grouped_queries_is_trained_and_traced(finished, tmp_path):
