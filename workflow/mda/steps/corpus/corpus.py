@@ -74,10 +74,7 @@ def _column(values: list[Any]) -> pa.Array:
     try:
         column = pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-        texts = [
-            one if isinstance(one, str) or one is None else json.dumps(one, default=str) for one in values
-        ]
-        column = pa.array(texts, pa.string())
+        column = pa.array(list(map(_text, values)), pa.string())
     return column.cast(pa.string()) if pa.types.is_null(column.type) else column
 
 
