@@ -7,6 +7,8 @@ import pytest
 
 from mda.commands import program, run
 from mda.config import merged
+from mda.runtime import gpus
+from mda.runtime.errors import UserError
 
 
 @pytest.fixture
@@ -71,9 +73,9 @@ def test_a_wrong_argument_is_one_sentence(overlay, monkeypatch, capsys, argument
 
 def test_the_folder_of_results_is_that_of_the_last_name(overlay):
     names = [overlay("experiment: a\n", "a.yaml"), overlay("experiment: b\n", "b.yaml")]
-    assert str(run.results_folder(["--configfile", *names, "-n"])) == "results/b"
-    assert str(run.results_folder(["--configfile", *names, "--config", "experiment=c"])) == "results/c"
-    assert str(run.results_folder(["--configfile", *names, "--config", "experiment="])) == "results"
+    assert str(run.configured(["--configfile", *names, "-n"]).results) == "results/b"
+    assert str(run.configured(["--configfile", *names, "--config", "experiment=c"]).results) == "results/c"
+    assert str(run.configured(["--configfile", *names, "--config", "experiment="]).results) == "results"
 
 
 def test_gpt2_by_an_overlay_works_with_null(overlay):
@@ -162,3 +164,18 @@ def test_ctrl_c_is_left_to_snakemake_which_is_awaited(tmp_path):
     assert (tmp_path / "ended").exists()
     with (tmp_path / "lock").open("w") as lock:
         assert run.call([sys.executable, "-c", "raise SystemExit(3)"], lock) == 3
+
+
+def test_jobs_share_a_gpu_as_suits_the_model_unless_told(monkeypatch):
+    config = run.configured([])
+    monkeypatch.delenv(gpus.JOBS_PER_GPU, raising=False)
+    monkeypatch.setattr(gpus, "memory", lambda: 0.0)
+    assert run.shared_gpus(config, None, profile=False) == {}
+    monkeypatch.setattr(gpus, "memory", lambda: 80e9)
+    assert run.shared_gpus(config, None, profile=False) == {gpus.JOBS_PER_GPU: "6"}
+    assert run.shared_gpus(config, 3, profile=False) == {gpus.JOBS_PER_GPU: "3"}
+    monkeypatch.setenv(gpus.JOBS_PER_GPU, "2")
+    assert run.shared_gpus(config, None, profile=False) == {gpus.JOBS_PER_GPU: "2"}
+    assert run.shared_gpus(config, None, profile=True) == {}
+    with pytest.raises(UserError, match="--jobs-per-gpu: is for the GPUs of this machine"):
+        run.shared_gpus(config, 3, profile=True)

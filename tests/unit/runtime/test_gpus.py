@@ -108,6 +108,39 @@ def test_two_jobs_get_different_gpus_and_a_third_waits_for_one(job):
     assert third.holds() == held
 
 
+def test_jobs_share_gpus_evenly_and_who_wants_one_alone_waits_for_all_of_them(job, monkeypatch):
+    monkeypatch.setenv(gpus.JOBS_PER_GPU, "2")
+    sharing, held = [], []
+    for _ in range(2):
+        # Until each has a job, none gets a second.
+        pair = [job(1, "0 1"), job(1, "0 1")]
+        names = [each.holds().pop() for each in pair]
+        assert set(names) == {"0", "1"}
+        sharing, held = sharing + pair, held + names
+    assert job(2, "0 1").waits()
+    monkeypatch.setenv(gpus.JOBS_PER_GPU, "1")
+    alone = job(1, "0 1")
+    assert alone.waits()
+    of_zero = [each for each, name in zip(sharing, held, strict=True) if name == "0"]
+    of_zero[0].end()
+    of_zero[1].end()
+    # The one before it waits for both GPUs, and holds none meanwhile.
+    assert alone.holds() == {"0"}
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", ""])
+def test_a_wrong_number_of_jobs_per_gpu_is_one_sentence(monkeypatch, text):
+    monkeypatch.setenv(gpus.JOBS_PER_GPU, text)
+    with pytest.raises(UserError, match=f"MDA_JOBS_PER_GPU is '{text}', but must be a whole number"):
+        gpus.jobs_per_gpu()
+
+
+def test_the_memory_is_that_of_the_smallest_gpu(alone):
+    assert gpus.memory() == 0
+    list_gpus(alone, "81559\n24576\n")
+    assert gpus.memory() == 24576 * 2**20
+
+
 def test_a_killed_job_frees_its_gpus(job):
     first = job(2, "0 1")
     assert first.holds() == {"0", "1"}

@@ -7,6 +7,8 @@ goes on from where it was.
 Jobs do not each import torch anew: they are forked from a Python that has imported it once. On another
 machine, in a container, and with `--cold`, each imports for itself. The results are the same.
 
+Trainings of a small model share a GPU, as many as `--jobs-per-gpu` says. The results are the same.
+
 A terminal shows a line for each stage: a bar, the jobs at work, and the time left. A file or a pipe
 gets plain lines. The full messages of Snakemake are in .snakemake/log.
 
@@ -28,8 +30,10 @@ from pathlib import Path
 from typing import IO
 
 from mda.config import settings
+from mda.config.experiment import Config
 from mda.config.merged import configuration
-from mda.runtime import environment, locks, warm_python
+from mda.planning import gpu_sharing
+from mda.runtime import environment, gpus, locks, warm_python
 from mda.runtime.errors import UserError
 
 EXAMPLES = """\
@@ -62,12 +66,20 @@ STATE = Path(".snakemake")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the verb takes."""
-    parser.usage = "mda run [GOAL...] [--no-summary] [--verbose] [--cold] [options of Snakemake]"
+    parser.usage = (
+        "mda run [GOAL...] [--no-summary] [--verbose] [--cold] [--jobs-per-gpu N] [options of Snakemake]"
+    )
     parser.add_argument("--no-summary", action="store_true", help="do not print the main numbers at the end")
     parser.add_argument(
         "--verbose", action="store_true", help="show all messages of Snakemake in place of the bars"
     )
     parser.add_argument("--cold", action="store_true", help="let each job import its packages for itself")
+    parser.add_argument(
+        "--jobs-per-gpu",
+        type=positive,
+        metavar="N",
+        help="how many jobs share a GPU; as many as suit the model",
+    )
 
 
 def main(given: argparse.Namespace) -> int:
@@ -77,7 +89,8 @@ def main(given: argparse.Namespace) -> int:
         UserError: when the configuration is wrong, an option cannot be used here, or nothing can be locked.
     """
     arguments = [*given.others, *(["--verbose"] if given.verbose else [])]
-    results = results_folder(arguments)
+    config = configured(arguments)
+    variables = shared_gpus(config, given.jobs_per_gpu, has_profile(arguments))
     STATE.mkdir(exist_ok=True)
     try:
         lock = locks.take(STATE / "run.lock", wait=False)
@@ -86,11 +99,55 @@ def main(given: argparse.Namespace) -> int:
             "another run is at work in this folder; wait for it (`mda status` shows it) or stop it first"
         ) from None
     with lock.stream:
-        return locked(lock, results, arguments, not given.no_summary, given.cold)
+        results = Path(config.results)
+        return locked(lock, results, arguments, not given.no_summary, given.cold, variables)
 
 
-def locked(held: locks.Lock, results: Path, arguments: Sequence[str], summarized: bool, cold: bool) -> int:
-    """The run itself, with the lock held.
+def has_profile(arguments: Sequence[str]) -> bool:
+    """Whether Snakemake's options name a profile other than that of this machine."""
+    return any(word.partition("=")[0] == "--profile" for word in arguments)
+
+
+def positive(text: str) -> int:
+    """A whole number, at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number, at least 1")
+    return int(text)
+
+
+def shared_gpus(config: Config, asked: int | None, profile: bool) -> dict[str, str]:
+    """Variables that tell the workflow how many jobs share a GPU; none where there is nothing to tell.
+
+    Raises:
+        UserError: when it is asked for, but another profile says where jobs run; when the shell's variable is
+            no number.
+    """
+    if profile:
+        if asked is not None:
+            raise UserError(
+                "--jobs-per-gpu: is for the GPUs of this machine, but --profile names another place; "
+                "leave one of them out"
+            )
+        return {}
+    if asked is None and gpus.JOBS_PER_GPU in os.environ:
+        asked = gpus.jobs_per_gpu()
+    elif asked is None:
+        memory = gpus.memory()
+        if memory == 0.0:
+            return {}
+        asked = gpu_sharing.jobs_per_gpu(config, memory)
+    return {gpus.JOBS_PER_GPU: str(asked)}
+
+
+def locked(
+    held: locks.Lock,
+    results: Path,
+    arguments: Sequence[str],
+    summarized: bool,
+    cold: bool,
+    variables: Mapping[str, str] = {},
+) -> int:
+    """The run itself, with the lock held, and with more variables of the environment.
 
     Snakemake inherits the lock, so that it is held as long as Snakemake lives, even if this
     process is killed alone. The mark tells a lock of a killed run of ours, which may be
@@ -98,13 +155,13 @@ def locked(held: locks.Lock, results: Path, arguments: Sequence[str], summarized
     system has no locks, a run on another machine may be at work, and Snakemake's stays.
     """
     lock, mark = held.stream, STATE / "run.unfinished"
-    own = any(word.partition("=")[0] == "--profile" for word in arguments)
+    own = has_profile(arguments)
     snakemake = [*SNAKEMAKE, *([] if own else PROFILE), *arguments]
     if mark.exists() and held.everywhere:
         call([*snakemake, "--unlock", "--quiet", "all"], lock)
     mark.touch()
-    with warm(own or cold) as variables:
-        status = call(snakemake, lock, variables)
+    with warm(own or cold) as python:
+        status = call(snakemake, lock, {**variables, **python})
     mark.unlink()
     # A dry run, or a goal of a part, may leave nothing to summarize.
     if status == 0 and summarized and (results / "benchmarks" / "usage.csv").exists():
@@ -152,8 +209,8 @@ def call(command: Sequence[str], lock: IO[str], variables: Mapping[str, str] = {
         return status
 
 
-def results_folder(arguments: Sequence[str]) -> Path:
-    """Folder of the results of the configuration that the arguments name.
+def configured(arguments: Sequence[str]) -> Config:
+    """The configuration that the arguments name.
 
     Raises:
         UserError: when the configuration is wrong, or an argument would be lost.
@@ -165,4 +222,4 @@ def results_folder(arguments: Sequence[str]) -> Path:
                 f"--{name}: is not for `mda run`; start it in the folder where the results shall be"
             )
     overlays = [Path(path) for path in given.get("configfile", [])]
-    return Path(configuration(overlays, given.get("config", [])).results)
+    return configuration(overlays, given.get("config", []))

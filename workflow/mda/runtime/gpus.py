@@ -1,7 +1,8 @@
-"""Choose free GPUs of this machine for a process, so that jobs side by side do not share one.
+"""Choose free GPUs of this machine for a process, so that no more jobs are on one than may share it.
 
 A claim is a lock on a file for each GPU, in a folder of the user; the system ends it with the
-process, however that ends.
+process, however that ends. Where several jobs may share a GPU, each locks one of its places, too, and a job
+that wants a GPU for itself waits for all of them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from mda.runtime import locks
 from mda.runtime.errors import UserError
 
 POLL_SECONDS = (0.3, 0.9)
+# The variable of the environment that says how many jobs may be on one GPU; `mda run` sets it.
+JOBS_PER_GPU = "MDA_JOBS_PER_GPU"
 
 # Open files, whose locks last as long as this process.
 _held = ExitStack()
@@ -43,8 +46,37 @@ def found() -> list[str]:
     return slices or whole
 
 
+def jobs_per_gpu() -> int:
+    """How many jobs may be on one GPU at the same time.
+
+    Raises:
+        UserError: when the variable of the environment is no such number.
+    """
+    text = os.environ.get(JOBS_PER_GPU, "1")
+    if not text.isdecimal() or int(text) < 1:
+        raise UserError(f"the variable {JOBS_PER_GPU} is '{text}', but must be a whole number, at least 1")
+    return int(text)
+
+
+def places() -> int:
+    """How many jobs that use a GPU each fit this machine at the same time."""
+    return len(found()) * jobs_per_gpu()
+
+
+def memory() -> float:
+    """Memory of the smallest GPU that the driver lists, in bytes; 0 where it lists none."""
+    question = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        listed = subprocess.run(question, capture_output=True, text=True, timeout=60, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return 0.0
+    return min((int(line) * 2.0**20 for line in listed.split() if line.isdecimal()), default=0.0)
+
+
 def claim(count: int) -> list[str]:
     """Take `count` free GPUs until this process ends; waits while others hold them.
+
+    Of GPUs that jobs may share (`jobs_per_gpu`) it takes a place on each.
 
     Sets CUDA_VISIBLE_DEVICES. Without a GPU it does nothing and returns an empty list. Inside a
     SLURM job whose GPUs the scheduler has named it claims among them, by locks of that job's own: its
@@ -68,13 +100,14 @@ def claim(count: int) -> list[str]:
     folder = Path(tempfile.gettempdir()) / "-".join(filter(None, ("mda-gpus", str(os.getuid()), owner)))
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        taken = _take(folder, names, count)
+        shared = jobs_per_gpu()
+        taken = _take(folder, names, count, shared)
         if not taken:
             # The step has yet to set up logging.
             print(f"{time.strftime('%H:%M:%S')} waiting for a free GPU", file=sys.stderr, flush=True)
         while not taken:
             time.sleep(random.uniform(*POLL_SECONDS))  # noqa: S311
-            taken = _take(folder, names, count)
+            taken = _take(folder, names, count, shared)
     except OSError as error:
         raise UserError(
             f"{folder}: GPUs cannot be claimed there ({error.strerror}); mend its permissions, "
@@ -84,22 +117,34 @@ def claim(count: int) -> list[str]:
     return taken
 
 
-def _take(folder: Path, names: list[str], count: int) -> list[str]:
-    """Lock `count` of the GPUs, or none."""
+def _take(folder: Path, names: list[str], count: int, shared: int) -> list[str]:
+    """Lock `count` of the GPUs, or none; of those that are shared, the ones with the fewest jobs."""
     # One process at a time tries, so that two of them cannot each hold a part of what both need.
     with ExitStack() as gate, ExitStack() as held:
         gate.enter_context(locks.take(folder / "lock", wait=True).stream)
         taken: list[str] = []
-        for name in names:
-            path = folder / f"gpu-{name.replace('/', '_')}"
-            try:
-                held.enter_context(locks.take(path, wait=False).stream)
-            except locks.Busy:
-                continue
-            # Some systems delete what has lain unchanged for days.
-            os.utime(path)
-            taken.append(name)
-            if len(taken) == count:
-                _held.enter_context(held.pop_all())
-                return taken
+        for place in range(shared):
+            for name in names:
+                if name not in taken and (lock := _lock(folder, name, place, shared > 1)) is not None:
+                    held.enter_context(lock)
+                    taken.append(name)
+                if len(taken) == count:
+                    _held.enter_context(held.pop_all())
+                    return taken
     return []
+
+
+def _lock(folder: Path, name: str, place: int, shared: bool) -> ExitStack | None:
+    """The lock of a GPU, or of a place on it; None when others have it."""
+    path = folder / f"gpu-{name.replace('/', '_')}"
+    with ExitStack() as held:
+        try:
+            held.enter_context(locks.take(path, wait=False, shared=shared).stream)
+            if shared:
+                held.enter_context(locks.take(path.with_name(f"{path.name}-{place}"), wait=False).stream)
+        except locks.Busy:
+            return None
+        # Some systems delete what has lain unchanged for days.
+        for file in folder.glob(f"{path.name}*"):
+            os.utime(file)
+        return held.pop_all()

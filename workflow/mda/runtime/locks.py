@@ -36,8 +36,11 @@ class Lock(NamedTuple):
     everywhere: bool
 
 
-def take(path: Path, wait: bool) -> Lock:
+def take(path: Path, wait: bool, shared: bool = False) -> Lock:
     """Lock a file, which is made if there is none.
+
+    Args:
+        shared: others may have it at the same time, if they share it too.
 
     Raises:
         Busy: when another process has it, and `wait` is false.
@@ -45,19 +48,19 @@ def take(path: Path, wait: bool) -> Lock:
     """
     stream = path.open("a")
     try:
-        _lock(stream, wait)
+        _lock(stream, wait, shared)
         return Lock(stream, True)
     except OSError as error:
         stream.close()
         if error.errno not in WITHOUT:
             raise
-        return Lock(_on_this_machine(path, wait, error), False)
+        return Lock(_on_this_machine(path, wait, shared, error), False)
     except Busy:
         stream.close()
         raise
 
 
-def _on_this_machine(path: Path, wait: bool, reason: OSError) -> IO[str]:
+def _on_this_machine(path: Path, wait: bool, shared: bool, reason: OSError) -> IO[str]:
     """The same by a file of this user's, named after the path, on a disk of the machine's own."""
     name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
     # The last two are on the machine, wherever TMPDIR points.
@@ -69,7 +72,7 @@ def _on_this_machine(path: Path, wait: bool, reason: OSError) -> IO[str]:
         except OSError:
             continue
         try:
-            _lock(stream, wait)
+            _lock(stream, wait, shared)
             return stream
         except OSError:
             stream.close()
@@ -82,8 +85,8 @@ def _on_this_machine(path: Path, wait: bool, reason: OSError) -> IO[str]:
     )
 
 
-def _lock(stream: IO[str], wait: bool) -> None:
+def _lock(stream: IO[str], wait: bool, shared: bool) -> None:
     try:
-        fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(stream, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         raise Busy from None

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 
 from mda.config import sections
 from mda.models import compilation, output_layer
+from mda.planning.gpu_sharing import SMALL_UPDATE
 from mda.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -23,9 +24,6 @@ log = logging.getLogger(__name__)
 # Operations of a training from which `auto` compiles. On an H200 compiling took 14 to 16 s, and saved as much
 # in 200 updates of Pythia-160M (65,536 tokens each) and in 330 of Pythia-14M (131,072): 1e16 and 2e15.
 WORTH_COMPILING = 1e16
-# Operations of an update below which `auto` records a CUDA graph: a GPU does them faster than Python starts
-# its kernels. An update of 4e11 took 19 ms, compiled 15 and as a graph 6.
-SMALL_UPDATE = 5e12
 
 
 @dataclass(frozen=True)
