@@ -7,11 +7,8 @@ of its start.
 from __future__ import annotations
 
 from mda.config.experiment import Config
+from mda.planning.small_updates import SMALL_UPDATE
 
-# Operations of an update below which a GPU does them faster than Python starts its kernels: then
-# `mda.training.acceleration` records a CUDA graph. On an H200 an update of 4e11 took 19 ms, compiled 15 and
-# as a graph 6.
-SMALL_UPDATE = 5e12
 MOST = 6
 # Of a GPU's memory, and what each process takes of it beside its tensors (CUDA's own, and the graph's).
 SHARE, OF_PROCESS = 0.8, 1.5e9
