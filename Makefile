@@ -44,14 +44,14 @@ evidence: $(MDA) ## every published finding on the embedded default, with a verd
 stdlib: $(MDA) ## the same on the standard library of this Python (half an hour)
 	@$(RUN) --configfile experiments/python-stdlib.yaml
 
-packages: $(MDA) ## real text: the code of the installed packages (a quarter of an hour on one GPU)
+packages: $(MDA) ## real text: the code of the installed packages (ten minutes on one GPU)
 	@$(RUN) --configfile experiments/python-packages.yaml
 
 packages-cpu: $(MDA) ## the same with a smaller model, without a GPU (two hours on 2 CPU cores)
 	@$(RUN) --configfile experiments/python-packages-cpu.yaml
 
 PACKAGES_POWER := results/python-packages-power/evidence/contrasts.csv
-packages-power: $(MDA) ## the same in eight models, and the contrasts that were planned (75 minutes on one GPU)
+packages-power: $(MDA) ## the same in eight models, and the contrasts that were planned (40 minutes on one GPU)
 	@for model in experiments/python-packages-power/*.yaml; do \
 		$(RUN) --no-summary compared --configfile experiments/python-packages.yaml $$model || exit; done
 	@$(RUN) --no-summary $(PACKAGES_POWER) --configfile experiments/python-packages.yaml experiments/python-packages-power.yaml

@@ -7,6 +7,7 @@ import pytest
 
 from mda.commands import program, run
 from mda.config import merged
+from mda.planning import gpu_sharing
 from mda.runtime import gpus
 from mda.runtime.errors import UserError
 
@@ -172,7 +173,7 @@ def test_jobs_share_a_gpu_as_suits_the_model_unless_told(monkeypatch):
     monkeypatch.setattr(gpus, "memory", lambda: 0.0)
     assert run.shared_gpus(config, None, profile=False) == {}
     monkeypatch.setattr(gpus, "memory", lambda: 80e9)
-    assert run.shared_gpus(config, None, profile=False) == {gpus.JOBS_PER_GPU: "6"}
+    assert run.shared_gpus(config, None, profile=False) == {gpus.JOBS_PER_GPU: str(gpu_sharing.MOST)}
     assert run.shared_gpus(config, 3, profile=False) == {gpus.JOBS_PER_GPU: "3"}
     monkeypatch.setenv(gpus.JOBS_PER_GPU, "2")
     assert run.shared_gpus(config, None, profile=False) == {gpus.JOBS_PER_GPU: "2"}

@@ -34,6 +34,17 @@ def run(python, *arguments, folder, **variables):
     )  # fmt: skip
 
 
+def test_a_python_that_has_a_gpu_open_does_not_fork(tmp_path):
+    """Children of a process that has called a GPU's driver cannot call it."""
+    (tmp_path / "0").symlink_to("/dev/null")
+    # Loaded, or asked by NVML and closed again.
+    (tmp_path / "3").symlink_to("/usr/lib/libcuda.so.1")
+    assert not warm_python.holds_gpu(tmp_path)
+    (tmp_path / "4").symlink_to("/dev/nvidiactl")
+    assert warm_python.holds_gpu(tmp_path)
+    assert not warm_python.holds_gpu()
+
+
 @pytest.mark.parametrize("status", ["0", "3"])
 def test_it_runs_what_an_ordinary_one_does(warm_python, program, tmp_path, status):
     given = {"folder": tmp_path, "OWN": "a \udcff"}

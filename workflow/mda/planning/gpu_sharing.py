@@ -9,7 +9,9 @@ from __future__ import annotations
 from mda.config.experiment import Config
 from mda.planning.small_updates import SMALL_UPDATE
 
-MOST = 6
+# On an H200, branches of experiments/python-packages.yaml were done at 3 a minute alone, and at 14 a minute
+# with 15 side by side; see docs/benchmarks.md.
+MOST = 12
 # Of a GPU's memory, and what each process takes of it beside its tensors (CUDA's own, and the graph's).
 SHARE, OF_PROCESS = 0.8, 1.5e9
 # Of a hub's tokenizer, which is not read for this.

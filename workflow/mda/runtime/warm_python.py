@@ -43,6 +43,8 @@ OF_STEPS = (
     "matplotlib.pyplot",
     "pydantic",
 )
+# Device files of NVIDIA's driver, of its stand-in under Windows, and of AMD's.
+GPU_DEVICES = ("/dev/nvidia", "/dev/dxg", "/dev/kfd")
 WHILE_IMPORTING = {
     # Libraries of matrix products make their threads when they are loaded.
     **{f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")},
@@ -122,9 +124,17 @@ class Packages(threading.Thread):
         self.imported = not holds_gpu()
 
 
-def holds_gpu() -> bool:
-    """Whether this process has opened the GPU's driver, which no process that is forked from it could use."""
-    return "/libcuda.so" in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")
+def holds_gpu(files: Path = Path("/proc/self/fd")) -> bool:
+    """Whether this process has opened a GPU, which no process that is forked from it could use.
+
+    It has the GPU's device files open then. Libraries of the driver that are only loaded do no harm.
+    """
+    for file in files.iterdir():
+        # One may be closed meanwhile.
+        with contextlib.suppress(OSError):
+            if str(file.readlink()).startswith(GPU_DEVICES):
+                return True
+    return False
 
 
 def serve(folder: Path, packages: Packages) -> None:

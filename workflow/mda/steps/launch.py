@@ -14,6 +14,7 @@ import runpy
 import signal
 import sys
 import traceback
+import warnings
 from types import FrameType
 
 from mda.runtime import gpus
@@ -70,7 +71,10 @@ def _check(asked: str) -> None:
     """
     from mda.attribution import checks
 
-    child = os.fork()
+    with warnings.catch_warnings():
+        # The child has none of the threads that Python 3.12 warns of, and makes its own.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
     if child == 0:
         status = 1
         try:
