@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from mda.config import sections
 from mda.runtime import warm_python as warm_pythons
+
+# Tests start the program hundreds of times, which would compile all of it each time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Small models are slower on many threads, and results vary a little with their number.
 torch.set_num_threads(1)

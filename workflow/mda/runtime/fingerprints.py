@@ -7,9 +7,15 @@ Comments, docstrings, layout, modification times and the places of modules in th
 from __future__ import annotations
 
 import ast
+import atexit
+import contextlib
 import hashlib
+import json
+import os
+import sys
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -79,35 +85,106 @@ def _digest(path: Path) -> str:
     An import of the package counts by what it brings: the module's own digest, the name in it and the name
     here. So it does not matter where in the package a module lies.
     """
-    tree = _tree(path)
-    brought: set[str] = set()
+    source, brought = _source(path), set()
+    for module, name, here in source.imports:
+        part, whole = _module(f"{module}.{name}" if name else module), _module(module)
+        if part is not None:
+            brought.add(f"{_digest(part)} as {here}")
+        elif whole is not None:
+            brought.add(f"{_digest(whole)} {name} as {here}")
+    return hashlib.sha256("\n".join([*sorted(brought), source.code]).encode()).hexdigest()
+
+
+class _Source(NamedTuple):
+    """What counts of a source.
+
+    Attributes:
+        code: hash of the code without its imports of the package.
+        imports: these: a module, the name in it (empty for the module itself), and what it is called here.
+    """
+
+    code: str
+    imports: list[tuple[str, str, str]]
+
+
+def _source(path: Path) -> _Source:
+    """What counts of a source of the package or of a user's.
+
+    Of those of the package it is kept from one process to the next, as long as the source stays the same.
+    To find it for all of them takes a second, which each start of a workflow would pay.
+    """
+    content = path.read_bytes()
+    if not path.is_relative_to(PACKAGE):
+        return _parsed(path)
+    kept, name = _kept(PACKAGE), path.relative_to(PACKAGE).as_posix()
+    key = hashlib.sha256(content).hexdigest()
+    if name not in kept.sources or kept.sources[name][0] != key:
+        kept.sources[name] = (key, _parsed(path))
+        kept.save_at_exit()
+    return kept.sources[name][1]
+
+
+def _parsed(path: Path) -> _Source:
+    tree, imports = _tree(path), []
     for node in ast.walk(tree):
         for field in ("body", "orelse", "finalbody"):
             statements = getattr(node, field, None)
             if isinstance(statements, list):
-                setattr(node, field, [kept for one in statements for kept in _without(one, brought)])
+                found = [(statement, _of_package(statement)) for statement in statements]
+                imports += [brought for _, several in found for brought in several or []]
+                setattr(node, field, [statement for statement, several in found if several is None])
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node):
             node.body = node.body[1:] or [ast.Pass()]
-    return hashlib.sha256("\n".join([*sorted(brought), ast.unparse(tree)]).encode()).hexdigest()
+    return _Source(hashlib.sha256(ast.unparse(tree).encode()).hexdigest(), imports)
 
 
-def _without(statement: ast.stmt, brought: set[str]) -> list[ast.stmt]:
-    """The statement; nothing for an import of the package, which is noted in `brought`."""
+def _of_package(statement: ast.stmt) -> list[tuple[str, str, str]] | None:
+    """What an import of the package brings, as in `_Source.imports`; None for any other statement."""
     if isinstance(statement, ast.ImportFrom) and _is_packaged(statement.module or ""):
-        for alias in statement.names:
-            module = _module(f"{statement.module}.{alias.name}")
-            if module is not None:
-                brought.add(f"{_digest(module)} as {alias.asname or alias.name}")
-            elif (whole := _module(statement.module or "")) is not None:
-                brought.add(f"{_digest(whole)} {alias.name} as {alias.asname or alias.name}")
-        return []
-    if isinstance(statement, ast.Import) and all(_is_packaged(alias.name) for alias in statement.names):
-        for alias in statement.names:
-            module = _module(alias.name)
-            if module is not None:
-                brought.add(f"{_digest(module)} as {alias.asname or alias.name}")
-        return []
-    return [statement]
+        return [(statement.module or "", name.name, name.asname or name.name) for name in statement.names]
+    if isinstance(statement, ast.Import) and all(_is_packaged(name.name) for name in statement.names):
+        return [(name.name, "", name.asname or name.name) for name in statement.names]
+    return None
+
+
+class _Kept:
+    """What is kept of the package's sources, in a file beside what Python keeps of them."""
+
+    def __init__(self, package: Path) -> None:
+        """Read the file; one that is missing or broken counts as empty."""
+        self.file = package / "__pycache__" / f"sources.{sys.implementation.cache_tag}.json"
+        self.sources, self.changed = self._read(), False
+
+    def _read(self) -> dict[str, tuple[str, _Source]]:
+        try:
+            entries = json.loads(self.file.read_text(encoding="utf-8"))
+            return {
+                name: (key, _Source(code, [(module, part, here) for module, part, here in imports]))
+                for name, (key, code, imports) in entries.items()
+            }
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
+
+    def save_at_exit(self) -> None:
+        """Write the file when this process ends, where Python writes such files, too."""
+        if not self.changed and not sys.dont_write_bytecode:
+            atexit.register(self._save)
+        self.changed = True
+
+    def _save(self) -> None:
+        # Another process may have written it meanwhile; the package may belong to somebody else.
+        entries = {name: (key, *source) for name, (key, source) in {**self._read(), **self.sources}.items()}
+        with contextlib.suppress(OSError):
+            self.file.parent.mkdir(exist_ok=True)
+            part = self.file.with_name(f"{self.file.name}.{os.getpid()}")
+            try:
+                part.write_text(json.dumps(entries), encoding="utf-8")
+                part.replace(self.file)
+            finally:
+                part.unlink(missing_ok=True)
+
+
+_kept = cache(_Kept)
 
 
 def _is_packaged(module: str) -> bool:
