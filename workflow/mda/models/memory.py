@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from transformers import PreTrainedModel
 
+from mda.runtime import gpus
+
 # Used of the free GPU memory, and of a CPU's, whose memory the scheduler counts.
 GPU_SHARE = 0.6
 CPU_BYTES = 2 * 2**30
@@ -39,9 +41,13 @@ def rows_at_once(model: PreTrainedModel, context: int, logits: bool = True, laye
     Args:
         logits, layers: see `row_bytes`.
     """
-    place = next(model.parameters()).device
-    free: float = CPU_BYTES
-    if place.type == "cuda":
-        unused = torch.cuda.memory_reserved(place) - torch.cuda.memory_allocated(place)
-        free = GPU_SHARE * (torch.cuda.mem_get_info(place)[0] + unused)
+    free = usable(next(model.parameters()).device)
     return 1 << max(0, int(free // row_bytes(model, context, logits, layers)).bit_length() - 1)
+
+
+def usable(place: torch.device) -> float:
+    """Bytes of a device's memory that a batch may take; of a GPU that jobs share, a part as large as theirs."""
+    if place.type != "cuda":
+        return CPU_BYTES
+    unused = torch.cuda.memory_reserved(place) - torch.cuda.memory_allocated(place)
+    return GPU_SHARE * (torch.cuda.mem_get_info(place)[0] + unused) / gpus.jobs_per_gpu()
