@@ -46,7 +46,7 @@ def rows_at_once(model: PreTrainedModel, context: int, logits: bool = True, laye
 
 
 def usable(place: torch.device) -> float:
-    """Bytes of a device's memory that a batch may take; of a GPU that jobs share, a part as large as theirs."""
+    """Bytes of a device's memory that a batch may take; of a GPU that jobs share, a part."""
     if place.type != "cuda":
         return CPU_BYTES
     unused = torch.cuda.memory_reserved(place) - torch.cuda.memory_allocated(place)
