@@ -81,7 +81,7 @@ def test_effects_cover_every_way_to_select(evidence):
     mine = effects[(effects["target"] == "pair") & (effects["intervention"] == "replace")]
     methods = {"influence", "identity", "diagonal", "gradient_norm", "bm25", "matched"}
     wanted = {f"{method}-{target}" for method in methods for target in ("induction-1", "pair")}
-    assert set(mine["selection"]) == wanted | {"influence-other", "random", "loss"}
+    assert set(mine["selection"]) == wanted | {"influence-other", "random", "loss", "bigram", "compressibility"}
     assert set(mine.loc[mine["selection"] == "influence-pair", "fraction"]) == {0.1, 0.2}
     assert "swap" in set(effects["intervention"])
     assert set(effects["seeds"]) == {2}

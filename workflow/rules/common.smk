@@ -79,7 +79,7 @@ wildcard_constraints:
     place="(variants/[^/]+/)?",
     part=r"\d+",
     shard=r"\d+",
-    selection="(random|subset|matched-.+|trajectory-[^/]+)/draw-[0-9]+|loss|repetition|own"
+    selection="(random|subset|matched-.+|trajectory-[^/]+)/draw-[0-9]+|loss|repetition|bigram|compressibility|own"
     "|(influence|identity|diagonal|kfac|gradient_norm|bm25|outside|history)-[^/]+",
     percent=r"[\d.]+",
     # `base`, the shuffled window alone, or {kind}/{selection}/top-{percent}.

@@ -38,7 +38,8 @@ ScoringPrecision = Literal["fp32", "bf16", "bf16_weights"]
 Acceleration = Literal["auto", "plain", "fused", "compiled", "graph", "compiled_graph"]
 SelectionMethod = Literal[
     "influence", "identity", "diagonal", "kfac",
-    "random", "matched", "loss", "gradient_norm", "repetition", "bm25", "trajectory", "history", "own",
+    "random", "matched", "loss", "gradient_norm", "repetition", "bigram", "compressibility", "bm25",
+    "trajectory", "history", "own",
 ]  # fmt: skip
 InterventionKind = Literal["mask", "replace", "duplicate", "augment"]
 
@@ -311,6 +312,8 @@ class Palette(Section):
     random: Color
     loss: Color
     repetition: Color
+    bigram: Color
+    compressibility: Color
     matched: Color
     gradient_norm: Color
     bm25: Color

@@ -21,6 +21,31 @@ def repetition_score(tokens: np.ndarray) -> np.ndarray:
     return (np.diff(bigrams, axis=1) == 0).sum(axis=1) / bigrams.shape[1]
 
 
+def bigram_score(tokens: np.ndarray) -> np.ndarray:
+    """Frequency times reliability of a row's repeated bigrams: a non-gradient control.
+
+    Frequency is the share of the row's bigrams that have occurred in it before (`repetition_score`).
+    Reliability is the share of such bigrams among those whose first token has begun a bigram before:
+    how often a token that returns is followed by something that followed it earlier. Of rows that repeat as
+    much, the ones in which a token has few followers score higher.
+
+    The two properties are those of the abstract of arXiv 2511.16893 ("surface bigram repetition frequency
+    and reliability"), which relates them to the formation of induction heads, as properties of a corpus. Here
+    they are of a single row, and the formula is this project's: the paper's own estimators may differ.
+
+    Args:
+        tokens: shape (rows, length), any integers from 0 on.
+
+    Returns:
+        Shape (rows,), between 0 and 1; 0 where no token returns.
+    """
+    frequency = repetition_score(tokens)
+    firsts = np.sort(tokens[:, :-1], axis=1)
+    returns = (np.diff(firsts, axis=1) == 0).sum(axis=1) / firsts.shape[1]
+    # What repeats begins with a token that returns, so that the second is never below the first.
+    return frequency**2 / np.where(returns > 0, returns, 1)
+
+
 def repeat_lags(tokens: np.ndarray, shortest: int) -> list[tuple[int, int, int]]:
     """Maximal runs in which a row equals itself `lag` tokens earlier.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -38,6 +39,37 @@ def random_scores(number: int, method: str, seed: int, draw: int) -> np.ndarray:
 def repetition_scores(store: TokenStore, rows: np.ndarray) -> np.ndarray:
     """Scores by repetition, a non-gradient control; see `mda.interventions.repetition`."""
     return np.concatenate([repetition.repetition_score(part) for part in store.parts(rows)])
+
+
+def bigram_scores(store: TokenStore, rows: np.ndarray) -> np.ndarray:
+    """Scores by repeated bigrams; see `mda.interventions.repetition.bigram_score`."""
+    return np.concatenate([repetition.bigram_score(part) for part in store.parts(rows)])
+
+
+def compressibility(text: str) -> float:
+    """Share of a text's bytes (UTF-8) that zlib saves at its highest level: a non-gradient control.
+
+    More is easier to compress. Unlike `repetition_score` it counts characters: it sees repeats within and
+    across tokens, and characters that are frequent. The compressor's header is left out (raw deflate), so
+    that short texts can be compared. It is below 0 where the compressed text is longer, and 0 of an empty
+    one. Versions of zlib may differ by a byte or two.
+    """
+    original = text.encode()
+    if not original:
+        return 0.0
+    compressor = zlib.compressobj(level=9, wbits=-zlib.MAX_WBITS)
+    return 1 - len(compressor.compress(original) + compressor.flush()) / len(original)
+
+
+def compressibility_scores(store: TokenStore, rows: np.ndarray, tokenizer) -> np.ndarray:
+    """`compressibility` of each row's text, without special tokens."""
+    return np.array(
+        [
+            compressibility(text)
+            for part in store.tokens_of(rows)
+            for text in tokenizer.decode_batch([row.tolist() for row in part], skip_special_tokens=True)
+        ]
+    )
 
 
 def bm25_scores(store: TokenStore, rows: np.ndarray, queries: Sequence[np.ndarray]) -> np.ndarray:

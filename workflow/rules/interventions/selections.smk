@@ -1,6 +1,6 @@
 # Selections.
 # In:  the scores (of influence, loss and norm of the gradient), the token store, the order.
-# Out: scores/controls/{selection}.parquet (step, row, score), by repetition and BM25;
+# Out: scores/controls/{selection}.parquet (step, row, score), by repetition, bigrams, compressibility and BM25;
 #      selections/{selection}/top-{percent}.parquet (rank, score, row, step, label, excerpt); of those at
 #      random, random/draw-{seed}, every order of the window has its own.
 
@@ -9,7 +9,7 @@ CONTROL_SCORES = Step("interventions.control_scores")
 
 
 rule control_scores:
-    """Score the samples by a control that needs no gradient: repetition, or BM25.
+    """Score the samples by a control that needs no gradient: repetition, bigrams, compressibility, or BM25.
 
     `select` reads the table, scores/controls/{selection}.parquet.
     """
@@ -24,7 +24,7 @@ rule control_scores:
     benchmark:
         "<benchmarks>/control_scores/{selection}.jsonl"
     wildcard_constraints:
-        selection="repetition|bm25-.+",
+        selection="repetition|bigram|compressibility|bm25-.+",
     conda:
         "../../../envs/mda.yaml"
     resources:

@@ -26,13 +26,18 @@ def score(
 ) -> None:
     """Write `out`: step, row, score, for the samples of `steps` (from, to before).
 
-    Methods: 'repetition', and 'bm25': similarity to the tokens of the `probe`. `content` is that of the
-    probe's own file when the run was planned.
+    Methods: 'repetition', 'bigram', 'compressibility', and 'bm25': similarity to the tokens of the `probe`.
+    `content` is that of the probe's own file when the run was planned.
     """
     stream = schedules.Schedule.read(schedule).between(*steps)
     store = TokenStore(train)
     if method == "repetition":
         scores = selection.repetition_scores(store, stream.row)
+    elif method == "bigram":
+        scores = selection.bigram_scores(store, stream.row)
+    elif method == "compressibility":
+        reader = token_files.load_tokenizer(tokenizer)
+        scores = selection.compressibility_scores(store, stream.row, reader)
     else:
         assert probe is not None
         reader = token_files.load_tokenizer(tokenizer)

@@ -53,6 +53,8 @@ FINDINGS = tuple(
     )
     for control, words in (
         ("repetition", "a repetition score"),
+        ("bigram", "frequency and reliability of repeated bigrams"),
+        ("compressibility", "how well the text can be compressed"),
         ("loss", "the loss"),
         ("gradient_norm", "the norm of the unit's gradient"),
         ("bm25", "BM25 similarity to the probe"),
