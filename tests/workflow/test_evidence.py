@@ -10,8 +10,8 @@ import tables
 pytestmark = pytest.mark.slow
 
 STUDIES = {
-    "agreement", "augmentation", "contrasts", "controls", "coupling", "crossed", "datamodel", "dose",
-    "enrichment", "exact", "overlap", "placebo", "replication", "stream", "tail",
+    "ablation", "agreement", "augmentation", "contrasts", "controls", "coupling", "crossed", "datamodel",
+    "dose", "enrichment", "exact", "overlap", "placebo", "replication", "stream", "tail",
 }  # fmt: skip
 WITHOUT_FIGURE = {"contrasts", "tail"}
 
@@ -81,7 +81,13 @@ def test_effects_cover_every_way_to_select(evidence):
     mine = effects[(effects["target"] == "pair") & (effects["intervention"] == "replace")]
     methods = {"influence", "identity", "diagonal", "gradient_norm", "bm25", "matched"}
     wanted = {f"{method}-{target}" for method in methods for target in ("induction-1", "pair")}
-    assert set(mine["selection"]) == wanted | {"influence-other", "random", "loss", "bigram", "compressibility"}
+    assert set(mine["selection"]) == wanted | {
+        "influence-other",
+        "random",
+        "loss",
+        "bigram",
+        "compressibility",
+    }
     assert set(mine.loc[mine["selection"] == "influence-pair", "fraction"]) == {0.1, 0.2}
     assert "swap" in set(effects["intervention"])
     assert set(effects["seeds"]) == {2}

@@ -23,6 +23,7 @@ CONFIGURED = {
     "controls": STUDIES.controls is not None,
     "overlap": STUDIES.specificity is not None,
     "crossed": STUDIES.specificity is not None,
+    "ablation": STUDIES.ablation is not None,
     "datamodel": STUDIES.datamodel is not None,
     "placebo": STUDIES.datamodel is not None,
     "linearity": STUDIES.linearity is not None,

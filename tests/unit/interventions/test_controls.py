@@ -1,5 +1,6 @@
 """Selections that influence is held against: by label, by similarity, by bigrams and by compression."""
 
+import itertools
 import zlib
 
 import numpy as np
@@ -41,7 +42,7 @@ def test_bm25_prefers_rows_with_the_terms_of_the_query():
 def bigrams_by_hand(row):
     """Frequency x reliability, by walking through the row and remembering what has followed what."""
     followers, repeats, returns = {}, 0, 0
-    for first, second in zip(row, row[1:], strict=False):
+    for first, second in itertools.pairwise(row):
         returns += first in followers
         repeats += second in followers.get(first, ())
         followers.setdefault(first, set()).add(second)
@@ -54,7 +55,7 @@ def test_bigrams_count_by_frequency_and_by_reliability():
     found = repetition.bigram_score(rows)
     assert found == pytest.approx([bigrams_by_hand(row) for row in rows.tolist()])
     assert len(set(found.tolist())) > 10
-    # Both repeat two bigrams of nine. In the first, one token returns without what followed it; in the second, two.
+    # Both repeat two bigrams of nine. One token returns with another follower in the first, two in the second.
     reliable = np.array([[1, 2, 3, 4, 1, 2, 3, 5, 6, 7]])
     fickle = np.array([[1, 2, 3, 4, 1, 2, 3, 1, 6, 1]])
     assert repetition.repetition_score(reliable) == repetition.repetition_score(fickle) == 2 / 9
@@ -63,15 +64,15 @@ def test_bigrams_count_by_frequency_and_by_reliability():
     assert repetition.bigram_score(np.arange(8)[None]).tolist() == [0.0]
 
 
-# Words of one letter, which no bigram repeats and which any compressor shortens; and words whose letters are at
-# random, half of which come twice in the same order.
+# Words of one letter, of which no bigram repeats and which any compressor shortens; and words of random
+# letters, the first three of which come again.
 ALIKE = ["a" * n for n in range(1, 13)]
 MIXED = ["".join(GENERATOR.choice(list("bcdefghijklmnopqrstuvwxyz"), 8)) for _ in range(9)]
 
 
 @pytest.fixture
 def words(tmp_path):
-    """A store with a row of words alike, one of mixed words and one of the end token, in that order of steps."""
+    """A store with a row of words alike, one of mixed words and one of the end token, a step each."""
     vocabulary = {"<|endoftext|>": 0} | {word: n for n, word in enumerate([*ALIKE, *MIXED], start=1)}
     reader = Tokenizer(models.WordLevel(vocabulary, unk_token="<|endoftext|>"))
     reader.add_special_tokens(["<|endoftext|>"])

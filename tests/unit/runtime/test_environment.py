@@ -77,7 +77,8 @@ def test_the_conda_environment_has_all_that_the_steps_import():
 # Those that run a model, or products of the size of its layers.
 WITH_TORCH = {
     "attribution.covariance", "attribution.eigendecomposition", "attribution.gradient_norm",
-    "attribution.lambdas", "attribution.scores", "attribution.token_influence", "studies.exact",
+    "attribution.lambdas", "attribution.scores", "attribution.token_influence", "studies.ablation",
+    "studies.exact",
     "models.heads", "models.measure_published", "training.base_run", "training.retrain",
     "attribution.trajectory",
 }  # fmt: skip

@@ -25,6 +25,7 @@ from mda.runtime import files
 from mda.runtime.errors import UserError
 from mda.steps.attribution import gradient_norm
 from mda.studies import figures, findings
+from mda.studies.ablation import table as ablation
 from mda.studies.agreement import table as agreement
 from mda.studies.augmentation import table as augmentation
 from mda.studies.contrasts import table as contrasts
@@ -111,6 +112,9 @@ def studies(tmp_path, monkeypatch, seeds, score, area, scores, labels=1):
     places = np.arange(len(scores))
     walk = pd.DataFrame({"step": places, "update": 0, "slot": 0, "score": np.asarray(scores, float)})
     left_out = [np.arange(len(scores) // 2)] * 4
+    losses = np.ones((seeds, 3))
+    # One row has one document; and without any score, no token counts.
+    counted = ablation.Text(np.full((seeds, 3), area > 0), np.arange(seeds))
     lines = {
         "agreement": agreement.variants(mine, {"strategy-kfac": mine}, 0.1, 0.95),
         "overlap": overlap.overlaps(pair, units, metrics, 0.1, 0.95),
@@ -126,6 +130,13 @@ def studies(tmp_path, monkeypatch, seeds, score, area, scores, labels=1):
                 ("feature", enrichment.features(features[:2], features, 0.95)),
             )
             for line in found
+        ],
+        "ablation": [
+            {
+                "target": "unit", "step": 10, "text": text, "units": 1,
+                **ablation.line(counted, losses, losses + area, [losses] * (seeds - 1), 0.95),
+            }
+            for text in (ablation.HELD_OUT, ablation.REPEATED, ablation.RANDOM)
         ],
         "exact": [
             {"target": "unit", **line}

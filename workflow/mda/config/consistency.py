@@ -283,11 +283,11 @@ def _check_studies(config: Config) -> None:
             f"studies.dose: 'replace' at fraction {max(dose.fractions):g} has fewer unselected "
             "samples than places to fill"
         )
-    if studies.time is not None:
-        for step in studies.time.checkpoints or []:
+    for name, study in (("time", studies.time), ("ablation", studies.ablation)):
+        for step in [] if study is None else study.checkpoints or []:
             if step not in config.run.checkpoints:
                 raise ValueError(
-                    f"studies.time.checkpoints names {step}, but run.checkpoints keeps only "
+                    f"studies.{name}.checkpoints names {step}, but run.checkpoints keeps only "
                     f"{', '.join(map(str, config.run.checkpoints))}; add it there"
                 )
     if studies.datamodel is not None:

@@ -77,6 +77,14 @@ class Specificity(Section):
     targets: Annotated[list[Target], Field(min_length=1)]
 
 
+class Ablation(Section):
+    """The loss without a target's units, and without as many others."""
+
+    checkpoints: Annotated[list[Natural], Field(min_length=1), Unique] | None
+    draws: Positive
+    seed: Natural
+
+
 class Time(Section):
     """Attribution at other checkpoints, and samples of another interval in place of the window's."""
 
@@ -147,6 +155,7 @@ class Studies(Section):
     curvature: Curvature | None
     controls: Controls | None
     specificity: Specificity | None
+    ablation: Ablation | None
     time: Time | None
     datamodel: Datamodel | None
     linearity: Linearity | None

@@ -191,7 +191,7 @@ def encode_texts(tokenizer, texts: Sequence[Text], context: int, repeated: bool)
             piece = tokens[start : start + context + 1]
             counted = np.arange(1, len(piece))
             if repeated:
-                counted = counted[_seen_before(piece)]
+                counted = counted[seen_before(piece)]
             if len(counted):
                 found.append(Piece(piece, counted))
     if not found:
@@ -224,7 +224,7 @@ def read_pieces(tokenizer, path: Path, context: int) -> list[Piece]:
     return [Piece(tokens[: end + 1], np.array([end])) for tokens, end in ends]
 
 
-def _seen_before(piece: np.ndarray) -> np.ndarray:
+def seen_before(piece: np.ndarray) -> np.ndarray:
     """Of every token but the first, whether it and the one before came as a pair earlier."""
     known: set[tuple[int, int]] = set()
     found = []

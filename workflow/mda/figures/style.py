@@ -44,8 +44,8 @@ DIVERGING = "PuOr_r"
 # A method of selection has the same mark and dash everywhere, for those who cannot tell its colour.
 MARKERS = {
     "base": "d", "influence": "o", "random": "s", "loss": "D", "repetition": "^", "matched": "v",
-    "bigram": "1", "compressibility": "H", "gradient_norm": "P", "bm25": "X", "identity": "<", "diagonal": ">",
-    "kfac": "p", "trajectory": "*", "history": "h", "own": "8",
+    "bigram": "1", "compressibility": "H", "gradient_norm": "P", "bm25": "X", "identity": "<",
+    "diagonal": ">", "kfac": "p", "trajectory": "*", "history": "h", "own": "8",
 }  # fmt: skip
 DASHES: dict[str, str | tuple[int, tuple[float, ...]]] = {
     "base": (0, (4, 2)), "influence": "-", "random": (0, (1, 1)), "loss": (0, (5, 1, 1, 1)),

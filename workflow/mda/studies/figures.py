@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from mda.figures import panels, style
+from mda.studies.ablation import figure as ablation
 from mda.studies.agreement import figure as agreement
 from mda.studies.augmentation import figure as augmentation
 from mda.studies.controls import figure as controls
@@ -26,6 +27,7 @@ from mda.studies.replication import figure as replication
 from mda.studies.stream import figure as stream
 
 FIGURES: dict[str, Callable[[pd.DataFrame, style.Palette], Figure]] = {
+    "ablation": ablation.draw,
     "agreement": agreement.draw,
     "augmentation": augmentation.draw,
     "controls": controls.draw,

@@ -9,6 +9,7 @@ import pandas as pd
 from mda.evidence import finding, intervention_findings
 from mda.evidence.finding import Settings, Tables
 from mda.evidence.intervention_findings import forms
+from mda.studies.ablation import finding as ablation
 from mda.studies.augmentation import finding as augmentation
 from mda.studies.controls import finding as controls
 from mda.studies.coupling import finding as coupling
@@ -35,6 +36,7 @@ FINDINGS = (
     enrichment.FINDING,
     overlap.FINDING,
     crossed.FINDING,
+    *ablation.FINDINGS,
     stream.FINDING,
     intervention_findings.SWAP,
     coupling.FINDING,

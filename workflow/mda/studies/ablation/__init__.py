@@ -1,0 +1,1 @@
+"""How much of the loss do the units of a target carry?"""
