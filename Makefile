@@ -50,7 +50,7 @@ packages: $(MDA) ## real text: the code of the installed packages (ten minutes o
 packages-cpu: $(MDA) ## the same with a smaller model, without a GPU (two hours on 2 CPU cores)
 	@$(RUN) --configfile experiments/python-packages-cpu.yaml
 
-PACKAGES_POWER := results/python-packages-power/evidence/contrasts.csv
+PACKAGES_POWER := $(addprefix results/python-packages-power/,evidence/contrasts.csv figures/evidence/contrasts.png)
 packages-power: $(MDA) ## the same in eight models, and the contrasts that were planned (40 minutes on one GPU)
 	@for model in experiments/python-packages-power/*.yaml; do \
 		$(RUN) --no-summary compared --configfile experiments/python-packages.yaml $$model || exit; done

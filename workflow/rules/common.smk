@@ -9,7 +9,7 @@ import re
 import shlex
 import sys
 import time
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pydantic_core
@@ -20,6 +20,7 @@ BEGAN = time.time()
 sys.path.insert(0, str(SOURCE / "workflow"))
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.settings.types import RerunTrigger
 from snakemake_interface_executor_plugins.settings import ExecMode
 

@@ -62,9 +62,32 @@ def study_table(study, caption="../../report/study_table.rst"):
     )
 
 
+@cache
+def say_not_run(study, names):
+    """Say once that a study waits for experiments."""
+    logger.error(
+        f"The study {study} reads finished experiments, of which these have not been run: {', '.join(names)}. "
+        "Run them first, or take their names out of the section studies."
+    )
+
+
 def not_run(*studies):
-    """What is missing of the other experiments that studies read: as an input it is named."""
-    return [path for study in studies for path in OTHER_RESULTS.get(study, []) if not Path(path).exists()]
+    """An input function: what is missing of the other experiments that studies read, after a sentence on it.
+
+    The study waits for all of them. As an input that no rule makes, each ends the plan and is named.
+    """
+
+    def missing(wildcards):
+        lacking = {
+            study: [path for path in OTHER_RESULTS.get(study, []) if not Path(path).exists()]
+            for study in studies
+        }
+        for study, paths in lacking.items():
+            if paths:
+                say_not_run(study, tuple(sorted({Path(path).parts[1] for path in paths})))
+        return sum(lacking.values(), [])
+
+    return missing
 
 
 def variant_scores(names):

@@ -55,7 +55,7 @@ def test_bigrams_count_by_frequency_and_by_reliability():
     found = repetition.bigram_score(rows)
     assert found == pytest.approx([bigrams_by_hand(row) for row in rows.tolist()])
     assert len(set(found.tolist())) > 10
-    # Both repeat two bigrams of nine. One token returns with another follower in the first, two in the second.
+    # Both repeat two bigrams of nine. Once in the first, twice in the second, a token has another follower.
     reliable = np.array([[1, 2, 3, 4, 1, 2, 3, 5, 6, 7]])
     fickle = np.array([[1, 2, 3, 4, 1, 2, 3, 1, 6, 1]])
     assert repetition.repetition_score(reliable) == repetition.repetition_score(fickle) == 2 / 9

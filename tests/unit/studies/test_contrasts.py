@@ -6,7 +6,9 @@ import pytest
 from scipy import stats
 
 from mda.config.study_sections import Contrast
+from mda.evidence import finding
 from mda.runtime.errors import UserError
+from mda.studies import figures, findings
 from mda.studies.contrasts import table
 
 PLANNED = [
@@ -41,8 +43,9 @@ def outcomes(shifts, orders=4, formed=True, seed=0):
 
 
 def run(models, planned=PLANNED):
+    """The lines over all models."""
     found = table.contrasts(models, planned, 0.1, 60, 0.95)
-    return found.set_index(["intervention", "control"])
+    return found[found["experiment"] == "all"].set_index(["intervention", "control"])
 
 
 def test_each_contrast_is_influence_minus_its_control_paired_by_order():
@@ -86,6 +89,75 @@ def test_models_that_do_not_form_and_runs_that_are_missing_do_not_count():
     nothing = run({"never": models["never"]})
     assert nothing["models"].tolist() == [0, 0, 0]
     assert nothing[["difference", "difference_p", "difference_q", "between"]].isna().all(axis=None)
+
+
+def test_every_model_has_a_line_of_its_own():
+    shifts = {("replace", "influence-class"): 10.0}
+    models = {f"model-{n}": outcomes(shifts, orders=n + 1, seed=n) for n in range(3)}
+    models["never"] = outcomes(shifts, formed=False)
+    found = table.contrasts(models, PLANNED[:1], 0.1, 60, 0.95).set_index("experiment")
+    assert found["models"].to_dict() == {"model-0": 1, "model-1": 1, "model-2": 1, "never": 0, "all": 3}
+    assert found["orders"].to_dict() == {"model-0": 1, "model-1": 2, "model-2": 3, "never": 0, "all": 6}
+    means = found["difference"].drop("all")
+    assert means.mean() == pytest.approx(found.loc["all", "difference"])
+    assert np.isnan(means["never"])
+    assert np.isnan(found.loc["model-0", "difference_low"])
+    # One test was planned; what a single model shows is none.
+    assert found.loc["all", "difference_q"] == found.loc["all", "difference_p"]
+    assert found["difference_q"].drop("all").isna().all()
+
+
+def verdicts(models):
+    duplication = Contrast(kind="duplicate", control="repetition", outcome="formation_step")
+    found = table.contrasts(models, [*PLANNED[:2], duplication], 0.1, 60, 0.95)
+    settings = finding.Settings(0.1, 0.95, 60, "evidence", True)
+    return findings.judge({"contrasts": found}, [], settings).set_index("finding")
+
+
+def test_every_planned_contrast_is_a_finding_in_the_direction_of_its_intervention():
+    """Removal delays and duplication hastens; the same differences the other way round show nothing."""
+    shifts = {("replace", "influence-class"): 10.0, ("replace", "matched-class"): 25.0}
+    shifts |= {("duplicate", "influence-class"): -40.0}
+    judged = verdicts({f"model-{n}": outcomes(shifts, seed=n) for n in range(5)})
+    judged = judged[judged["target"] == "class"]
+    assert judged["verdict"].to_dict() == {
+        "contrast-replace-random-formation_step": "yes",
+        "contrast-replace-matched-formation_step": "no",
+        "contrast-duplicate-repetition-formation_step": "yes",
+    }
+    note = judged.loc["contrast-replace-random-formation_step", "note"]
+    assert note.startswith("5 of 5 models, 20 orders, one of 3 planned contrasts; p ")
+
+
+def test_too_few_models_give_no_verdict():
+    shifts = {("replace", "influence-class"): 10.0}
+    models = {"one": outcomes(shifts), "never": outcomes(shifts, formed=False)}
+    line = verdicts(models).loc["contrast-replace-random-formation_step"]
+    assert line["verdict"] == "inconclusive"
+    assert line["note"].startswith("1 of 2 models; ")
+    line = verdicts({"never": models["never"]}).loc["contrast-replace-random-formation_step"]
+    assert (line["verdict"], line["note"]) == (
+        "cannot be told here", "the unit forms in the window in none of 1 models"
+    )  # fmt: skip
+
+
+def test_the_figure_has_a_row_for_each_contrast_and_a_mark_for_each_model():
+    shifts = {("replace", "influence-class"): 10.0}
+    models = {f"model-{n}": outcomes(shifts, seed=n) for n in range(4)}
+    models["never"] = outcomes(shifts, formed=False)
+    lines = table.contrasts(models, PLANNED, 0.1, 60, 0.95)
+    palette = dict.fromkeys(("random", "matched", "repetition"), "#333333")
+    steps, sums = figures.draw("contrasts", lines, palette).axes
+    assert [label.get_text() for label in steps.get_yticklabels()] == [
+        "remove (replaced)\nagainst random", "remove (replaced)\nagainst matched",
+    ]  # fmt: skip
+    assert [label.get_text() for label in sums.get_yticklabels()] == ["duplicate\nagainst repetition"]
+    assert steps.get_title(loc="left") == "class\n4 of 5 models, 16 orders"
+    marks = [line for line in steps.lines if line.get_marker() == "|" and len(line.get_xdata())]
+    means = lines[(lines["control"] == "random") & (lines["experiment"] != "all")]["difference"].dropna()
+    assert marks[0].get_xdata() == pytest.approx(means)
+    told = lines[(lines["control"] == "random") & (lines["experiment"] == "all")]["difference_q"].iloc[0]
+    assert f"p {told:.2g}" in [text.get_text() for text in steps.texts]
 
 
 def test_outcomes_of_an_earlier_version_are_named():

@@ -293,8 +293,10 @@ def _check_studies(config: Config) -> None:
     if studies.datamodel is not None:
         _check_datamodel(studies.datamodel)
     _check_replacements(config)
-    if "all" in studies.replications:
-        raise ValueError("studies.replications names 'all', which stands for all of them; rename it")
+    repeated = [] if studies.contrasts is None else studies.contrasts.experiments
+    for name, experiments in (("replications", studies.replications), ("contrasts.experiments", repeated)):
+        if "all" in experiments:
+            raise ValueError(f"studies.{name} names 'all', which stands for all of them; rename it")
 
 
 def _check_datamodel(study: Datamodel) -> None:

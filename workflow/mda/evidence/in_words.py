@@ -41,6 +41,6 @@ def _unit(unit: str) -> str:
 
 
 def _counted(name: str) -> str:
-    if name.endswith("-replicated"):
+    if name.endswith("-replicated") or name.startswith("contrast-"):
         return "models"
     return "subsets" if name == "lds" else "runs"

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mda.evidence.outcome_names import OUTCOME_NAMES
 from mda.figures import panels, style
 from mda.planning.cell import BASE
 
@@ -52,7 +53,7 @@ def draw(table: pd.DataFrame, target: str, outcomes: Sequence[str], palette: sty
             told.append(panels.rows_in_words(pd.DataFrame([lines.loc[cell]]), name, [words]))
         axis.axvline(0, color="0.6", linewidth=0.6)
         axis.locator_params(axis="x", nbins=3)
-        axis.set_title(f"{style.OUTCOME_NAMES[outcome]}\n(stronger is {lines['better'].iloc[0]})")
+        axis.set_title(f"{OUTCOME_NAMES[outcome]}\n(stronger is {lines['better'].iloc[0]})")
         axis.set_xlabel(f"difference{_unit(outcome)}")
         axis.tick_params(axis="y", length=0)
         style.tell(axis, "; ".join(filter(None, told)))

@@ -64,12 +64,6 @@ METRIC_NAMES = {
     "activation": "activation on repeated tokens",
     "probe": "value of its probe",
 }
-OUTCOME_NAMES = {
-    "formation_step": "formation step",
-    "score_area": "mean score",
-    "icl_area": "mean ICL score",
-    "held_out_area": "mean held-out loss",
-}
 INTERVENTION_NAMES = {
     "replace": "remove (replaced)",
     "mask": "remove (masked)",

@@ -11,6 +11,7 @@ from mda.figures import panels, style
 from mda.studies.ablation import figure as ablation
 from mda.studies.agreement import figure as agreement
 from mda.studies.augmentation import figure as augmentation
+from mda.studies.contrasts import figure as contrasts
 from mda.studies.controls import figure as controls
 from mda.studies.coupling import figure as coupling
 from mda.studies.crossed import figure as crossed
@@ -30,6 +31,7 @@ FIGURES: dict[str, Callable[[pd.DataFrame, style.Palette], Figure]] = {
     "ablation": ablation.draw,
     "agreement": agreement.draw,
     "augmentation": augmentation.draw,
+    "contrasts": contrasts.draw,
     "controls": controls.draw,
     "coupling": coupling.draw,
     "crossed": crossed.draw,

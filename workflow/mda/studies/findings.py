@@ -11,6 +11,7 @@ from mda.evidence.finding import Settings, Tables
 from mda.evidence.intervention_findings import forms
 from mda.studies.ablation import finding as ablation
 from mda.studies.augmentation import finding as augmentation
+from mda.studies.contrasts import finding as contrasts
 from mda.studies.controls import finding as controls
 from mda.studies.coupling import finding as coupling
 from mda.studies.crossed import finding as crossed
@@ -70,6 +71,7 @@ def judge(
         for target in targets
         for one in FINDINGS
     ]
-    # These need no unit of this experiment's.
+    # These need no unit of this experiment's, and say themselves whether it forms in the others.
+    asked += [(target, one, True) for target, one in contrasts.findings(tables)]
     asked += [(KNOWN_ANSWERS, one, True) for one in VALIDITY]
     return finding.judge(asked, tables, settings, notes or {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
+from mda.evidence.outcome_names import OUTCOME_NAMES
 from mda.figures import panels, style
 
 
@@ -33,6 +34,6 @@ def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
             colors = [palette[style.method_of(name)] for name in mine["selection"]]
             marks = [style.mark_of(name) for name in mine["selection"]]
             panels.forest(axis, mine, "to_random", names, colors, marks=marks)
-            axis.set_title(f"{experiment}, {target}: {style.OUTCOME_NAMES[outcome]}")
+            axis.set_title(f"{experiment}, {target}: {OUTCOME_NAMES[outcome]}")
             axis.set_xlabel("difference to random")
     return figure

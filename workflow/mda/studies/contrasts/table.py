@@ -14,6 +14,10 @@ from mda.evidence import csv_tables, planned_tests, statistics, two_sources
 from mda.planning.cell import BASE
 from mda.runtime.errors import UserError
 
+# The line over all models.
+ALL = "all"
+NOTHING = np.empty(0)
+
 
 def contrasts(
     outcomes: Mapping[str, pd.DataFrame],
@@ -29,10 +33,12 @@ def contrasts(
         start: the step at which branches begin.
 
     Returns:
-        A line for each target and planned contrast: models (in which the unit forms in the window and both
-        sides were run), orders (pairs of runs, in all models), and the difference influence - control, paired
-        by order, as `difference`... of `mda.evidence.two_sources.nested_difference`, with `_q` corrected for
-        the number of planned contrasts of the target (Holm), and its `between` and `within`.
+        For each target and planned contrast a line for each model, and one of `ALL`: models (in which the
+        unit forms in the window and both sides were run; of one model 1, or 0 if it does not count), orders
+        (pairs of runs, in these models), and the difference influence - control, paired by order, as
+        `difference`...: of a model Student's t over its orders; of all of them that of
+        `mda.evidence.two_sources.nested_difference`, with `_q` corrected for the number of planned contrasts
+        of the target (Holm), and its `between` and `within`.
 
     Raises:
         UserError: when an experiment's table lacks a planned outcome.
@@ -45,20 +51,26 @@ def contrasts(
             )
     lines: list[dict[str, Any]] = []
     for target in dict.fromkeys(name for table in outcomes.values() for name in table["target"]):
-        mine = [table[table["target"] == target] for table in outcomes.values()]
-        forming = [table for table in mine if _forms(table, start)]
+        mine = {name: table[table["target"] == target] for name, table in outcomes.items()}
+        forming = {name: table for name, table in mine.items() if _forms(table, start)}
         for one in planned:
-            pairs = [_differences(table, str(target), one, fraction) for table in forming]
-            pairs = [of_model for of_model in pairs if len(of_model)]
-            lines.append(
-                {
-                    "target": target, "intervention": one.kind, "control": one.control,
-                    "outcome": one.outcome, "models": len(pairs), "orders": sum(map(len, pairs)),
-                    **_estimate(pairs, confidence),
-                }
-            )  # fmt: skip
+            pairs = {
+                name: _differences(forming[name], str(target), one, fraction) if name in forming else NOTHING
+                for name in mine
+            }
+            counted = [of_model for of_model in pairs.values() if len(of_model)]
+            place = {
+                "target": target, "intervention": one.kind, "control": one.control, "outcome": one.outcome,
+            }  # fmt: skip
+            lines += [
+                {**place, "experiment": name, **_of_one(of_model, confidence)}
+                for name, of_model in pairs.items()
+            ]
+            number = {"models": len(counted), "orders": sum(map(len, counted))}
+            lines.append({**place, "experiment": ALL, **number, **_estimate(counted, confidence)})
     table = pd.DataFrame(lines)
-    corrections = table.groupby("target")["difference_p"].transform(
+    tests = table["difference_p"].where(table["experiment"] == ALL)
+    corrections = tests.groupby(table["target"]).transform(
         lambda p: pd.Series(planned_tests.corrected(p.to_dict()), dtype=float).reindex(p.index)
     )
     table.insert(table.columns.get_loc("difference_p") + 1, "difference_q", corrections)
@@ -81,6 +93,21 @@ def _differences(table: pd.DataFrame, target: str, one: Contrast, fraction: floa
         for name in (f"influence-{target}", control)
     )
     return (own - other).dropna().to_numpy(float)
+
+
+def _of_one(differences: np.ndarray, confidence: float) -> dict[str, float]:
+    """The line of one model; see `contrasts`."""
+    found = statistics.Difference(*[np.nan] * 5)
+    if len(differences):
+        found = statistics.paired_difference(differences, np.zeros(len(differences)), confidence)
+    spread = float(differences.std(ddof=1)) if len(differences) > 1 else np.nan
+    return {
+        "models": min(1, len(differences)),
+        "orders": len(differences),
+        **csv_tables.columns("difference", found),
+        "between": np.nan,
+        "within": spread,
+    }
 
 
 def _estimate(pairs: list[np.ndarray], confidence: float) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
+from mda.evidence.outcome_names import OUTCOME_NAMES
 from mda.figures import panels, style
 
 
@@ -21,6 +22,6 @@ def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
             colors = [palette[style.method_of(name)] for name in mine["control"]]
             marks = [style.mark_of(name) for name in mine["control"]]
             panels.forest(axis, mine, "beyond", names, colors, marks=marks)
-            axis.set_title(f"{target}: {style.OUTCOME_NAMES[outcome]}")
+            axis.set_title(f"{target}: {OUTCOME_NAMES[outcome]}")
             axis.set_xlabel("influence minus the control")
     return figure

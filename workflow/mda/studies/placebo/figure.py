@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
+from mda.evidence.outcome_names import OUTCOME_NAMES
 from mda.figures import panels, style
 
 
@@ -17,7 +18,7 @@ def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
     )
     for axis, target in zip(axes[0], targets, strict=True):
         mine = table[table["target"] == target]
-        names = [style.OUTCOME_NAMES[outcome] for outcome in mine["outcome"]]
+        names = [OUTCOME_NAMES[outcome] for outcome in mine["outcome"]]
         panels.forest(axis, mine, "rate", names, [panels.COMMON] * len(mine), zero=nominal)
         axis.set_title(target)
         axis.set_xlabel(f"share of comparisons with p < {nominal:.2g},\nof runs treated at random")

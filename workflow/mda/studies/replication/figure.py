@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
+from mda.evidence.outcome_names import OUTCOME_NAMES
 from mda.figures import panels, style
 
 
@@ -24,5 +25,5 @@ def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
             colors = [panels.COMMON if name == "all" else palette["influence"] for name in mine["experiment"]]
             panels.forest(axis, mine, "to_random", names, colors)
             axis.set_title(f"{target}: {test}")
-            axis.set_xlabel(f"{style.OUTCOME_NAMES[mine['outcome'].iloc[0]]},\ndifference to random")
+            axis.set_xlabel(f"{OUTCOME_NAMES[mine['outcome'].iloc[0]]},\ndifference to random")
     return figure

@@ -1,0 +1,14 @@
+"""What figures and findings call the outcomes of a run."""
+
+OUTCOME_NAMES = {
+    "formation_step": "formation step",
+    "score_area": "mean score",
+    "score_final": "final score",
+    "sum_formation_step": "formation step of the sum",
+    "sum_area": "mean sum of scores",
+    "sum_final": "final sum of scores",
+    "icl_area": "mean ICL score",
+    "icl_final": "final ICL score",
+    "held_out_area": "mean held-out loss",
+    "held_out_final": "final held-out loss",
+}

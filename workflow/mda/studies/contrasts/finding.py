@@ -1,0 +1,76 @@
+"""Findings: influence does more than each control that was planned, over several models."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from mda.evidence.effect_table import OUTCOMES
+from mda.evidence.finding import NO_INTERVAL, SAME, Finding, Measure, Measured, Settings, Tables, unknown
+from mda.evidence.outcome_names import OUTCOME_NAMES
+from mda.evidence.table_lines import all_the_same, measured, p_values
+from mda.studies.contrasts.table import ALL
+
+DONE = {"replace": "Removing", "mask": "Masking", "duplicate": "Duplicating", "augment": "Imitating"}
+# What weakens the unit.
+WEAKENS = ("replace", "mask")
+CONTRAST = ["intervention", "control", "outcome"]
+
+
+def findings(tables: Tables) -> list[tuple[str, Finding]]:
+    """A finding for each target and planned contrast, in the order in which they were planned."""
+    table = tables.get("contrasts")
+    if table is None or table.empty:
+        return []
+    return [(str(line["target"]), _finding(line)) for _, line in across(table).iterrows()]
+
+
+def across(table: pd.DataFrame) -> pd.DataFrame:
+    """The lines over all models."""
+    return table[table["experiment"] == ALL]
+
+
+def holds(line: pd.Series, level: float) -> bool:
+    """Whether a contrast, corrected, is told from zero in the direction in which the intervention pushes.
+
+    Args:
+        line: of all models.
+        level: of the test.
+    """
+    sign = 1 if OUTCOMES[line["outcome"]] == "higher" else -1
+    sign *= -1 if line["intervention"] in WEAKENS else 1
+    return bool(sign * line["difference"] > 0 and line["difference_q"] < level)
+
+
+def _finding(line: pd.Series) -> Finding:
+    place = [str(line[name]) for name in CONTRAST]
+    kind, control, outcome = place
+    claim = (
+        f"{DONE[kind]} the top samples by influence does more to the {OUTCOME_NAMES[outcome]} than by "
+        f"{control.replace('_', ' ')}, over several models"
+    )
+    return Finding(f"contrast-{kind}-{control}-{outcome}", claim, "", "contrasts", _measure(place))
+
+
+def _measure(place: list[str]) -> Measure:
+    def measure(tables: Tables, target: str, settings: Settings) -> Measured | None:
+        table = tables["contrasts"]
+        mine = table[(table["target"] == target) & (table[CONTRAST] == place).all(axis=1)]
+        line, named = across(mine).iloc[0], len(mine) - 1
+        planned = len(across(table[table["target"] == target]))
+        if line["models"] == 0:
+            return unknown(f"the unit forms in the window in none of {named} models", possible=False)
+        if all_the_same(line, "difference"):
+            return unknown(SAME, possible=False)
+        if np.isnan(line["difference_low"]):
+            return unknown(f"{line['models']} of {named} models; {NO_INTERVAL}")
+        unit = "steps" if line["outcome"].endswith("formation_step") else OUTCOME_NAMES[line["outcome"]]
+        note = (
+            f"{line['models']} of {named} models, {line['orders']} orders, one of {planned} planned "
+            f"contrasts; {p_values(line, 'difference')}"
+        )
+        told = holds(line, 1 - settings.confidence)
+        detectable = line["difference_detectable"]
+        return measured(line, "difference", told, line["models"], unit, detectable, note)
+
+    return measure
