@@ -38,7 +38,7 @@ def project(finished, tmp_path_factory):
     project.configure("attribution.fit.samples_per_part", 1000)
     studies = {
         "seeds": [0], "dose": None, "controls": None, "datamodel": None,
-        "curvature": None, "specificity": None, "time": {"checkpoints": [], "swap": False},
+        "curvature": None, "specificity": None, "time": {"checkpoints": [], "select": False, "swap": False},
     }  # fmt: skip
     for name, study in studies.items():
         project.configure(f"studies.{name}", study)

@@ -10,8 +10,8 @@ import tables
 pytestmark = pytest.mark.slow
 
 STUDIES = {
-    "ablation", "agreement", "augmentation", "contrasts", "controls", "coupling", "crossed", "datamodel",
-    "dose", "enrichment", "exact", "overlap", "placebo", "replication", "stream", "tail",
+    "ablation", "agreement", "augmentation", "checkpoints", "contrasts", "controls", "coupling", "crossed",
+    "datamodel", "dose", "enrichment", "exact", "overlap", "placebo", "replication", "stream", "tail",
 }  # fmt: skip
 WITHOUT_FIGURE = {"tail"}
 
@@ -79,7 +79,7 @@ def test_the_report_has_every_study(evidence):
 def test_effects_cover_every_way_to_select(evidence):
     effects = table(evidence, "effects")
     mine = effects[(effects["target"] == "pair") & (effects["intervention"] == "replace")]
-    methods = {"influence", "identity", "diagonal", "gradient_norm", "bm25", "matched"}
+    methods = {"influence", "identity", "diagonal", "gradient_norm", "bm25", "matched", "at8", "checkpoints"}
     wanted = {f"{method}-{target}" for method in methods for target in ("induction-1", "pair")}
     assert set(mine["selection"]) == wanted | {
         "influence-other",

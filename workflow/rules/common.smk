@@ -81,7 +81,7 @@ wildcard_constraints:
     part=r"\d+",
     shard=r"\d+",
     selection="(random|subset|matched-.+|trajectory-[^/]+)/draw-[0-9]+|loss|repetition|bigram|compressibility|own"
-    "|(influence|identity|diagonal|kfac|gradient_norm|bm25|outside|history)-[^/]+",
+    "|(influence|identity|diagonal|kfac|gradient_norm|bm25|outside|history|at[0-9]+|checkpoints)-[^/]+",
     percent=r"[\d.]+",
     # `base`, the shuffled window alone, or {kind}/{selection}/top-{percent}.
     branch="|".join(sorted({design.branch(cell) for cell in ALL_CELLS})),

@@ -24,6 +24,7 @@ CONFIGURED = {
     "overlap": STUDIES.specificity is not None,
     "crossed": STUDIES.specificity is not None,
     "ablation": STUDIES.ablation is not None,
+    "checkpoints": bool(variants.checkpoint_methods(CONFIG)),
     "datamodel": STUDIES.datamodel is not None,
     "placebo": STUDIES.datamodel is not None,
     "linearity": STUDIES.linearity is not None,

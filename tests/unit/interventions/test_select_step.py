@@ -184,3 +184,27 @@ def test_a_mistake_in_ones_own_table_is_one_sentence(arguments, tmp_path, capsys
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith(f"error in step 'interventions.select': selection.own: {path} ")
     assert words in said
+
+
+def test_several_tables_select_by_their_standardized_mean(tmp_path, arguments):
+    """A table of scores a thousand times as large counts no more than the other."""
+    cli.run(select.select, arguments("influence", "first"))
+    alone = files.read_table(tmp_path / "out").to_pandas()["row"]
+    rows = schedule.base(100, 10, 10, seed=0).row
+    values = np.random.default_rng(1).normal(0, 1, 100)
+    for name, scale in (("early", 1000.0), ("late", 0.001)):
+        table = {"target": ["first"] * 100, "row": rows, "influence": scale * values, "loss": np.ones(100)}
+        files.write_table(tmp_path / name, table)
+        values = np.where(rows % 7 == 0, 3.0, np.random.default_rng(2).normal(0, 1, 100))
+    line = arguments("checkpoints", "first")
+    line[line.index("--scores") + 1 : line.index("--matched")] = [
+        str(tmp_path / "early"), str(tmp_path / "late")
+    ]  # fmt: skip
+    found = selected(tmp_path, line)
+    early, late = (files.read_table(tmp_path / name).to_pandas() for name in ("early", "late"))
+    inside = np.isin(rows, schedule.base(100, 10, 10, seed=0).between(2, 10).row)
+    both = sum((part["influence"] - part["influence"][inside].mean()) / part["influence"][inside].std(ddof=0)
+               for part in (early, late)) / 2  # fmt: skip
+    best = both[inside].sort_values(ascending=False).index[:8]
+    assert found["row"].tolist() == rows[best].tolist() != alone.tolist()
+    assert found["score"].to_numpy() == pytest.approx(both[best].to_numpy())

@@ -28,6 +28,7 @@ from mda.studies import figures, findings
 from mda.studies.ablation import table as ablation
 from mda.studies.agreement import table as agreement
 from mda.studies.augmentation import table as augmentation
+from mda.studies.checkpoints import table as checkpoints
 from mda.studies.contrasts import table as contrasts
 from mda.studies.controls import table as controls
 from mda.studies.coupling import table as coupling
@@ -172,6 +173,7 @@ def studies(tmp_path, monkeypatch, seeds, score, area, scores, labels=1):
         "dose": dose.doses(read_effects, {"replace": ["influence", "random"]}, 0.95),
         "augmentation": augmentation.insertions({"own": ("this", read_effects, read_outcomes)}, 0.1, 0.95),
         "controls": controls.against_controls(outcomes, "replace", 0.1, 0.95),
+        "checkpoints": checkpoints.checkpoints(outcomes, 10, 0.1, 0.95),
         "coupling": coupling.correlations(outcomes, 0.95),
         "crossed": crossed.effects(
             head_runs(seeds, area), {"unit": ["L0H0"]}, {"L0H0": 0.9, "L0H1": 0.9, "L1H0": 0.0}, 0.3, 0.95

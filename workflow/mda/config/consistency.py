@@ -290,6 +290,14 @@ def _check_studies(config: Config) -> None:
                     f"studies.{name}.checkpoints names {step}, but run.checkpoints keeps only "
                     f"{', '.join(map(str, config.run.checkpoints))}; add it there"
                 )
+    if studies.time is not None and studies.time.select:
+        kept = studies.time.checkpoints
+        kept = config.run.checkpoints if kept is None else kept
+        if not set(kept) - {0, config.attribution.checkpoint}:
+            raise ValueError(
+                "studies.time.select compares checkpoints, but there is only attribution.checkpoint; add one "
+                "to run.checkpoints, or set select to false"
+            )
     if studies.datamodel is not None:
         _check_datamodel(studies.datamodel)
     _check_replacements(config)

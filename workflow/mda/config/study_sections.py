@@ -89,6 +89,7 @@ class Time(Section):
     """Attribution at other checkpoints, and samples of another interval in place of the window's."""
 
     checkpoints: Annotated[list[Natural], Unique] | None
+    select: bool
     swap: bool
 
 

@@ -202,5 +202,5 @@ def without_training(config: dict[str, Any]) -> dict[str, Any]:
     }
     studies: dict[str, Any] = {name: [] if name == "replications" else None for name in Studies.model_fields}
     # Influence at every checkpoint, where there are several.
-    studies["time"] = {"checkpoints": list(trace.steps.values()), "swap": False}
+    studies["time"] = {"checkpoints": list(trace.steps.values()), "select": False, "swap": False}
     return {**config, "model": model, "run": run, "attribution": attribution, "studies": studies}

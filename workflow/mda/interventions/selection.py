@@ -27,6 +27,13 @@ def top(scores: np.ndarray, number: int, seed: int) -> np.ndarray:
     return able[np.lexsort((ties[able], -scores[able]))[:number]]
 
 
+def standardized(scores: np.ndarray) -> np.ndarray:
+    """Scores less their mean, in standard deviations; of equal ones, zeros."""
+    centred = scores.astype(np.float64) - scores.mean(dtype=np.float64)
+    spread = centred.std()
+    return centred / spread if spread > 0 else centred
+
+
 # Methods that select at random, each with a stream of its own.
 STREAMS = {"random": 4, "matched": 5, "subset": 6}
 

@@ -49,6 +49,10 @@ def study_cells(settings: experiment.Config) -> list[Cell]:
     if studies.time is not None and studies.time.swap:
         add("replace", ["influence", "random"], main)
         add("swap", ["influence"], main)
+    if methods := variants.checkpoint_methods(settings):
+        add("replace", ["influence", "random"], main)
+        names = [f"{method}-{target.name}" for target in settings.targets for method in methods]
+        found += [Cell("replace", name, main[0], seed) for name in names for seed in seeds]
     return list(dict.fromkeys(found))
 
 
@@ -143,6 +147,8 @@ def variant_of(settings: experiment.Config, method: str, target: str | None) -> 
     """The variant of the attribution that a selection reads; None for the configured one."""
     if method in ("identity", "diagonal", "kfac"):
         return f"strategy-{method}"
+    if (step := variants.step_of(method)) is not None:
+        return f"checkpoint-{step}"
     others = settings.studies.specificity
     if others is not None and target in {other.name for other in others.targets}:
         return variants.OTHER_UNITS

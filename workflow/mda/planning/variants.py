@@ -67,6 +67,29 @@ def checkpoints(config: Config) -> list[str]:
     return [f"checkpoint-{step}" for step in kept if step != config.attribution.checkpoint]
 
 
+# A selection by influence at another checkpoint is at450-induction-1; by all, checkpoints-induction-1.
+AT, ALL_CHECKPOINTS = "at", "checkpoints"
+
+
+def step_of(method: str) -> int | None:
+    """The checkpoint that a method of selection reads, of the methods by one other checkpoint."""
+    step = method.removeprefix(AT)
+    return int(step) if step != method and step.isdecimal() else None
+
+
+def is_by_checkpoint(method: str) -> bool:
+    """Whether a method of selection reads influence at other checkpoints."""
+    return method == ALL_CHECKPOINTS or step_of(method) is not None
+
+
+def checkpoint_methods(config: Config) -> list[str]:
+    """The methods of selection by influence at other checkpoints, if the study of time selects by it."""
+    if config.studies.time is None or not config.studies.time.select:
+        return []
+    steps = [dict(changes(name))["checkpoint"] for name in checkpoints(config)]
+    return [*(f"{AT}{step}" for step in steps), ALL_CHECKPOINTS]
+
+
 def attribution(config: Config, folder: str) -> Attribution:
     """The settings of the attribution in a folder, as `place` gives it."""
     settings = config.attribution

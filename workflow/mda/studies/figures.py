@@ -11,6 +11,7 @@ from mda.figures import panels, style
 from mda.studies.ablation import figure as ablation
 from mda.studies.agreement import figure as agreement
 from mda.studies.augmentation import figure as augmentation
+from mda.studies.checkpoints import figure as checkpoints
 from mda.studies.contrasts import figure as contrasts
 from mda.studies.controls import figure as controls
 from mda.studies.coupling import figure as coupling
@@ -31,6 +32,7 @@ FIGURES: dict[str, Callable[[pd.DataFrame, style.Palette], Figure]] = {
     "ablation": ablation.draw,
     "agreement": agreement.draw,
     "augmentation": augmentation.draw,
+    "checkpoints": checkpoints.draw,
     "contrasts": contrasts.draw,
     "controls": controls.draw,
     "coupling": coupling.draw,

@@ -11,6 +11,7 @@ from mda.evidence.finding import Settings, Tables
 from mda.evidence.intervention_findings import forms
 from mda.studies.ablation import finding as ablation
 from mda.studies.augmentation import finding as augmentation
+from mda.studies.checkpoints import finding as checkpoints
 from mda.studies.contrasts import finding as contrasts
 from mda.studies.controls import finding as controls
 from mda.studies.coupling import finding as coupling
@@ -46,6 +47,7 @@ FINDINGS = (
     *replication.FINDINGS,
     augmentation.LARGER,
     *controls.FINDINGS,
+    checkpoints.FINDING,
     placebo.FINDING,
     datamodel.FINDING,
     linearity.FINDING,

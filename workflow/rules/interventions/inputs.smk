@@ -27,6 +27,8 @@ def scores_of_selection(wildcards):
         return []
     if method == "trajectory":
         return [f"<results>/trajectory/order-{draw}.parquet"]
+    if method == variants.ALL_CHECKPOINTS:
+        return variant_scores([None, *variants.checkpoints(CONFIG)])
     return [scores_of(method, target)] if draw is None else []
 
 

@@ -53,8 +53,9 @@ def select(
 
     Methods: influence by some curvature on `target`, 'loss' (highest first) and the controls read
     the one table in `scores`; the draws `draw` of 'random' and 'subset' read none, nor does 'matched',
-    which has the labels of the selection `matched`. 'trajectory' and 'history' read the scores of `outcome`,
-    'own' the user's table `own`, which held `content` when the run was planned.
+    which has the labels of the selection `matched`. Of several tables in `scores` (influence at several
+    checkpoints) it is the mean of their standardized scores. 'trajectory' and 'history' read the scores of
+    `outcome`, 'own' the user's table `own`, which held `content` when the run was planned.
     All select the same number among the samples that the base run reads inside the window; 'outside' as many
     among those it reads outside.
     """
@@ -126,6 +127,10 @@ def _values(
 ) -> np.ndarray:
     if outcome is not None:
         return _aligned(files.read_where(scores[0], "outcome", outcome, ["row", "score"]), "score", stream)
+    if len(scores) > 1:
+        # Each checkpoint counts the same, however large its influence is.
+        parts = [_from_scores(path, target, "influence", stream) for path in scores]
+        return np.mean([selection.standardized(part) for part in parts], axis=0)
     if method in CONTROLS:
         return _aligned(files.read_table(scores[0], columns=["row", "score"]), "score", stream)
     return _from_scores(scores[0], target, "loss" if method == "loss" else "influence", stream)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from mda.evidence import statistics
 from mda.evidence.effect_table import compare, known
+from mda.planning import variants
 
 
 def against_controls(table: pd.DataFrame, kind: str, fraction: float, confidence: float) -> pd.DataFrame:
@@ -26,8 +27,8 @@ def against_controls(table: pd.DataFrame, kind: str, fraction: float, confidence
         own = mine[mine["selection"] == f"influence-{target}"]
         for selection, runs in mine.groupby("selection", sort=True):
             method, _, of = str(selection).partition("-")
-            # Samples of other units are no controls.
-            if method == "influence" or of not in ("", target):
+            # Samples of other units are no controls, nor is influence at another time.
+            if method == "influence" or of not in ("", target) or variants.is_by_checkpoint(method):
                 continue
             for outcome, better in known(mine).items():
                 line = compare(own, runs, outcome, "beyond", confidence)

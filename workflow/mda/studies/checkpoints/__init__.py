@@ -1,0 +1,1 @@
+"""Influence at which checkpoint selects best?"""
