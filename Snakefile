@@ -74,6 +74,7 @@ rule all:
         traced_documents(),
         *trajectories(),
         "<results>/samples/index.html",
+        [] if CONFIG.figures.browser_characters is None else ["<results>/samples/all"],
         "<results>/benchmarks/usage.csv",
         figures(),
 

@@ -8,8 +8,9 @@ import numpy as np
 from project import ROOT
 
 from mda.interventions import repetition
-from mda.report import browser
+from mda.report import all_samples, browser
 
+ALL_TEMPLATE = ROOT / "workflow" / "report" / "all_samples.html.j2"
 TEMPLATE = ROOT / "workflow" / "report" / "samples.html.j2"
 UNITS = {"induction-1": ["L1H0"], "pair": ["L0H0", "L0H1"]}
 FACTS = {
@@ -20,6 +21,7 @@ FACTS = {
     "units": UNITS,
     "scored": 20000,
     "window": [60, 240],
+    "all_samples": True,
 }
 LABELS = ("prose", "tiled", 'a "quoted" <b>label</b>')
 # Each is a token of some sample.
@@ -83,3 +85,34 @@ def write(path: Path, made: list[dict]) -> Path:
     """The page of these lines."""
     path.write_text(browser.page(TEMPLATE, [browser.sample(line) for line in made], FACTS), encoding="utf-8")
     return path
+
+
+def scored(count: int = 1000, seed: int = 0) -> all_samples.Scored:
+    """Samples in the order of their steps, ten a step, with influence on both targets that goes together."""
+    generator = np.random.default_rng(seed)
+    one = generator.standard_t(3, count)
+    return all_samples.Scored(
+        {
+            "step": (np.arange(count) // 10).astype("<u4"),
+            "row": generator.permutation(count).astype("<u4"),
+            "loss": generator.uniform(20, 120, count).astype("<f4"),
+            "label": generator.integers(0, len(LABELS), count).astype("<u4"),
+        },
+        dict(
+            zip(UNITS, (one.astype("<f4"), (one + generator.normal(size=count)).astype("<f4")), strict=True)
+        ),
+        list(LABELS),
+    )
+
+
+def write_all(folder: Path, made: all_samples.Scored, texts: list[str], sources: list[list[str]]) -> Path:
+    """The page of these samples, whose texts are cut at 1,000 characters; `sources` has a line each."""
+    samples = [
+        [text[:1000], 32, len(text) > 1000, *source] for text, source in zip(texts, sources, strict=True)
+    ]
+    facts = {key: value for key, value in FACTS.items() if key not in ("scored", "all_samples")}
+    facts["units"] = {target: UNITS[target] for target in made.influence}
+    facts |= {"sources": ["name"] if sources[0] else [], "characters": 1000, "ends": 20}
+    parts = (samples[part] for part in all_samples.parts(len(texts)))
+    all_samples.write(folder, ALL_TEMPLATE, made, parts, facts)
+    return folder / "index.html"

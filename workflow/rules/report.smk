@@ -1,13 +1,16 @@
 # The report.
 # In:  the findings, tables and figures above, and their captions; the influence of every token; the benchmarks and
 #      logs of all jobs.
-# Out: samples/index.html, a page to look at the samples, which needs no other file; report.html, what `snakemake`
+# Out: samples/index.html, a page to look at the samples, which needs no other file; samples/all, a page of all scored
+#      samples, and the files that it loads; report.html, what `snakemake`
 #      shows (of a trace what was asked and found), and evidence.html, what `snakemake evidence` does: each one file to send; benchmarks/usage.csv, a line
 #      a rule: jobs, times, memory, GPU memory.
 
 
 # The page's own, and what it includes.
-BROWSER_TEMPLATES = [beside("workflow/report/samples.html.j2"), beside("workflow/report/page.html.j2")]
+BROWSER_TEMPLATES = [
+    beside(f"workflow/report/{name}") for name in ("samples.html.j2", "page.html.j2", "samples.css", "samples.js")
+]
 
 
 SAMPLE_BROWSER = Step("report.sample_browser")
@@ -47,9 +50,57 @@ rule sample_browser:
         trained=as_json(CONFIG.trace is None),
         strategy=CONFIG.attribution.fit.strategy,
         window=as_json(CONFIG.run.window if CONFIG.trace is None else None),
+        all_samples=as_json(CONFIG.figures.browser_characters is not None),
         code=SAMPLE_BROWSER.code,
     shell:
         SAMPLE_BROWSER.command(templates="{params.templates:q}")
+
+
+ALL_SAMPLES_TEMPLATES = [
+    beside(f"workflow/report/{name}")
+    for name in ("all_samples.html.j2", "page.html.j2", "samples.css", "samples.js", "all_samples.js")
+]
+
+
+if CONFIG.figures.browser_characters is not None:
+
+    ALL_SAMPLES = Step("report.all_samples")
+
+    rule all_samples:
+        """Write the browser of all scored samples: samples/all/index.html and the files that it loads."""
+        input:
+            scores="<results>/scores/scores.parquet",
+            targets="<results>/heads/targets.json",
+            train="<results>/tokens/train.npy",
+            tokenizer="<results>/tokens/tokenizer.json",
+            # Where every row is of one document.
+            train_rows=[] if CONFIG.tokens.pack else ["<results>/tokens/train.rows.parquet"],
+            documents=[] if CONFIG.tokens.pack else ["<results>/corpus/documents.parquet"],
+        output:
+            folder=directory("<results>/samples/all"),
+        log:
+            "<logs>/all_samples.log",
+        benchmark:
+            "<benchmarks>/all_samples.jsonl"
+        localrule: LIGHT
+        conda:
+            "../../envs/mda.yaml"
+        resources:
+            mem_mb=table_memory,
+            runtime=minutes(60),
+        params:
+            templates=ALL_SAMPLES_TEMPLATES,
+            content=content_of(ALL_SAMPLES_TEMPLATES),
+            experiment=as_json(CONFIG.experiment),
+            checkpoint=CONFIG.checkpoint_names[CONFIG.attribution.checkpoint],
+            trained=as_json(CONFIG.trace is None),
+            strategy=CONFIG.attribution.fit.strategy,
+            window=as_json(CONFIG.run.window if CONFIG.trace is None else None),
+            characters=CONFIG.figures.browser_characters,
+            ends=CONFIG.figures.browser_samples,
+            code=ALL_SAMPLES.code,
+        shell:
+            ALL_SAMPLES.command(templates="{params.templates:q}")
 
 
 # The page's own, what it includes, and the captions.

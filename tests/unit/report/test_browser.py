@@ -95,7 +95,7 @@ def written(tmp_path, made):
     arguments = [part for key, name in given.items() for part in (f"--{key}", str(tmp_path / name))]
     arguments += ["--train-rows", "--documents"]
     arguments += ["--templates", str(made_up.TEMPLATE), "--experiment", "null", "--checkpoint", "step 120"]
-    arguments += ["--window", '{"start": 60, "stop": 240, "branch": null}']
+    arguments += ["--window", '{"start": 60, "stop": 240, "branch": null}', "--all-samples", "true"]
     cli.run(sample_browser.write, [*arguments, "--trained", "true", "--strategy", "ekfac"])
     return (tmp_path / "index.html").read_text(encoding="utf-8")
 

@@ -334,3 +334,4 @@ class Figures(Section):
     top_samples: Positive
     sample_tokens: Positive
     browser_samples: Positive
+    browser_characters: Positive | None

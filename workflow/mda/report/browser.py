@@ -93,7 +93,8 @@ def page(template: Path, samples: Sequence[dict[str, Any]], facts: dict[str, Any
         samples: as `sample` gives them.
         facts: what else the page tells: `experiment`, `checkpoint` by its name, `strategy`, `trained`, which
             is false where samples have no step, `units`, the names of each target's units, `scored`, how many
-            samples have an influence on each, and `window`, its first step and that after its last, or None.
+            samples have an influence on each, `window`, its first step and that after its last, or None, and
+            `all_samples`, whether there is a browser of them all.
     """
     # ASCII, with <, > and & as escapes: nothing in it ends the script or begins a comment.
     data = htmlsafe_json_dumps({"samples": samples, **facts}, separators=(",", ":"))

@@ -1,0 +1,175 @@
+"""The browser of all samples in a real browser: it must find, order, compare and save what the table says."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from browser import made_up
+from playwright.sync_api import expect
+from scipy.stats import spearmanr
+
+from mda.interventions import own_scores
+from mda.report import all_samples
+
+COUNT = 1000
+SCORED = made_up.scored(COUNT)
+HERE, THERE = (SCORED.influence[target].astype(float) for target in made_up.UNITS)
+ORDER = np.argsort(-HERE, kind="stable")
+TEXTS = [f"Sample number {place} of the text" for place in range(COUNT)]
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("samples") / "all"
+    return made_up.write_all(folder, SCORED, TEXTS, [[f"document-{place}.txt"] for place in range(COUNT)])
+
+
+def rows(page):
+    """The rows that are shown, in order."""
+    shown = page.eval_on_selector_all("article", "boxes => boxes.map(box => box.innerText)")
+    return [int(re.search(r"row\n?\s*(\d+)", text)[1]) for text in shown]
+
+
+def status(page, words):
+    expect(page.locator("#status")).to_have_text(words)
+
+
+def test_every_sample_has_its_place_on_some_page(path, visit):
+    page = visit(path)
+    status(page, "1–20 of 1,000 samples")
+    assert rows(page) == SCORED.columns["row"][ORDER[:20]].tolist()
+    assert f"Sample number {ORDER[0]} of" in page.inner_text("article")
+    assert f"document-{ORDER[0]}.txt" in page.inner_text("article")
+    page = visit(path, "#page=26")
+    status(page, "501–520 of 1,000 samples")
+    expect(page.locator("h2").nth(2)).to_have_text("Place 501")
+    assert rows(page) == SCORED.columns["row"][ORDER[500:520]].tolist()
+
+
+@pytest.mark.parametrize("key", ["influence", "loss", "row", "step"])
+def test_samples_are_sorted_over_all_pages(path, visit, key):
+    values = HERE if key == "influence" else SCORED.columns[key]
+    page = visit(path, f"#sort={key}&page=50")
+    status(page, "981–1,000 of 1,000 samples")
+    order = np.argsort(values, kind="stable")[980:]
+    assert rows(page) == SCORED.columns["row"][order].tolist()
+
+
+def test_filters_go_together(path, visit):
+    low, high = 0.1, 1.5
+    page = visit(path, f"#from={low}&to={high}&window=1&label=%3Dtiled")
+    step, label = SCORED.columns["step"], SCORED.columns["label"]
+    kept = [at for at in ORDER if low <= HERE[at] <= high and 60 <= step[at] < 240 and label[at] == 1]
+    assert len(kept) > 20
+    status(page, f"1–20 of {len(kept)} samples")
+    assert rows(page) == SCORED.columns["row"][kept[:20]].tolist()
+
+
+def test_the_search_reads_texts_and_columns_of_all_files(path, visit):
+    page = visit(path)
+    page.fill("#search", "NUMBER 99")
+    status(page, "1–11 of 11 samples")
+    assert page.locator("mark").all_inner_texts() == ["number 99"] * 11
+    page.fill("#search", "document-777.TXT")
+    status(page, "1–1 of 1 sample")
+    assert rows(page) == [int(SCORED.columns["row"][777])]
+    page.fill("#search", "no such words")
+    status(page, "No samples")
+    page.click(".none button")
+    status(page, "1–20 of 1,000 samples")
+
+
+def test_a_range_is_dragged_over_the_histogram(path, visit):
+    page = visit(path)
+    box = page.locator("#histogram").bounding_box()
+    page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] + 20, box["y"] + 40, steps=4)
+    page.mouse.up()
+    expect(page.locator("#from")).not_to_have_value("")
+    low = float(page.input_value("#from"))
+    assert page.input_value("#to") == "" and HERE.min() < low < HERE.max()
+    status(page, re.compile(f" of {(HERE >= low).sum()} samples"))
+    page.mouse.click(box["x"] + 5, box["y"] + 40)
+    status(page, "1–20 of 1,000 samples")
+
+
+def test_two_targets_are_compared(path, visit):
+    page = visit(path, "#other=pair&both=5&sort=apart-down")
+    top = set(ORDER[:50]) & set(np.argsort(-THERE, kind="stable")[:50])
+    status(page, re.compile(f" of {len(top)} samples"))
+    told = page.inner_text("#compared")
+    assert f"Rank correlation of all samples: {spearmanr(HERE, THERE).statistic:.2f}." in told
+    assert f"5 %: {len(top)} of 50 (by chance 3)" in told
+    place = {at: number for number, at in enumerate(np.argsort(-THERE, kind="stable"))}
+    apart = sorted(top, key=lambda at: -(place[at] - ORDER.tolist().index(at)))
+    assert rows(page)[0] == SCORED.columns["row"][apart[0]]
+    page.select_option("#other", "")
+    status(page, "1–20 of 1,000 samples")
+
+
+def test_what_is_saved_is_a_selection_of_ones_own(path, visit, tmp_path):
+    page = visit(path, "#to=-1&other=pair")
+    with page.expect_download() as waiting:
+        page.click("#save")
+    waiting.value.save_as(tmp_path / "own.csv")
+    saved = pd.read_csv(tmp_path / "own.csv")
+    kept = [at for at in ORDER if HERE[at] <= -1]
+    assert saved["row"].tolist() == SCORED.columns["row"][kept].tolist()
+    assert saved["place"].tolist() == list(range(COUNT - len(kept) + 1, COUNT + 1))
+    assert saved["influence"].to_numpy() == pytest.approx(HERE[kept])
+    assert saved["influence on pair"].to_numpy() == pytest.approx(THERE[kept])
+    scores = own_scores.scores(tmp_path / "own.csv", SCORED.columns["row"].astype(int))
+    assert np.isfinite(scores).sum() == len(kept)
+
+
+def test_a_page_without_its_folder_says_so(path, visit, tmp_path, chromium):
+    alone = tmp_path / "index.html"
+    alone.write_text(path.read_text())
+    page = chromium.new_page()
+    page.goto(alone.as_uri())
+    expect(page.locator("#problem")).to_contain_text("missing beside this page; keep its folder as a whole")
+    page.close()
+
+
+def test_one_target_is_compared_with_none(tmp_path, visit):
+    made = made_up.scored(30)
+    only = all_samples.Scored(made.columns, {"pair": made.influence["pair"]}, made.labels)
+    folder = tmp_path / "all"
+    page = visit(made_up.write_all(folder, only, TEXTS[:30], [[]] * 30), "#target=pair&sort=apart")
+    assert not page.is_visible("#other") and not page.is_visible("#comparison")
+
+
+@pytest.mark.rare
+def test_ten_thousand_hostile_samples_are_text(tmp_path, visit):
+    """Tags, control signs, a NUL, halves of characters, very long lines: shown on every page, never run."""
+    count = 10_000
+    bad = [
+        *made_up.HOSTILE,
+        "\x00",
+        "\ud83d",
+        "\udc00\ud800",
+        "x" * 100_000,
+        "\n" * 300,
+        "__proto__",
+        "${alert(5)}",
+    ]
+    texts = [f"{bad[place % len(bad)]} {place}" for place in range(count)]
+    made = made_up.scored(count)
+    labels = [f"{bad[place % len(bad)][:50]}{place}" for place in range(500)]
+    made = all_samples.Scored(
+        {**made.columns, "label": (np.arange(count) % 500).astype("<u4")}, made.influence, labels
+    )
+    path = made_up.write_all(tmp_path / "all", made, texts, [[text[:60]] for text in texts])
+    page = visit(path)
+    for number in range(1, 501, 23):
+        page = visit(path, f"#page={number}")
+        tags = page.evaluate("[...new Set([...document.querySelectorAll('#list *')].map(e => e.tagName))]")
+        assert set(tags) <= {"LI", "ARTICLE", "DIV", "H2", "SPAN", "DL", "DT", "DD", "P", "BUTTON", "A"}
+        assert page.evaluate("document.scripts.length") == 2
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    page.fill("#search", "<script>alert(1)")
+    found = [at for at in range(count) if "<script>alert(1)" in texts[at] + labels[at % 500]]
+    status(page, f"1–20 of {len(found)} samples")
+    assert page.locator("mark").count() > 0

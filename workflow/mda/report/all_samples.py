@@ -1,0 +1,112 @@
+"""The browser of all scored samples: a page, and the files beside it that it loads when it needs them.
+
+A page that is opened as a file may not read others, but may run scripts that lie beside it. So the columns
+and the texts are scripts, each of which hands the page one piece of data.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2.utils import htmlsafe_json_dumps
+
+from mda.report import html_page
+from mda.runtime import files
+
+# Texts of a file: a page of 20 samples reads as many files at most, a search all of them.
+A_FILE = 256
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The scored samples, in the order in which the run read them.
+
+    Attributes:
+        columns: step, row, loss, label (a number of `labels`), each of shape (samples,).
+        influence: by target, in the order of the targets, each of shape (samples,).
+        labels: the labels, each once.
+    """
+
+    columns: dict[str, np.ndarray]
+    influence: dict[str, np.ndarray]
+    labels: list[str]
+
+
+def read(scores: Path, targets: Sequence[str]) -> Scored:
+    """Read scores/scores.parquet, one target at a time."""
+    influence: dict[str, np.ndarray] = {}
+    columns: dict[str, np.ndarray] = {}
+    labels: list[str] = []
+    for target in targets:
+        names = ["step", "row", "influence"] + ([] if columns else ["loss", "label"])
+        table = files.read_where(scores, "target", target, names)
+        order = np.lexsort((table.column("row").to_numpy(), table.column("step").to_numpy()))
+        influence[target] = table.column("influence").to_numpy()[order].astype("<f4")
+        if not columns:
+            coded = table.column("label").combine_chunks().dictionary_encode()
+            labels = [str(label) for label in coded.dictionary.to_pylist()]
+            columns = {
+                "step": table.column("step").to_numpy()[order].astype("<u4"),
+                "row": table.column("row").to_numpy()[order].astype("<u4"),
+                "loss": table.column("loss").to_numpy()[order].astype("<f4"),
+                "label": np.asarray(coded.indices)[order].astype("<u4"),
+            }
+    return Scored(columns, influence, labels)
+
+
+def write(
+    folder: Path,
+    template: Path,
+    scored: Scored,
+    texts: Iterable[Sequence[Sequence[Any]]],
+    facts: dict[str, Any],
+) -> None:
+    """Write the page, `folder`/index.html, and the files that it loads.
+
+    Args:
+        template: workflow/report/all_samples.html.j2.
+        texts: of `A_FILE` samples at a time, in the order of `scored`: its text, how many tokens of it are
+            predicted, and then what `facts` names under `sources`.
+        facts: what else the page tells; see the step.
+    """
+    count = len(scored.columns["row"])
+    tokens = np.zeros(count, "<u4")
+    folder.mkdir()
+    for number, part in enumerate(texts):
+        tokens[number * A_FILE : number * A_FILE + len(part)] = [sample[1] for sample in part]
+        shown = [[sample[0], *sample[2:]] for sample in part]
+        coded = zlib.compress(json.dumps(shown, separators=(",", ":")).encode("ascii"), 1)
+        _script(folder / f"texts-{number:06d}.js", "texts", number, base64.b64encode(coded).decode())
+    every = {**scored.columns, "tokens": tokens}
+    for name, column in every.items():
+        _script(folder / f"column-{name}.js", "column", name, _coded(column))
+    for number, column in enumerate(scored.influence.values()):
+        _script(folder / f"column-influence-{number}.js", "column", f"influence-{number}", _coded(column))
+    _script(folder / "labels.js", "column", "labels", scored.labels)
+    data = htmlsafe_json_dumps({**facts, "count": count, "a_file": A_FILE}, separators=(",", ":"))
+    page = html_page.render(template, data=data, count=count, **facts)
+    (folder / "index.html").write_text(page, encoding="utf-8")
+    (folder / "made_by.json").write_text(files.made_by() + "\n", encoding="utf-8")
+
+
+def parts(count: int) -> Iterator[slice]:
+    """The samples of each file of texts."""
+    for start in range(0, count, A_FILE):
+        yield slice(start, min(start + A_FILE, count))
+
+
+def _coded(column: np.ndarray) -> str:
+    return base64.b64encode(column.tobytes()).decode()
+
+
+def _script(path: Path, kind: str, key: str | int, data: Any) -> None:
+    # ASCII, as the page's own data: whatever a label holds, it stays a string.
+    told = ",".join(str(htmlsafe_json_dumps(part, separators=(",", ":"))) for part in (kind, key, data))
+    path.write_text(f"SAMPLES({told});\n", encoding="ascii")

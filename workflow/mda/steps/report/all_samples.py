@@ -1,0 +1,73 @@
+"""Write the browser of all scored samples: a page, and the files beside it that it loads."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mda.config import sections
+from mda.corpus import tokens as store
+from mda.models import units
+from mda.report import all_samples, documents_of_rows
+from mda.runtime import cli, files
+
+
+def write(
+    scores: Path,
+    targets: Path,
+    train: Path,
+    tokenizer: Path,
+    train_rows: list[Path],
+    documents: list[Path],
+    templates: list[Path],
+    experiment: str | None,
+    checkpoint: str,
+    trained: bool,
+    strategy: str,
+    window: sections.Window | None,
+    characters: int,
+    ends: int,
+    out: Path,
+) -> None:
+    """Write `out`, a folder: index.html, which shows every sample of `scores`, and the files that it loads.
+
+    Of each text the first `characters` are shown. `ends` samples at either end of a target's influence are in
+    the sample browser, token by token, and the page leads there. For the others see the step `sample_browser`.
+    """
+    members = {name: list(map(str, of)) for name, of in units.read_targets(targets).items()}
+    scored = all_samples.read(scores, list(members))
+    names, sources = documents_of_rows.read(train_rows[0], documents[0]) if documents else ([], None)
+    rows = scored.columns["row"]
+
+    def texts() -> Iterator[list[list[Any]]]:
+        reader, stored = store.load_tokenizer(tokenizer), store.TokenStore(train)
+        for part in all_samples.parts(len(rows)):
+            here = rows[part].astype("int64")
+            [kept] = stored.tokens_of(here, all_samples.A_FILE)
+            decoded = reader.decode_batch([row.tolist() for row in kept], skip_special_tokens=False)
+            yield [
+                [
+                    text[:characters],
+                    len(row) - 1,
+                    len(text) > characters,
+                    *(sources(number) if sources else []),
+                ]
+                for number, row, text in zip(here, kept, decoded, strict=True)
+            ]
+
+    facts = {
+        "experiment": experiment,
+        "checkpoint": checkpoint,
+        "trained": trained,
+        "strategy": strategy,
+        "units": members,
+        "sources": names,
+        "characters": characters,
+        "ends": min(ends, len(rows) // 2),
+        "window": None if window is None else [window.start, window.stop],
+    }
+    with files.whole(out) as part:
+        all_samples.write(part, templates[0], scored, texts(), facts)
+
+
+if __name__ == "__main__":
+    cli.run(write)
