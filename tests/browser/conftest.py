@@ -58,12 +58,19 @@ def visit(chromium) -> Iterator:
     watched: list[Seen] = []
     contexts = []
 
-    def open_page(path: Path, state: str = "", width: int = 1280, height: int = 900, **settings):
+    def open_page(
+        path: Path,
+        state: str = "",
+        width: int = 1280,
+        height: int = 900,
+        ready: str = "article, .none",
+        **settings,
+    ):
         contexts.append(chromium.new_context(viewport={"width": width, "height": height}, **settings))
         page = contexts[-1].new_page()
         watched.append(Seen(page))
         page.goto(path.as_uri() + state)
-        page.wait_for_selector("article, .none")
+        page.wait_for_selector(ready)
         return page
 
     yield open_page

@@ -31,7 +31,7 @@ def write(
     """Write `out`, a folder: index.html, which shows every sample of `scores`, and the files that it loads.
 
     Of each text the first `characters` are shown. `ends` samples at either end of a target's influence are in
-    the sample browser, token by token, and the page leads there. For the others see the step `sample_browser`.
+    the sample browser, token by token, and the page leads there. Others are as of the step `sample_browser`.
     """
     members = {name: list(map(str, of)) for name, of in units.read_targets(targets).items()}
     scored = all_samples.read(scores, list(members))
