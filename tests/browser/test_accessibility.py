@@ -32,7 +32,7 @@ def test_it_sees_what_is_wrong(visit, tmp_path):
     page = tmp_path / "page.html"
     page.write_text(
         "<!doctype html><title>t</title><style>p { color: #888; background: #999 } @media (prefers-color-scheme: "
-        "dark) { p { color: #222; background: #111 } }</style><article><p>x</p></article><button></button>"
+        "dark) { p { color: #222; background: #111 } }</style><article><p>words</p></article><button></button>"
     )
     found = [line.split(":")[0] for line in violations(visit(page))]
     assert {"light, color-contrast", "dark, color-contrast", "light, button-name"} <= set(found)
