@@ -21,8 +21,8 @@ def violations(page):
         found = Axe().run(page, context, options).response
         assert found["passes"] + found["violations"], "axe-core looked at nothing"
         told += [
-            f"{scheme}, {one['id']}: {one['help']}, {len(one['nodes'])} times: {one['nodes'][0]['html'][:200]} "
-            f"{one['nodes'][0]['failureSummary']}"
+            f"{scheme}, {one['id']}: {one['help']}, {len(one['nodes'])} times: "
+            f"{one['nodes'][0]['html'][:200]} {one['nodes'][0]['failureSummary']}"
             for one in found["violations"]
         ]
     return told
@@ -31,8 +31,9 @@ def violations(page):
 def test_it_sees_what_is_wrong(visit, tmp_path):
     page = tmp_path / "page.html"
     page.write_text(
-        "<!doctype html><title>t</title><style>p { color: #888; background: #999 } @media (prefers-color-scheme: "
-        "dark) { p { color: #222; background: #111 } }</style><article><p>words</p></article><button></button>"
+        "<!doctype html><title>t</title><style>p { color: #888; background: #999 } "
+        "@media (prefers-color-scheme: dark) { p { color: #222; background: #111 } }</style>"
+        "<article><p>words</p></article><button></button>"
     )
     found = [line.split(":")[0] for line in violations(visit(page))]
     assert {"light, color-contrast", "dark, color-contrast", "light, button-name"} <= set(found)

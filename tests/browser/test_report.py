@@ -76,6 +76,8 @@ def path(tmp_path, default):
         results / "targets.json",
         [template],
         items,
+        str(results / "benchmarks"),
+        str(results / "logs"),
         True,
         out,
     )
@@ -197,6 +199,35 @@ def test_the_head_of_a_long_table_stays(path, visit):
     frame = page.locator("#file-evidence-dose-csv .wide")
     frame.evaluate("frame => frame.scrollTop = 2000")
     assert frame.locator("th").first.bounding_box()["y"] == pytest.approx(frame.bounding_box()["y"], abs=2)
+
+
+def test_a_word_says_what_it_means_where_it_stands_and_on_paper(path, visit):
+    page = visit(path)
+    word = page.locator(".facts a.word", has_text="influence")
+    assert word.get_attribute("title").startswith("How much training on a sample strengthens (+)")
+    word.click()
+    assert page.evaluate("document.querySelector(':target').textContent") == "Influence"
+    page.emulate_media(media="print")
+    assert page.locator("#words dd").first.is_visible()
+    assert page.evaluate("document.querySelectorAll('.lead a.word').length") >= 3
+    # Once in each paragraph, and never in code or in a link.
+    assert page.locator("a a, code a.word").count() == 0
+
+
+def test_the_first_screen_answers_what_a_reader_asks(path, visit):
+    page = visit(path)
+    told = page.inner_text("header") + page.inner_text("#answer")
+    for words in (
+        "head 0 of layer 1 (L1H0)",
+        "Metric",
+        "Prefix-matching score: mean attention",
+        "1,152 samples",
+    ):
+        assert words in told, words
+    for question in ("How sure is this?", "Which samples?", "What was not tested?", "Where are the numbers?"):
+        assert question in told
+    page.click("#answer .guide a[href^='#fold']")
+    assert page.locator(".fold .claim").first.is_visible()
 
 
 def test_what_says_nothing_is_folded_away_and_opens_on_paper(path, visit):

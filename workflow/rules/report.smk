@@ -142,6 +142,8 @@ if CONFIG.trace is None:
             templates=REPORT_TEMPLATES,
             content=content_of(REPORT_TEMPLATES),
             complete=lambda wildcards: as_json(wildcards.page == "evidence"),
+            benchmarks=f"{CONFIG.results}/benchmarks",
+            logs=f"{CONFIG.results}/logs",
             code=REPORT.code,
         shell:
             REPORT.command(templates="{params.templates:q}", items="{params.shown:q}")
@@ -178,6 +180,8 @@ else:
             shown=lambda wildcards, input: as_json(marked_for_report(input.shown)),
             templates=[beside("workflow/report/trace.html.j2"), *REPORT_TEMPLATES],
             content=content_of([beside("workflow/report/trace.html.j2"), *REPORT_TEMPLATES]),
+            benchmarks=f"{CONFIG.results}/benchmarks",
+            logs=f"{CONFIG.results}/logs",
             code=TRACE_REPORT.code,
         shell:
             TRACE_REPORT.command(templates="{params.templates:q}", items="{params.shown:q}")

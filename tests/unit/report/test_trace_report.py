@@ -75,6 +75,8 @@ def written(results, packed=False, several=True):
         [results / "labels" / f"{target}.csv" for target in ("induction-1", "copy")],
         [TEMPLATE],
         [],
+        str(results / "benchmarks"),
+        str(results / "logs"),
         results / "report.html",
     )
     return (results / "report.html").read_text()

@@ -6,7 +6,6 @@ All of a table is of one run: works take turns, and ratios are of the same turn.
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from scipy.stats import spearmanr
 from mda.bench import gpu, passes, peaks, retraining, scale, startup
 from mda.bench.shapes import PRECISIONS, Setting
 from mda.config.merged import configuration
+from mda.runtime.machine import cpu
 
 ROOT = Path(__file__).parents[3]
 # What an accelerator's dense bf16 products reach at most, in TFLOP/s (NVIDIA's data sheets).
@@ -165,13 +165,7 @@ def hardware() -> str:
     """The machine, in words."""
     if torch.cuda.is_available():
         return f"{torch.cuda.get_device_name()} ({torch.cuda.mem_get_info()[1] / 2**30:.0f} GiB)"
-    named = [line for line in _lines(Path("/proc/cpuinfo")) if line.startswith("model name")]
-    name = named[0].split(":", 1)[1].strip() if named else platform.processor() or platform.machine()
-    return f"{name} CPU, {os.cpu_count()} cores"
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text().splitlines() if path.exists() else []
+    return f"{cpu()} CPU, {os.cpu_count()} cores"
 
 
 def machine() -> str:

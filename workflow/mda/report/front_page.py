@@ -19,7 +19,7 @@ from PIL import Image
 from mda.config.experiment import Config
 from mda.config.section import Section
 from mda.evidence import finding, in_words
-from mda.report import table_view
+from mda.report import asked, table_view
 from mda.runtime import files
 
 # Verdicts that say nothing, which the page folds away.
@@ -157,17 +157,22 @@ def measured(line: pd.Series) -> dict[str, str]:
     return {"value": value, "unit": line["unit"], "more": "; ".join(more)}
 
 
-def facts(configuration: Config, units: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """What the experiment was, in a few words each."""
+def facts(configuration: Config, members: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """What the experiment was, in a few words each.
+
+    Args:
+        members: the places that each target stands for.
+    """
     attribution, run = configuration.attribution, configuration.run
     model = configuration.model.checkpoint or configuration.model.architecture
     return {
-        "Units": ", ".join(f"{name} ({', '.join(members)})" for name, members in units.items()),
+        "Units": asked.units(members),
+        "Metric": asked.metrics(configuration),
         "Model": f"{model}, {run.steps} steps of {run.batch_size} samples "
         f"of {configuration.tokens.context} tokens",
         "Corpus": configuration.corpus.source,
         "Attribution": f"{attribution.fit.strategy} at step {attribution.checkpoint}, fitted on "
         f"{attribution.fit.samples} samples, damping {attribution.damping:g}"
         + ("" if attribution.floor is None else f", floor {attribution.floor:g}"),
-        "Changed": f"steps {run.window.start} to {run.window.stop - 1}",
+        "Changed": asked.changed(configuration),
     }

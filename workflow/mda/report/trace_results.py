@@ -106,6 +106,10 @@ def _agrees(line: dict[str, Any]) -> str:
     )
 
 
+# Labels that are told, the most frequent.
+LABELS = 8
+
+
 def of_labels(path: Path, target: str) -> dict[str, str]:
     """From figures/labels: shares of the labels among the rows of highest influence, and among all.
 
@@ -117,7 +121,8 @@ def of_labels(path: Path, target: str) -> dict[str, str]:
     found = {}
     for name, selection in (("highest", f"influence-{target}"), ("all", "all")):
         mine = shares[shares["selection"] == selection].sort_values("share", ascending=False)
-        found[name] = ", ".join(f"{100 * line.share:.0f} % {value(line.label)}" for line in mine.itertuples())
+        told = [f"{100 * line.share:.0f} % {value(line.label)}" for line in mine.head(LABELS).itertuples()]
+        found[name] = ", ".join(told) + (f" and {len(mine) - LABELS} more" if len(mine) > LABELS else "")
     return found
 
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 
 # No limit in version 1 of control groups is a number near 2^63.
 UNLIMITED = 2**60
+
+
+def cpu() -> str:
+    """The model of the processor, in words."""
+    lines = (_read(Path("/proc/cpuinfo")) or "").splitlines()
+    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()
 
 
 def cores() -> int:

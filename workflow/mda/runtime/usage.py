@@ -15,6 +15,7 @@ from typing import NamedTuple
 # Snakemake looks at a job's memory now and then, and does not see a process that was forked from a warm one.
 MEMORY = "peak memory {} MB"
 GPU_MEMORY = "peak GPU memory {} MB"
+GPU_NAMES = re.compile(GPU_MEMORY.format(r"\d+") + r" \(([^()\n]+)\)")
 PATTERNS = {said: re.compile(said.format(r"(\d+)")) for said in (MEMORY, GPU_MEMORY)}
 
 
@@ -33,7 +34,16 @@ def gpu_memory() -> str | None:
     if torch is None or not torch.cuda.is_initialized():
         return None
     most = max(torch.cuda.max_memory_reserved(device) for device in range(torch.cuda.device_count()))
-    return GPU_MEMORY.format(most // 10**6)
+    names = dict.fromkeys(map(torch.cuda.get_device_name, range(torch.cuda.device_count())))
+    return f"{GPU_MEMORY.format(most // 10**6)} ({', '.join(names)})"
+
+
+def gpu_names(logs: Path) -> list[str]:
+    """The GPUs that jobs said they used, each model once."""
+    found = (
+        GPU_NAMES.findall(path.read_text(encoding="utf-8", errors="replace")) for path in logs.rglob("*.log")
+    )
+    return sorted({name for names in found for name in names})
 
 
 class Job(NamedTuple):

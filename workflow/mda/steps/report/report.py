@@ -5,7 +5,7 @@ from pathlib import Path
 from mda.config import strict_yaml
 from mda.config.experiment import Config
 from mda.models import units
-from mda.report import front_page, headlines, html_page, table_view
+from mda.report import front_page, headlines, html_page, run_facts, table_view, trace_results
 from mda.runtime import cli, files
 
 
@@ -15,13 +15,16 @@ def write(
     targets: Path,
     templates: list[Path],
     items: list[front_page.Item],
+    benchmarks: str,
+    logs: str,
     complete: bool,
     out: Path,
 ) -> None:
     """Write `out`, a page of HTML that needs no other file.
 
     `templates` are the page's own, what it includes, and the captions; `items` is what it shows, in
-    order; `complete` says whether the studies are among it.
+    order; `complete` says whether the studies are among it. `benchmarks` and `logs` are names of folders,
+    for what they hold changes with every run.
     """
     text = configuration.read_text(encoding="utf-8")
     read = strict_yaml.read(configuration)
@@ -31,7 +34,10 @@ def write(
     page = html_page.render(
         templates[0],
         experiment=settings.experiment,
-        facts=front_page.facts(settings, members),
+        facts=front_page.facts(settings, members) | run_facts.facts(Path(benchmarks), Path(logs)),
+        labels=_labels(items),
+        share=f"{100 * settings.main_fraction:g}",
+        seeds=len(settings.experiments.seeds),
         headlines=headlines.headlines(found, items, confidence),
         findings=front_page.findings(found, [item.path.relative_to(out.parent).as_posix() for item in items]),
         kept=findings.relative_to(out.parent).as_posix(),
@@ -42,6 +48,14 @@ def write(
         configuration=text,
     )
     files.write_text(out, page)
+
+
+def _labels(items: list[front_page.Item]) -> dict[str, dict[str, str]]:
+    """Of each target whose figure of labels is shown, what its numbers say in words."""
+    drawn = {
+        item.labels["target"]: item.path.with_suffix(".csv") for item in items if item.rule == "plot_labels"
+    }
+    return {target: trace_results.of_labels(path, target) for target, path in drawn.items()}
 
 
 if __name__ == "__main__":

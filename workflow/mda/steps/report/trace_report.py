@@ -5,7 +5,7 @@ from pathlib import Path
 from mda.config import strict_yaml
 from mda.config.experiment import Config
 from mda.models import units
-from mda.report import front_page, html_page, trace_page, trace_results
+from mda.report import front_page, html_page, run_facts, trace_page, trace_results
 from mda.runtime import cli, files
 
 
@@ -18,13 +18,16 @@ def write(
     labels: list[Path],
     templates: list[Path],
     items: list[front_page.Item],
+    benchmarks: str,
+    logs: str,
     out: Path,
 ) -> None:
     """Write `out`, a page of HTML that needs no other file.
 
     `documents` and `agreement` are one table each, or none: of packed rows, and of a single checkpoint.
     `labels` are in the order of the targets. `templates` are the page's own, what it includes, and the
-    captions; `items` is what it shows, in order.
+    captions; `items` is what it shows, in order. `benchmarks` and `logs` are names of folders, for what they
+    hold changes with every run.
     """
     text = configuration.read_text(encoding="utf-8")
     read = strict_yaml.read(configuration)
@@ -40,7 +43,8 @@ def write(
         templates[0],
         experiment=settings.experiment,
         kind=kind,
-        facts=trace_page.facts(settings, f"{number:,} {kind}"),
+        facts=trace_page.facts(settings, f"{number:,} {kind}")
+        | run_facts.facts(Path(benchmarks), Path(logs)),
         asked=trace_page.asked(settings, members),
         findings=trace_page.found(settings, ends, scores, agreement[0] if agreement else None, labels),
         share=f"{100 * settings.main_fraction:g}",
