@@ -365,7 +365,7 @@ def test_readers_see_every_finding_with_its_interval():
     assert removal["here"] == {
         "value": "20 [18, 22]",
         "unit": "steps",
-        "more": "p 0.001, of 2 planned tests 0.002; 4 runs find an effect of "
+        "more": "p 0.001, corrected for 2 planned tests 0.002; 4 runs find an effect of "
         f"{3 * shifts[0] / shifts[1]:.3g} steps four times out of five",
     }
     assert {line["here"]["value"] for line in known["lines"]} == {""}

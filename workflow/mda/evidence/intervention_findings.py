@@ -76,7 +76,7 @@ def planned_measure(name: str, lines: Mapping[str, pd.Series], number: str, sett
         statistics.detectable_shift(int(line[number]), 1 - level) for level in (alpha / len(corrected), alpha)
     ]
     detectable = line["to_random_detectable"] * shifts[0] / shifts[1]
-    note = f"p {tests[name]:.2g}, of {len(corrected)} planned tests {corrected[name]:.2g}"
+    note = f"p {tests[name]:.2g}, corrected for {len(corrected)} planned tests {corrected[name]:.2g}"
     return measured(line, "to_random", holds, line[number], test.unit, detectable, note)
 
 
