@@ -45,10 +45,10 @@ def test_the_output_shows_progress_numbers_and_the_report(finished):
     output = (finished.folder / "output.txt").read_text()
     assert "\x1b" not in output
     assert re.search(
-        r"^\d\d:\d\d:\d\d 75 jobs: .*corpus \d+, .*; time left is known after", output, re.MULTILINE
+        r"^\d\d:\d\d:\d\d 76 jobs: .*corpus \d+, .*; time left is known after", output, re.MULTILINE
     )
-    assert re.search(r"^\d\d:\d\d:\d\d 75 of 75 jobs: .* done; about 0 s left$", output, re.MULTILINE)
-    assert re.search(r"^75 jobs done in \d+ ", output, re.MULTILINE)
+    assert re.search(r"^\d\d:\d\d:\d\d 75 of 76 jobs: .* done; about 0 s left$", output, re.MULTILINE)
+    assert re.search(r"^76 jobs done in \d+ ", output, re.MULTILINE)
     assert "Resource(" not in output
     assert "labels of the top samples by influence" in output
     assert "report:  results/report.html" in output
@@ -63,7 +63,7 @@ def test_the_output_shows_progress_numbers_and_the_report(finished):
 def test_snakemakes_own_messages_are_all_in_its_log(finished):
     [log] = (finished.folder / ".snakemake" / "log").glob("*.snakemake.log")
     text = log.read_text()
-    assert text.count("\nFinished jobid:") == 76
+    assert text.count("\nFinished jobid:") == 77
     assert "(100%) done" in text
     assert "reason: " in text
 
@@ -85,7 +85,9 @@ def test_every_result_can_be_traced_back_to_the_corpus(finished, monkeypatch):
         if record is None:
             silent.append(str(inside))
     assert silent == []
-    assert told == {".yaml", ".parquet", ".npy", ".json", ".safetensors", ".csv", ".png", ".pdf", ".html"}
+    assert told == {
+        ".yaml", ".parquet", ".npy", ".json", ".safetensors", ".csv", ".png", ".pdf", ".html", ".js",
+    }  # fmt: skip
     for path in (results / "base" / "state", results / "base" / "checkpoints" / "step-000004"):
         assert lineage.record_of(path)["step"] == "training.base_run"
     nodes = list(lineage.trace(results / "report.html").all())
@@ -96,7 +98,8 @@ def test_every_result_can_be_traced_back_to_the_corpus(finished, monkeypatch):
     # Captions of the studies lie with the studies, under one name or another.
     captions = {path.name for path in (ROOT / "workflow" / "mda" / "studies").rglob("*.rst")}
     assert foreign == {"own_probe.py"} | captions | templates - {
-        "samples.html.j2", "trace.html.j2", "result_files.yaml",
+        "samples.html.j2", "samples.css", "samples.js", "all_samples.html.j2", "all_samples.js",
+        "trace.html.j2", "result_files.yaml",
     }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ RESCORED = {
     "scores": 1,
     "token_influence": 1,
     "sample_browser": 1,
+    "all_samples": 1,
     "select": 2,
     "intervene": 4,
     "retrain": 4,

@@ -76,6 +76,10 @@ def record_of(path: Path) -> dict[str, Any] | None:
         return json.loads(text)
     if path.suffix == ".json" and path.name.endswith(".made_by.json"):
         return None
+    # A folder that is a result speaks for its files.
+    inside = files.made_by_of(path.parent)
+    if inside is not None:
+        return json.loads(inside)
     # A job has one record, beside the first of its outputs that cannot say it; others may lie elsewhere.
     for pattern in ("*.made_by.json", "../*.made_by.json", "../*/*.made_by.json"):
         for record in sorted(path.parent.glob(pattern)):
