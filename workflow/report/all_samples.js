@@ -498,18 +498,28 @@
     return [...parts, visible(text.slice(begin))];
   }
 
-  function save() {
-    const here = ranksOf(state.target), influence = columns[influenceName(state.target)], rows = new Set(), lines = [];
-    const names = ["target", "place", "percentile", "row", "step", "label", "influence", "loss", "loss_per_token"];
-    for (const at of found) {
-      const row = columns.row[at], loss = columns.loss[at];
-      if (rows.has(row)) continue;
-      rows.add(row);
-      lines.push([state.target, here[at], percentile(here[at]), row, columns.step[at], columns.labels[columns.label[at]], influence[at],
-        loss, loss / Math.max(1, columns.tokens[at]), ...(state.other ? [columns[influenceName(state.other)][at], ranksOf(state.other)[at]] : [])]);
+  // The digits that a float32 has.
+  const exact = (value) => Number(value.toPrecision(9));
+
+  function* linesOf(kept) {
+    const { target, other } = state, here = ranksOf(target), there = other ? ranksOf(other) : null;
+    const influence = columns[influenceName(target)], rows = new Set(), { row, step, label, labels, loss, tokens } = columns;
+    for (const at of kept) {
+      if (rows.has(row[at])) continue;
+      rows.add(row[at]);
+      yield [target, here[at], Number(percentile(here[at])), row[at], step[at], labels[label[at]], exact(influence[at]), exact(loss[at]),
+        exact(loss[at] / Math.max(1, tokens[at])), ...(there ? [exact(columns[influenceName(other)][at]), there[at]] : [])];
     }
+  }
+
+  async function save() {
+    const names = ["target", "place", "percentile", "row", "step", "label", "influence", "loss", "loss_per_token"];
     const more = state.other ? [`influence on ${state.other}`, `place on ${state.other}`] : [];
-    saveCsv(`samples-${state.target.replace(/[^\w-]/g, "-")}.csv`, [...names, ...more], lines);
+    find("save").disabled = true;
+    find("save").textContent = "Saving \u2026";
+    await saveCsv(`samples-${state.target.replace(/[^\w-]/g, "-")}.csv`, [...names, ...more], linesOf(found));
+    find("save").disabled = found.length === 0;
+    find("save").textContent = "Save these as CSV";
   }
 
   // --- Begin. ---

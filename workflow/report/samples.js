@@ -33,10 +33,21 @@
     select.value = value;
   }
 
-  function saveCsv(name, columns, lines) {
-    const cell = (value) => `"${String(value).replaceAll('"', '""')}"`;
+  // A table as a file. Between parts of it the page goes on.
+  async function saveCsv(name, columns, lines) {
+    const cell = (value) => (typeof value === "number" ? String(value) : `"${String(value).replaceAll('"', '""')}"`);
+    const parts = [];
+    let part = [columns.map(cell).join(",")];
+    for (const line of lines) {
+      part.push(line.map(cell).join(","));
+      if (part.length >= 10000) {
+        parts.push(part.join("\r\n") + "\r\n");
+        part = [];
+        await new Promise((go) => { setTimeout(go); });
+      }
+    }
     const link = make("a");
-    link.href = URL.createObjectURL(new Blob([columns, ...lines].map((line) => line.map(cell).join(",") + "\r\n"), { type: "text/csv" }));
+    link.href = URL.createObjectURL(new Blob([...parts, ...part.map((line) => line + "\r\n")], { type: "text/csv" }));
     link.download = name;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
