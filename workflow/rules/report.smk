@@ -9,7 +9,8 @@
 
 # The page's own, and what it includes.
 BROWSER_TEMPLATES = [
-    beside(f"workflow/report/{name}") for name in ("samples.html.j2", "page.html.j2", "samples.css", "samples.js")
+    beside(f"workflow/report/{name}")
+    for name in ("samples.html.j2", "page.html.j2", "samples.css", "samples.js")
 ]
 
 
