@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import os
 import signal
 import sys
@@ -46,6 +47,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: FOLDERS.index(item.path.relative_to(Path(__file__).parent).parts[0]))
+
+
+def pytest_collection_finish() -> None:
+    """A collection of garbage looks only at what tests make, not at all tests and libraries again."""
+    gc.collect()
+    gc.freeze()
 
 
 NUMERICS = sections.Numerics(attention="eager", training="fp32", attribution="fp32", acceleration="auto")
