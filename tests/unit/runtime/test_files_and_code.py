@@ -1,10 +1,12 @@
 """Whole files or none, provenance, the steps' command line, and code fingerprints."""
 
+import contextlib
 import json
 import os
 import re
-import subprocess
-import sys
+import resource
+import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -12,7 +14,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from project import ROOT
+from safetensors.numpy import save_file
 
+from mda.figures import style
 from mda.runtime import cli, files, fingerprints
 from mda.runtime.errors import UserError
 from mda.training import watched_probes
@@ -54,43 +58,39 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path):
     assert [path.name for path in (tmp_path / "folder").iterdir()] == ["two"]
 
 
+@contextlib.contextmanager
+def full_disk():
+    """Within, no file can have more than four kilobytes."""
+    given = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Python ignores the signal that comes with it, so that writing fails.
+    assert signal.getsignal(signal.SIGXFSZ) == signal.SIG_IGN
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, given[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, given)
+
+
+def tensors(out):
+    with files.whole(out) as part:
+        save_file({"x": np.zeros(9999)}, part)
+
+
 @pytest.mark.parametrize(
     "write",
     [
-        "files.write_array(out, numpy.zeros(9999))",
-        "files.write_table(out, {'x': numpy.random.rand(9999)})",
-        "files.write_text(out, 'x' * 9999)",
-        "with files.whole(out) as part: save_file({'x': numpy.zeros(9999)}, part)",
-        "style.save(style.plt.figure(), [out.with_suffix('.png')], 200)",
+        lambda out: files.write_array(out, np.zeros(9999)),
+        lambda out: files.write_table(out, {"x": np.random.default_rng(0).random(9999)}),
+        lambda out: files.write_text(out, "x" * 9999),
+        tensors,
+        lambda out: style.save(style.plt.figure(), [out.with_suffix(".png")], 200),
     ],
+    ids=["array", "table", "text", "tensors", "figure"],
 )
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path, write):
-    program = f"""
-import numpy, pathlib
-from safetensors.numpy import save_file
-from mda.figures import style
-from mda.runtime import files
-from mda.runtime.errors import UserError
-from mda.training import watched_probes
-out = pathlib.Path({str(tmp_path)!r}) / "out"
-try:
-    {write}
-except UserError as error:
-    print(error)
-"""
-    limit = (
-        "import resource, signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", limit + program],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={"PYTHONPATH": "workflow", "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
-    )
-    assert "cannot be written" in done.stdout, done.stderr
-    assert "free the disk" in done.stdout
+    with pytest.raises(UserError, match=r"cannot be written .*free the disk") as caught, full_disk():
+        write(tmp_path / "out")
+    assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -166,11 +166,15 @@ def test_every_step_has_a_rule_that_passes_its_fingerprint(step):
         assert any(f" code={name}.code," in body for name in names)
 
 
+@pytest.fixture(scope="module")
+def before():
+    """The fingerprint of every step of the package as it is."""
+    return all_fingerprints()
+
+
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A copy of the package, to be edited."""
-    import shutil
-
     shutil.copytree(fingerprints.PACKAGE, tmp_path / "mda")
     monkeypatch.setattr(fingerprints, "PACKAGE", tmp_path / "mda")
     clear()
@@ -193,16 +197,14 @@ def all_fingerprints():
     return {step: fingerprints.fingerprint(step) for step in STEPS}
 
 
-def test_comments_docstrings_and_layout_change_no_fingerprint(package):
-    before = all_fingerprints()
+def test_comments_docstrings_and_layout_change_no_fingerprint(before, package):
     probes = package / "attribution" / "probes.py"
     edit(probes, "    del heads\n", "    # A comment.\n\n    del heads\n")
     edit(probes, "A scalar in nats.", "A scalar, in nats.")
     assert all_fingerprints() == before
 
 
-def test_an_edit_changes_the_steps_that_run_it_and_no_others(package):
-    before = all_fingerprints()
+def test_an_edit_changes_the_steps_that_run_it_and_no_others(before, package):
     edit(
         package / "attribution" / "probes.py",
         "length = tokens.shape[1] // 2",
@@ -214,8 +216,7 @@ def test_an_edit_changes_the_steps_that_run_it_and_no_others(package):
     }  # fmt: skip
 
 
-def test_an_edit_of_a_module_imported_by_an_imported_module_counts(package):
-    before = all_fingerprints()
+def test_an_edit_of_a_module_imported_by_an_imported_module_counts(before, package):
     edit(package / "interventions" / "repetition.py", "== 0", "== 1")
     after = all_fingerprints()
     changed = {step for step in STEPS if before[step] != after[step]}
@@ -247,10 +248,10 @@ def test_what_a_probe_imports_from_beside_it_belongs_to_the_fingerprint(tmp_path
     }
     files = (str(tmp_path / "own.py"), *map(str, found.values()))
     for name in ("helper.py", "deep.py", "pack/other.py"):
-        before = fingerprints.fingerprint("attribution.scores", files)
+        before = fingerprints.fingerprint("training.order", files)
         (tmp_path / name).write_text(sources[name] + "z = 2\n")
         clear()
-        assert fingerprints.fingerprint("attribution.scores", files) != before, name
+        assert fingerprints.fingerprint("training.order", files) != before, name
 
 
 def test_what_a_probe_imports_of_the_package_belongs_to_it(tmp_path, package):
@@ -265,10 +266,10 @@ def test_what_a_probe_imports_of_the_package_belongs_to_it(tmp_path, package):
 def test_a_users_probe_belongs_to_the_fingerprint(tmp_path):
     own = tmp_path / "own.py"
     own.write_text("x = 1\n")
-    before = fingerprints.fingerprint("attribution.scores", (str(own),))
+    before = fingerprints.fingerprint("training.order", (str(own),))
     own.write_text("x = 2\n")
     clear()
-    assert fingerprints.fingerprint("attribution.scores", (str(own),)) != before
+    assert fingerprints.fingerprint("training.order", (str(own),)) != before
 
 
 def test_an_edit_of_the_probes_changes_a_training_that_watches_one(package):
