@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import gc
 import os
 import signal
+import socket
 import sys
-from collections.abc import Iterator
+import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +36,30 @@ torch.set_num_threads(1)
 # A shell starts what it puts into the background deaf to Ctrl-C, and all its children are. Tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Tests run Snakemake in it too.
+# What it imports when a test first needs it; tests run Snakemake in it too.
 WARM = (*warm_pythons.OF_STEPS, "kronfluence", "snakemake.cli")
 
 # The longest first, and files of seconds last, so that workers end together.
 FOLDERS = ("slurm", "workflow", "browser", "unit")
 
 
+# The warm Python of all workers; it belongs to the process that reports, which ends last.
+WARM_PYTHON = pytest.StashKey[Path]()
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Budget(config.getoption("numprocesses", None) or 1))
+    if hasattr(config, "workerinput"):
+        return
+    config.pluginmanager.register(Budget(config.getoption("numprocesses", None) or 1))
+    stack = contextlib.ExitStack()
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    config.stash[WARM_PYTHON] = stack.enter_context(warm_pythons.started(folder, os.environ, WARM))
+    config.add_cleanup(stack.close)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["warm_python"] = str(node.config.stash[WARM_PYTHON])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -130,10 +147,22 @@ def store() -> Store:
 
 
 @pytest.fixture(scope="session")
-def warm_python(tmp_path_factory) -> Iterator[str]:
-    """A Python that has imported torch and Snakemake already."""
-    with warm_pythons.started(tmp_path_factory.mktemp("warm"), os.environ, WARM, now=True) as python:
-        yield str(python)
+def warm_python(request) -> str:
+    """A Python that has imported torch and Snakemake already; all workers share it."""
+    if hasattr(request.config, "workerinput"):
+        python = Path(request.config.workerinput["warm_python"])
+    else:
+        python = request.config.stash[WARM_PYTHON]
+    while not answers(python.with_name("socket")):
+        time.sleep(0.1)
+    return str(python)
+
+
+def answers(server: Path) -> bool:
+    """Whether a warm Python forks already; who asks makes it import."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.connect(str(server))
+        return asking.recv(1) == b"r"
 
 
 @pytest.fixture(scope="session")
