@@ -157,7 +157,7 @@ def test_of_a_repository_units_by_place_are_there(default, tmp_path, monkeypatch
     assert checks.ask(made, 32, found.targets, found.probes).keys() == {"induction-1"}
 
 
-def test_the_program_writes_what_it_found_or_says_one_sentence(default, tmp_path):
+def test_the_program_writes_what_it_found_or_says_one_sentence(default, tmp_path, warm_python):
     found = consistency.check(default)
     asked = {
         "model": found.model.model_dump(),
@@ -171,7 +171,7 @@ def test_the_program_writes_what_it_found_or_says_one_sentence(default, tmp_path
 
     def run():
         variables = {**os.environ, "PYTHONPATH": str(ROOT / "workflow"), "MDA_CHECK": json.dumps(asked)}
-        command = [sys.executable, "-m", "mda.attribution.checks"]
+        command = [warm_python, "-m", "mda.attribution.checks"]
         return subprocess.run(command, env=variables, text=True, capture_output=True)
 
     done = run()

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 
 import pytest
 import yaml
@@ -88,16 +87,17 @@ def test_no_file_of_the_project_is_a_link():
 
 
 @pytest.mark.parametrize("name", ["local", "slurm"])
-def test_a_profile_is_found_from_elsewhere_and_stops_at_wrong_settings(name, tmp_path):
+def test_a_profile_is_found_from_elsewhere_and_stops_at_wrong_settings(name, tmp_path, warm_python):
     """Snakemake reads the files of --configfile before any rule, and has a traceback for a missing one."""
-    program = (
-        "import io, os, sys, yte, pathlib; folder = pathlib.Path(os.environ['FOLDER']); "
-        "yte.process_yaml(io.StringIO((folder / 'config.yaml').read_text()), require_use_yte=True); "
-        "import mda; print(mda.__file__)"
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import io, os, sys, yte, pathlib; folder = pathlib.Path(os.environ['FOLDER'])\n"
+        "yte.process_yaml(io.StringIO((folder / 'config.yaml').read_text()), require_use_yte=True)\n"
+        "import mda; print(mda.__file__)\n"
     )
 
     def read(*words, folder=FOLDERS[name], **variables):
-        command = [sys.executable, "-c", program, *map(str, words)]
+        command = [warm_python, program, *map(str, words)]
         variables = {**os.environ, "FOLDER": str(folder), **variables}
         return subprocess.run(command, cwd=tmp_path, env=variables, text=True, capture_output=True)
 

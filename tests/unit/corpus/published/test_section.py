@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -85,7 +84,7 @@ def test_an_edited_shard_changes_the_fingerprint(tokenized, tmp_path):
     assert external_files.content(shards) != before
 
 
-def test_the_rules_read_batches_in_place_of_documents(tokenized, tmp_path):
+def test_the_rules_read_batches_in_place_of_documents(tokenized, tmp_path, warm_python):
     """Also with a pattern that Snakemake would take for a wildcard."""
     import yaml
 
@@ -99,17 +98,9 @@ def test_the_rules_read_batches_in_place_of_documents(tokenized, tmp_path):
     (project / "overlay.yaml").write_text(yaml.safe_dump(tokenized))
 
     def snakemake(*options: str) -> str:
-        command = [
-            sys.executable,
-            "-m",
-            "snakemake",
-            "--cores",
-            "1",
-            *options,
-            "results/tokens/batches.parquet",
-        ]
+        words = ["--cores", "1", *options, "results/tokens/batches.parquet", "--configfile", "overlay.yaml"]
         done = subprocess.run(
-            [*command, "--configfile", "overlay.yaml"],
+            [warm_python, "-m", "snakemake", *words],
             cwd=project,
             text=True,
             stdout=subprocess.PIPE,
