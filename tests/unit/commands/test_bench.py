@@ -17,7 +17,13 @@ from mda.models import compilation
 
 
 @pytest.fixture
-def setting(monkeypatch):
+def few_words(monkeypatch):
+    """Most of the time of a small model is its output layer's."""
+    monkeypatch.setattr(shapes, "VOCABULARY", 512)
+
+
+@pytest.fixture
+def setting(few_words, monkeypatch):
     """A shape that takes no time."""
     monkeypatch.setitem(SHAPES, "tiny", shapes.Shape(2, 16, 2))
     return Setting("tiny", 16, 6)
@@ -37,9 +43,8 @@ def test_works_take_turns():
 
 
 @pytest.fixture
-def counted(monkeypatch):
+def counted(few_words, monkeypatch):
     """A shape of which every term of the count is a good part."""
-    monkeypatch.setattr(shapes, "VOCABULARY", 512)
     monkeypatch.setattr(
         "mda.bench.shapes.sequences.repeated_tokens", lambda *given: np.zeros((1, 8), np.int64)
     )
@@ -87,7 +92,7 @@ def test_one_at_a_time_finds_the_same_scores(setting, tmp_path):
 def test_sections_print_and_keep_a_table(section, setting, tmp_path, capsys, monkeypatch):
     del setting
     whole = retraining.measure
-    monkeypatch.setattr(retraining, "measure", lambda *given: whole(*given, steps=10))
+    monkeypatch.setattr(retraining, "measure", lambda *given: whole(*given, steps=2))
     options = ["--shapes", "tiny", "--context", "16", "--rows", "2", "--repetitions", "1"]
     program.main(["bench", section, *options, "--folder", str(tmp_path)])
     printed = capsys.readouterr().out
@@ -145,6 +150,7 @@ def test_what_fails_on_a_gpu_is_told(capsys):
     assert capsys.readouterr().out == "| a loop: not measured: RuntimeError: out of memory |\n"
 
 
+@pytest.mark.usefixtures("few_words")
 def test_trainings_on_a_gpu_are_measured_without_one_too(tmp_path, capsys, monkeypatch):
     """The same code on shapes that mean nothing; what is compiled is run by PyTorch."""
     monkeypatch.setattr(compilation, "BACKEND", "aot_eager")
@@ -155,8 +161,9 @@ def test_trainings_on_a_gpu_are_measured_without_one_too(tmp_path, capsys, monke
     assert len(printed.splitlines()) == 8
 
 
-def test_a_part_starts_from_any_folder(tmp_path, monkeypatch):
+def test_a_part_starts_from_any_folder(tmp_path, monkeypatch, warm_python):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", warm_python)
     monkeypatch.delenv("PYTHONPATH", raising=False)
     # Two threads beside other tests wait for each other.
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -181,8 +188,19 @@ def test_an_unknown_shape_is_one_sentence(capsys):
     assert "--shapes: no shape '14b'; choose from" in capsys.readouterr().err
 
 
-def test_start_up_is_measured_of_every_step(monkeypatch):
-    monkeypatch.setattr(startup.fingerprints, "steps", lambda: ["training.order", "training.base_run"])
+def test_start_up_is_measured_of_every_step(tmp_path, monkeypatch):
+    """Of steps that import nothing but a torch that is empty."""
+    assert (startup.WORKFLOW / "mda" / "steps").is_dir()
+    steps = tmp_path / "mda" / "steps" / "some"
+    steps.mkdir(parents=True)
+    (tmp_path / "torch.py").touch()
+    (steps / "model.py").write_text("import torch")
+    for name in ("table", "figure"):
+        (steps / f"{name}.py").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(startup, "WORKFLOW", tmp_path)
+    monkeypatch.setattr(startup.fingerprints, "steps", lambda: ["some.figure", "some.model", "some.table"])
     table = startup.steps(1)
     assert "| with torch | 1 |" in table
-    assert "| without | 1 |" in table
+    assert "| some.model |" in table
+    assert "| without | 2 |" in table

@@ -108,7 +108,7 @@ class Setting:
 
     def store(self, folder: Path) -> TokenStore:
         """Rows of random tokens, half of them repeating their first half."""
-        tokens = np.random.default_rng(0).integers(2, 50_000, (self.rows, self.context + 1))
+        tokens = np.random.default_rng(0).integers(2, VOCABULARY, (self.rows, self.context + 1))
         half = self.context // 2
         tokens[::2, half : 2 * half] = tokens[::2, :half]
         path = folder / f"{self.rows}x{self.context}.npy"
@@ -118,7 +118,7 @@ class Setting:
 
 def query(name: str, heads: list[Head], sequence: int = 64) -> influence.Query:
     """The induction probe on one sequence: a probe is paid once a shard, not once a sample."""
-    drawn = sequences.repeated_tokens(np.arange(2, 50_000), 1, sequence // 2, 0)
+    drawn = sequences.repeated_tokens(np.arange(2, VOCABULARY), 1, sequence // 2, 0)
     return influence.Query(name, heads, probes.induction, torch.from_numpy(drawn).to(parallel.device()))
 
 
