@@ -46,11 +46,21 @@ def tied_model() -> GPT2LMHeadModel:
     return GPT2LMHeadModel(GPT2Config(vocab_size=20, n_embd=16, n_layer=2, n_head=2, n_positions=16))
 
 
-@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "before torch 1.6"])
-@pytest.mark.parametrize("make", [tiny_model, tied_model], ids=["gpt_neox", "tied gpt2"])
-def test_the_step_converts_a_pickle(server, client, tmp_path, make, zipped):
-    model = make()
-    pin = published_as_pickle(server, model, tmp_path / "saved", dumped(model.state_dict(), zipped))
+def assert_same(folder: Path, model: torch.nn.Module) -> None:
+    """A folder holds the checkpoint of this model: its weights, and whether they are tied."""
+    loaded = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True)
+    assert loaded.state_dict().keys() == model.state_dict().keys()
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, loaded.state_dict()[name]), name
+    tied = [
+        each.get_input_embeddings().weight is each.get_output_embeddings().weight for each in (model, loaded)
+    ]
+    assert tied == [isinstance(model, GPT2LMHeadModel)] * 2
+
+
+def test_the_step_converts_a_pickle(server, client, tmp_path):
+    model = tied_model()
+    pin = published_as_pickle(server, model, tmp_path / "saved", dumped(model.state_dict()))
     done = step(client, pin)
     assert done.returncode == 0, done.stderr
     assert {path.name for path in client.out.iterdir()} == {
@@ -58,14 +68,17 @@ def test_the_step_converts_a_pickle(server, client, tmp_path, make, zipped):
         "model.safetensors",
         "made_by.json",
     }
-    loaded = AutoModelForCausalLM.from_pretrained(client.out, use_safetensors=True)
-    assert loaded.state_dict().keys() == model.state_dict().keys()
-    for name, weight in model.state_dict().items():
-        assert torch.equal(weight, loaded.state_dict()[name]), name
-    tied = [
-        each.get_input_embeddings().weight is each.get_output_embeddings().weight for each in (model, loaded)
-    ]
-    assert tied == [make is tied_model] * 2
+    assert_same(client.out, model)
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "before torch 1.6"])
+@pytest.mark.parametrize("make", [tiny_model, tied_model], ids=["gpt_neox", "tied gpt2"])
+def test_a_converted_pickle_is_the_same_model(tmp_path, make, zipped):
+    model = make()
+    model.config.save_pretrained(tmp_path / "out")
+    (tmp_path / "x.bin").write_bytes(dumped(model.state_dict(), zipped))
+    pickled.convert(tmp_path / "x.bin", tmp_path / "out" / "model.safetensors")
+    assert_same(tmp_path / "out", model)
 
 
 def test_only_tensors_are_converted_whatever_their_layout(tmp_path):
@@ -92,28 +105,42 @@ class Malicious:
         return os.mkdir, (str(self.path),)
 
 
+def malicious(form: str, trap: Path) -> bytes:
+    """A pickle of a model's weights that makes the folder `trap`, or only of what makes it."""
+    content = {**tiny_model().state_dict(), "more": Malicious(trap)}
+    return pickle.dumps(content["more"], protocol=2) if form == "bare" else dumped(content, form == "zip")
+
+
+REFUSED = "reading it would call posix.mkdir, and only tensors are read"
+
+
 @pytest.mark.parametrize("form", ["zip", "before torch 1.6", "bare"])
-def test_a_malicious_pickle_is_refused_and_runs_nothing(server, client, tmp_path, monkeypatch, form):
-    trap, model = tmp_path / "trap", tiny_model()
-    content = {**model.state_dict(), "more": Malicious(trap)}
-    bare = pickle.dumps(content["more"], protocol=2)
-    pin = published_as_pickle(
-        server, model, tmp_path / "saved", bare if form == "bare" else dumped(content, form == "zip")
-    )
+def test_a_malicious_pickle_is_refused_and_runs_nothing(tmp_path, monkeypatch, form):
+    trap, path = tmp_path / "trap", tmp_path / "x.bin"
+    path.write_bytes(malicious(form, trap))
     # Asks torch to read without restriction.
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    with pytest.raises(UserError, match=REFUSED):
+        pickled.convert(path, tmp_path / "x.safetensors")
+    assert [file.name for file in tmp_path.iterdir()] == ["x.bin"]
+    # The trap works.
+    pickle.loads(malicious("bare", trap))
+    assert trap.exists()
+
+
+def test_the_step_says_in_one_sentence_why_it_refuses_a_pickle(server, client, tmp_path, monkeypatch):
+    trap = tmp_path / "trap"
+    pin = published_as_pickle(server, tiny_model(), tmp_path / "saved", malicious("zip", trap))
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
     done = step(client, pin)
     assert not trap.exists()
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert "pytorch_model.bin: cannot be taken as weights (" in last
-    assert "reading it would call posix.mkdir, and only tensors are read" in last
+    assert REFUSED in last
     assert "choose a revision with safetensors weights, or another repository" in last
     assert "Traceback" not in done.stderr
     assert not client.out.exists()
-    # The trap works.
-    pickle.loads(bare)
-    assert trap.exists()
 
 
 @pytest.mark.parametrize(
