@@ -224,7 +224,7 @@ def test_what_is_seen_stands_in_the_file_and_on_the_page(tmp_path):
         "a: 3 samples, mean 1": influence.draw(scores([0.0, 1.0, 2.0], ["a"] * 3)),
     }
     for words, figure in drawn.items():
-        style.save(figure, [tmp_path / "figure.png", tmp_path / "figure.pdf"], 30)
+        style.save(figure, [tmp_path / "figure.png"], 30)
         assert words in front_page.description(tmp_path / "figure.png"), words
     Image.new("RGB", (2, 2)).save(tmp_path / "plain.png")
     assert front_page.description(tmp_path / "plain.png") == ""
