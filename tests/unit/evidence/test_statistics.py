@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from mda.evidence import statistics
 
@@ -13,8 +14,7 @@ def near(rate, nominal, runs=RUNS):
     return abs(rate - nominal) < 4 * np.sqrt(nominal * (1 - nominal) / runs)
 
 
-@pytest.mark.parametrize("seeds", [3, 4, 8])
-@pytest.mark.parametrize("shift", [0.0, 2.0])
+@pytest.mark.parametrize(("seeds", "shift"), [(3, 0.0), (4, 2.0), (8, 0.0)])
 def test_paired_differences_cover_at_their_nominal_rate(seeds, shift):
     generator = np.random.default_rng(seeds)
     found = [
@@ -137,3 +137,13 @@ def test_many_tests_at_once_are_those_of_one_after_the_other():
     found = statistics.paired_p_values(differences)
     assert np.isnan(found[20:]).all()
     np.testing.assert_allclose(found[:20], one_by_one[:20])
+
+
+def test_interval_and_test_are_scipys():
+    values = np.random.default_rng(0).normal(1, 2, (20, 4))
+    theirs = stats.ttest_1samp(values, 0.0, axis=1)
+    interval = theirs.confidence_interval(0.9)
+    for number, row in enumerate(values):
+        found = statistics.paired_difference(row, np.zeros(4), 0.9)
+        expected = (row.mean(), interval.low[number], interval.high[number], theirs.pvalue[number])
+        assert found[:4] == pytest.approx(expected, rel=1e-9)
