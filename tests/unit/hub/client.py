@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from loopback import Hub
@@ -46,10 +45,11 @@ answer = {}
 
 
 class Client:
-    """Programs that take the loopback server for the hub, with one cache."""
+    """Programs of one Python, `program`, that take the loopback server for the hub, with one cache."""
 
-    def __init__(self, server: Hub, folder: Path) -> None:
+    def __init__(self, server: Hub, folder: Path, program: str) -> None:
         self.server, self.home, self.out = server, folder / "home", folder / "out"
+        self.program = program
 
     def environment(self, **more: str) -> dict[str, str]:
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
@@ -58,7 +58,7 @@ class Client:
 
     def python(self, *arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, *map(str, arguments)],
+            [self.program, *map(str, arguments)],
             capture_output=True,
             text=True,
             cwd=ROOT,
@@ -68,7 +68,9 @@ class Client:
     def run(self, program: str, pin: Pin, **more: str) -> dict:
         """What the program left in `answer`, and how long it would have waited."""
         end = "\nprint(json.dumps({**answer, 'waits': waits}))"
-        done = self.python("-c", BEGIN + program + end, pin.model_dump_json(), self.out, **more)
+        source = self.out.with_name("program.py")
+        source.write_text(BEGIN + program + end)
+        done = self.python(source, pin.model_dump_json(), self.out, **more)
         assert done.returncode == 0, done.stderr
         return {**json.loads(done.stdout.splitlines()[-1]), "log": done.stderr}
 
