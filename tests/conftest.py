@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -21,10 +21,12 @@ import yaml
 from budget import Budget
 from filelock import FileLock
 from project import ROOT, Project
-from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from mda.config import sections
 from mda.runtime import warm_python as warm_pythons
+
+if TYPE_CHECKING:
+    from transformers import GPTNeoXForCausalLM
 
 # Tests start the program hundreds of times, which would compile all of it each time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -86,10 +88,16 @@ OPTIMIZER = sections.Optimizer(
 )
 
 
-@pytest.fixture
-def default() -> dict[str, Any]:
-    """The configuration of the embedded default, unchecked."""
+@pytest.fixture(scope="session")
+def _config_yaml() -> dict[str, Any]:
+    """Read once: it takes a twentieth of a second, and hundreds of tests begin with it."""
     return yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+@pytest.fixture
+def default(_config_yaml) -> dict[str, Any]:
+    """The configuration of the embedded default, unchecked; a test may change it."""
+    return copy.deepcopy(_config_yaml)
 
 
 @pytest.fixture
@@ -110,6 +118,9 @@ def override(default):
 
 def tiny_model(seed: int = 0, dtype: torch.dtype = torch.float32) -> GPTNeoXForCausalLM:
     """Two layers of two heads of eight dimensions, with weights large enough to matter."""
+    # The process that reports makes none, and importing takes seconds.
+    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
     torch.manual_seed(seed)
     settings = GPTNeoXConfig(
         vocab_size=20,
