@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 
 import jinja2
 import pytest
@@ -15,19 +16,27 @@ WORKFLOW = ROOT / "workflow"
 FOLDERS = {path.parent.name: path.parent for path in (WORKFLOW / "mda" / "studies").glob("*/__init__.py")}
 
 
+@cache
+def named(path):
+    """The modules that a source imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
 def imported(path):
     """The modules that a source imports, directly or not, those of the package followed."""
     found, waiting = set(), [path]
     while waiting:
-        for node in ast.walk(ast.parse(waiting.pop().read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom) and node.module:
-                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            for name in set(names) - found:
-                found.add(name)
-                source = WORKFLOW.joinpath(*name.split(".")).with_suffix(".py")
-                if source.is_file():
-                    waiting.append(source)
+        for name in named(waiting.pop()) - found:
+            found.add(name)
+            source = WORKFLOW.joinpath(*name.split(".")).with_suffix(".py")
+            if source.is_file():
+                waiting.append(source)
     return found
 
 
