@@ -159,7 +159,6 @@ def test_folders_and_patterns(default, folder, pattern):
     assert sorted(found) == [
         ("t0", "all", "b/0.jsonl:1"), ("t1", "all", "a/0.jsonl.gz:1"), ("t2", "all", "a/1.json:1"),
     ]  # fmt: skip
-    assert read(default, "jsonl", folder) == read(default, "jsonl", folder)
 
 
 def test_parquet_in_a_folder(default, folder, caplog):
