@@ -164,7 +164,9 @@ def warm_python(request) -> str:
         python = Path(request.config.workerinput["warm_python"])
     else:
         python = request.config.stash[WARM_PYTHON]
-    while not answers(python.with_name("socket")):
+    waited = time.monotonic()
+    # It never does if an import opened a GPU: then its processes are ordinary ones.
+    while not answers(python.with_name("socket")) and time.monotonic() - waited < 120:
         time.sleep(0.1)
     return str(python)
 
