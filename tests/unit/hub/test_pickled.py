@@ -12,6 +12,7 @@ import pytest
 import torch
 from conftest import tiny_model
 from loopback import Hub
+from safetensors import safe_open
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 from unit.hub.client import MODEL, STEP, Client, pinned, small
@@ -88,6 +89,8 @@ def test_only_tensors_are_converted_whatever_their_layout(tmp_path):
     parts["empty"] = torch.empty(0)
     (tmp_path / "x.bin").write_bytes(dumped({**parts, "epoch": 3, "more": {"a": whole}}))
     pickled.convert(tmp_path / "x.bin", tmp_path / "x.safetensors")
+    with safe_open(tmp_path / "x.safetensors", "pt") as file:
+        assert file.metadata() == {"format": "pt"}
     found = load_file(tmp_path / "x.safetensors")
     assert found.keys() == parts.keys()
     for name, tensor in parts.items():
