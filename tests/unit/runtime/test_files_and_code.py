@@ -223,6 +223,7 @@ def test_an_edit_of_a_module_imported_by_an_imported_module_counts(before, packa
     assert changed == {
         "attribution.token_influence", "figures.top_samples", "interventions.control_scores",
         "interventions.motifs", "interventions.select", "interventions.synthesize",
+        "report.report", "report.trace_report",
         "studies.agreement", "studies.enrichment", "studies.overlap", "studies.recovery", "studies.tail",
     }  # fmt: skip
 
