@@ -171,12 +171,16 @@ def test_jobs_share_a_gpu_as_suits_the_model_unless_told(monkeypatch):
     config = run.configured([])
     monkeypatch.delenv(gpus.JOBS_PER_GPU, raising=False)
     monkeypatch.setattr(gpus, "memory", lambda: 0.0)
+    monkeypatch.setattr(gpus, "found", list)
     assert run.shared_gpus(config, None, profile=False) == {}
+    with pytest.raises(UserError, match="--jobs-per-gpu: no GPU was found"):
+        run.shared_gpus(config, 3, profile=False)
+    monkeypatch.setattr(gpus, "found", lambda: ["GPU-a"])
     monkeypatch.setattr(gpus, "memory", lambda: 80e9)
     assert run.shared_gpus(config, None, profile=False) == {gpus.JOBS_PER_GPU: str(gpu_sharing.MOST)}
     assert run.shared_gpus(config, 3, profile=False) == {gpus.JOBS_PER_GPU: "3"}
     monkeypatch.setenv(gpus.JOBS_PER_GPU, "2")
     assert run.shared_gpus(config, None, profile=False) == {gpus.JOBS_PER_GPU: "2"}
     assert run.shared_gpus(config, None, profile=True) == {}
-    with pytest.raises(UserError, match="--jobs-per-gpu: is for the GPUs of this machine"):
+    with pytest.raises(UserError, match="--jobs-per-gpu: is for runs without --profile"):
         run.shared_gpus(config, 3, profile=True)

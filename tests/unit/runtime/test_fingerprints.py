@@ -32,14 +32,19 @@ def another_process(package, monkeypatch):
     def find():
         parsed, ends = [], []
         monkeypatch.setattr(fingerprints.atexit, "register", ends.append)
-        real = fingerprints._tree
-        monkeypatch.setattr(fingerprints, "_tree", lambda path: parsed.append(path.stem) or real(path))
+        real = fingerprints._parsed
+
+        def noted(path, content):
+            parsed.append(path.stem)
+            return real(path, content)
+
+        monkeypatch.setattr(fingerprints, "_parsed", noted)
         fingerprints._digest.cache_clear()
         fingerprints._kept.cache_clear()
         found = fingerprints.fingerprint("stage.one")
         for end in ends:
             end()
-        monkeypatch.setattr(fingerprints, "_tree", real)
+        monkeypatch.setattr(fingerprints, "_parsed", real)
         return found, sorted(parsed)
 
     return find
@@ -59,13 +64,23 @@ def test_what_is_kept_is_what_would_be_found(another_process, package):
     assert another_process() == (first, ["part"])
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[]", '{"low/part.py": 3}', '{"low/part.py": ["a", "b", [1]]}', "\udcff"]
-)
+@pytest.mark.parametrize("text", ["", "[]", "[1, 2]", '{"low/part.py": 3}', "\udcff"])
 def test_a_broken_file_counts_as_none(another_process, package, text):
     first, _ = another_process()
     (kept,) = (package / "__pycache__").iterdir()
     kept.write_bytes(text.encode(errors="surrogateescape"))
+    assert another_process() == (first, ["one", "other", "part"])
+    assert another_process() == (first, [])
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_what_another_rule_or_another_python_has_kept_is_not_taken(
+    another_process, package, place, monkeypatch
+):
+    first, _ = another_process()
+    rule = [*fingerprints._Kept.rule]
+    rule[place] += " "
+    monkeypatch.setattr(fingerprints._Kept, "rule", rule)
     assert another_process() == (first, ["one", "other", "part"])
     assert another_process() == (first, [])
 

@@ -141,6 +141,12 @@ def test_the_memory_is_that_of_the_smallest_gpu(alone):
     assert gpus.memory() == 24576 * 2**20
 
 
+def test_the_memory_of_a_slice_is_not_that_of_its_gpu(alone, monkeypatch):
+    list_gpus(alone, "81559\n")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-c")
+    assert gpus.memory() == 0
+
+
 def test_a_killed_job_frees_its_gpus(job):
     first = job(2, "0 1")
     assert first.holds() == {"0", "1"}

@@ -115,7 +115,8 @@ class Walk:
         except torch.cuda.OutOfMemoryError:
             raise UserError(
                 "the walk back through a training does not fit the GPU with the states of "
-                f"{self.tape.length} updates; set trajectory.keep_every to fewer"
+                f"{self.tape.length} updates; set trajectory.keep_every to fewer, or "
+                "have fewer jobs share the GPU (mda run --jobs-per-gpu 1)"
             ) from None
 
     def _follow(self) -> Found:

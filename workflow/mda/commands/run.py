@@ -78,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--jobs-per-gpu",
         type=positive,
         metavar="N",
-        help="how many jobs share a GPU; as many as suit the model",
+        help="how many jobs share a GPU (default: one, or as many as fit where the model is small)",
     )
 
 
@@ -125,10 +125,12 @@ def shared_gpus(config: Config, asked: int | None, profile: bool) -> dict[str, s
     if profile:
         if asked is not None:
             raise UserError(
-                "--jobs-per-gpu: is for the GPUs of this machine, but --profile names another place; "
-                "leave one of them out"
+                f"--jobs-per-gpu: is for runs without --profile; set the variable {gpus.JOBS_PER_GPU} for a "
+                "profile of this machine, and leave it out for a cluster"
             )
         return {}
+    if asked is not None and not gpus.found():
+        raise UserError("--jobs-per-gpu: no GPU was found on this machine; leave it out, or mend the driver")
     if asked is None and gpus.JOBS_PER_GPU in os.environ:
         asked = gpus.jobs_per_gpu()
     elif asked is None:

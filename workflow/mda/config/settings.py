@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mda.config import strict_yaml
+from mda.runtime import gpus
 from mda.runtime.errors import UserError
 
 # Options of Snakemake of which only the last counts, with what each is called in a profile.
@@ -138,8 +139,9 @@ def check_command_line(words: Sequence[str]) -> None:
 
 
 def stop_if_wrong(words: Sequence[str]) -> None:
-    """End Snakemake with one sentence where `check_command_line` refuses; for the profiles."""
+    """End Snakemake with one sentence where settings are refused; for the profiles."""
     try:
+        gpus.jobs_per_gpu()
         check_command_line(words)
     except UserError as error:
         sys.exit(f"error: {error}")

@@ -5,15 +5,11 @@ from __future__ import annotations
 import torch
 from transformers import PreTrainedModel
 
+from mda.planning.gpu_limits import BATCH_SHARE, HIDDEN, LOGITS, PATTERN
 from mda.runtime import gpus
 
-# Used of the free GPU memory, and of a CPU's, whose memory the scheduler counts.
-GPU_SHARE = 0.6
+# Used of a CPU's memory, which the scheduler counts.
 CPU_BYTES = 2 * 2**30
-# Values a token and hidden unit that a layer keeps for the backward pass (Korthikanti et al.
-# 2022, arXiv 2205.05198, eq. 1: 34 bytes in 16 bit), those a pair of tokens and head keeps in
-# eager attention, and those a token and vocabulary entry keeps for the loss.
-HIDDEN, PATTERN, LOGITS = 17, 3, 4
 
 
 def row_bytes(model: PreTrainedModel, context: int, logits: bool = True, layers: int | None = None) -> int:
@@ -41,13 +37,18 @@ def rows_at_once(model: PreTrainedModel, context: int, logits: bool = True, laye
     Args:
         logits, layers: see `row_bytes`.
     """
-    free = usable(next(model.parameters()).device)
+    place = next(model.parameters()).device
+    free = BATCH_SHARE * of_process(place) if place.type == "cuda" else CPU_BYTES
     return 1 << max(0, int(free // row_bytes(model, context, logits, layers)).bit_length() - 1)
 
 
-def usable(place: torch.device) -> float:
-    """Bytes of a device's memory that a batch may take; of a GPU that jobs share, a part."""
-    if place.type != "cuda":
-        return CPU_BYTES
+def of_process(place: torch.device) -> float:
+    """Bytes of a GPU's memory that this process may take.
+
+    What is free; of a GPU that jobs share its part of all, whatever the others hold at this moment: jobs that
+    are compared must pass the same rows together.
+    """
+    free, whole = torch.cuda.mem_get_info(place)
+    jobs = gpus.jobs_per_gpu()
     unused = torch.cuda.memory_reserved(place) - torch.cuda.memory_allocated(place)
-    return GPU_SHARE * (torch.cuda.mem_get_info(place)[0] + unused) / gpus.jobs_per_gpu()
+    return free + unused if jobs == 1 else whole / jobs

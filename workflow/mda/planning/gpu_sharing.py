@@ -7,22 +7,26 @@ of its start.
 from __future__ import annotations
 
 from mda.config.experiment import Config
-from mda.planning.small_updates import SMALL_UPDATE
+from mda.planning.gpu_limits import BATCH_SHARE, HIDDEN, LOGITS, PATTERN, SMALL_UPDATE
 
 # On an H200, branches of experiments/python-packages.yaml were done at 3 a minute alone, and at 14 a minute
 # with 15 side by side; see docs/benchmarks.md.
 MOST = 12
+# Rows of an update that must fit a job's part of the memory, in batches: duplicated and new samples make
+# updates longer, and a power of two passes together (`mda.models.memory`).
+BATCHES = 4
 # Of a GPU's memory, and what each process takes of it beside its tensors (CUDA's own, and the graph's).
 SHARE, OF_PROCESS = 0.8, 1.5e9
 # Of a hub's tokenizer, which is not read for this.
 LARGE_VOCABULARY = 50_000
-# Weights, gradients and moments, and values a token and hidden unit that a layer keeps
-# (see `mda.models.memory`), in bytes.
-OF_PARAMETER, OF_HIDDEN = 16, 4 * 17
+# Weights, gradient and moments, in bytes a parameter.
+OF_PARAMETER = 16
 
 
 def jobs_per_gpu(config: Config, memory: float) -> int:
     """How many jobs of this experiment a GPU does side by side: one, unless its model is small.
+
+    Each has memory for the largest update, so that it computes what it would alone.
 
     Args:
         memory: of the GPU, in bytes.
@@ -30,19 +34,17 @@ def jobs_per_gpu(config: Config, memory: float) -> int:
     shape, run, context = config.model.shape(), config.run, config.tokens.context
     if shape.width is None or shape.layers is None or shape.neurons is None:
         return 1
-    tokens = run.batch_size * context
     tokenizer = config.tokens.tokenizer
     vocabulary = tokenizer.vocabulary if tokenizer.kind in ("bpe", "word") else LARGE_VOCABULARY
     # At most: the projections of attention, and a layer of neurons with a gate.
     layer = 4 * shape.width**2 + 3 * shape.width * shape.neurons
     weights = shape.layers * layer + shape.width * vocabulary
-    if 6.0 * weights * tokens >= SMALL_UPDATE:
+    if 6.0 * weights * run.batch_size * context >= SMALL_UPDATE:
         return 1
-    hidden = tokens * shape.layers * shape.width
-    pattern = (
-        tokens * shape.layers * (shape.heads or 1) * context if config.numerics.attention == "eager" else 0
-    )
-    each = (
-        OF_PROCESS + OF_PARAMETER * (weights + shape.width * vocabulary) + OF_HIDDEN * hidden + 12 * pattern
-    )
-    return max(1, min(MOST, int(SHARE * memory / each)))
+    pairs = context if config.numerics.attention == "eager" else 0
+    kept = shape.layers * (shape.width * HIDDEN + (shape.heads or 1) * pairs * PATTERN)
+    logits = vocabulary * LOGITS if config.numerics.acceleration == "plain" else 0
+    batch = 4.0 * run.batch_size * context * (kept + logits)
+    each = OF_PROCESS + OF_PARAMETER * (weights + shape.width * vocabulary) + batch
+    fitting = min(SHARE * memory / each, BATCH_SHARE * memory / (BATCHES * batch))
+    return max(1, min(MOST, int(fitting)))

@@ -115,17 +115,17 @@ def _source(path: Path) -> _Source:
     """
     content = path.read_bytes()
     if not path.is_relative_to(PACKAGE):
-        return _parsed(path)
+        return _parsed(path, content)
     kept, name = _kept(PACKAGE), path.relative_to(PACKAGE).as_posix()
     key = hashlib.sha256(content).hexdigest()
     if name not in kept.sources or kept.sources[name][0] != key:
-        kept.sources[name] = (key, _parsed(path))
+        kept.sources[name] = (key, _parsed(path, content))
         kept.save_at_exit()
     return kept.sources[name][1]
 
 
-def _parsed(path: Path) -> _Source:
-    tree, imports = _tree(path), []
+def _parsed(path: Path, content: bytes) -> _Source:
+    tree, imports = ast.parse(content, filename=str(path)), []
     for node in ast.walk(tree):
         for field in ("body", "orelse", "finalbody"):
             statements = getattr(node, field, None)
@@ -148,16 +148,24 @@ def _of_package(statement: ast.stmt) -> list[tuple[str, str, str]] | None:
 
 
 class _Kept:
-    """What is kept of the package's sources, in a file beside what Python keeps of them."""
+    """What is kept of the package's sources, in a file beside what Python keeps of them.
+
+    Attributes:
+        rule: what says how a source is read: this module, and the very Python.
+    """
+
+    rule = [hashlib.sha256(Path(__file__).read_bytes()).hexdigest(), sys.version]
 
     def __init__(self, package: Path) -> None:
-        """Read the file; one that is missing or broken counts as empty."""
+        """Read the file; one that is missing, broken or of another rule counts as empty."""
         self.file = package / "__pycache__" / f"sources.{sys.implementation.cache_tag}.json"
         self.sources, self.changed = self._read(), False
 
     def _read(self) -> dict[str, tuple[str, _Source]]:
         try:
-            entries = json.loads(self.file.read_text(encoding="utf-8"))
+            rule, entries = json.loads(self.file.read_text(encoding="utf-8"))
+            if rule != self.rule:
+                return {}
             return {
                 name: (key, _Source(code, [(module, part, here) for module, part, here in imports]))
                 for name, (key, code, imports) in entries.items()
@@ -178,7 +186,7 @@ class _Kept:
             self.file.parent.mkdir(exist_ok=True)
             part = self.file.with_name(f"{self.file.name}.{os.getpid()}")
             try:
-                part.write_text(json.dumps(entries), encoding="utf-8")
+                part.write_text(json.dumps([self.rule, entries]), encoding="utf-8")
                 part.replace(self.file)
             finally:
                 part.unlink(missing_ok=True)

@@ -64,7 +64,12 @@ def places() -> int:
 
 
 def memory() -> float:
-    """Memory of the smallest GPU that the driver lists, in bytes; 0 where it lists none."""
+    """Memory of the smallest GPU that the driver lists, in bytes.
+
+    0 where it lists none, and for slices of GPUs (MIG), whose memory it does not list so.
+    """
+    if any(name.startswith("MIG") for name in found()):
+        return 0.0
     question = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
     try:
         listed = subprocess.run(question, capture_output=True, text=True, timeout=60, check=True).stdout

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 
 from mda.config import sections
 from mda.models import compilation, output_layer
-from mda.planning.small_updates import SMALL_UPDATE
+from mda.planning.gpu_limits import SMALL_UPDATE
 from mda.runtime.errors import UserError
 
 log = logging.getLogger(__name__)

@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
+from mda.models.memory import of_process
 from mda.runtime import files, interruption
 from mda.runtime.errors import UserError
 from mda.training import adamw, schedule, training
@@ -88,8 +89,7 @@ def memory_for(place: torch.device) -> int:
     """Bytes that the states of a part may take on this device."""
     if place.type != "cuda":
         return CPU_BYTES
-    unused = torch.cuda.memory_reserved(place) - torch.cuda.memory_allocated(place)
-    return int(GPU_SHARE * (torch.cuda.mem_get_info(place)[0] + unused))
+    return int(GPU_SHARE * of_process(place))
 
 
 class Tape:
