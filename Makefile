@@ -44,7 +44,7 @@ evidence: $(MDA) ## every published finding on the embedded default, with a verd
 stdlib: $(MDA) ## the same on the standard library of this Python (half an hour)
 	@$(RUN) --configfile experiments/python-stdlib.yaml
 
-packages: $(MDA) ## real text: the code of the installed packages (ten minutes on one GPU)
+packages: $(MDA) ## real text: the code of the installed packages (8 minutes on one GPU)
 	@$(RUN) --configfile experiments/python-packages.yaml
 
 packages-cpu: $(MDA) ## the same with a smaller model, without a GPU (two hours on 2 CPU cores)
@@ -69,7 +69,7 @@ cost: $(MDA) ## what an experiment takes: make cost EXPERIMENT=experiments/x.yam
 bench: $(MDA) ## where time and memory go on this machine (20 minutes; make demo first)
 	@$(MDA) bench $(SECTIONS)
 
-test: $(VENV)/installed-dev $(MDA) check ## formats, types, and all tests but the rare ones (12 to 20 minutes)
+test: $(VENV)/installed-dev $(MDA) check ## formats, types, and all tests but the rare ones (16 to 30 minutes)
 	$(PYTEST) -m "not rare"
 
 test-all: $(VENV)/installed-dev check ## the rare ones too: a node that dies, a controller that is away

@@ -154,7 +154,7 @@ class _Kept:
         rule: what says how a source is read: this module, and the very Python.
     """
 
-    rule = [hashlib.sha256(Path(__file__).read_bytes()).hexdigest(), sys.version]
+    rule = f"{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()} {sys.version}"
 
     def __init__(self, package: Path) -> None:
         """Read the file; one that is missing, broken or of another rule counts as empty."""
