@@ -60,20 +60,28 @@ def test_a_whole_attention_is_all_of_its_heads():
 
 def test_others_are_as_many_in_the_same_layers_and_none_of_the_units():
     own = [Head(1, 0), Head(1, 3), Head(2, 5)]
-    sets = ablation.others(own, 8, 12, seed=0)
+    sets = ablation.others(own, [], 8, 12, seed=0)
     assert len(sets) == len(set(sets)) == 12
     for one in sets:
         assert sorted(head.layer for head in one) == [1, 1, 2]
         assert len(set(one)) == 3
         assert not set(one) & set(own)
-    assert sets == ablation.others(own, 8, 12, seed=0) != ablation.others(own, 8, 12, seed=1)
+    assert sets == ablation.others(own, [], 8, 12, seed=0) != ablation.others(own, [], 8, 12, seed=1)
     # All that there are, where there are few: two of one layer's four, by one of the other's three.
-    assert len(ablation.others([Head(0, 1), Head(0, 2), Head(1, 0)], 6, 50, seed=0)) == 6 * 5
-    assert ablation.others([Head(0, 1)], 2, 8, seed=0) == [(Head(0, 0),)]
-    assert all(type(unit) is Neuron for one in ablation.others([Neuron(0, 1)], NEURONS, 8, 0) for unit in one)
+    assert len(ablation.others([Head(0, 1), Head(0, 2), Head(1, 0)], [], 6, 50, seed=0)) == 6 * 5
+    assert ablation.others([Head(0, 1)], [], 2, 8, seed=0) == [(Head(0, 0),)]
+    neurons = ablation.others([Neuron(0, 1)], [], NEURONS, 8, 0)
+    assert all(type(unit) is Neuron for one in neurons for unit in one)
 
 
 def test_where_a_layer_has_too_few_others_there_are_none():
-    assert ablation.others([Head(0, 1), Head(0, 0), Head(1, 1)], 3, 8, seed=0) == []
-    assert ablation.others([Attention(0)], 4, 8, seed=0) == []
-    assert ablation.others([Attention(0), MLP(0)], 4, 8, seed=0) == []
+    assert ablation.others([Head(0, 1), Head(0, 0), Head(1, 1)], [], 3, 8, seed=0) == []
+    assert ablation.others([Attention(0)], [], 4, 8, seed=0) == []
+    assert ablation.others([Attention(0), MLP(0)], [], 4, 8, seed=0) == []
+
+
+def test_units_that_are_left_out_are_in_no_set():
+    own, targets = [Head(0, 1)], [Head(0, 2), Head(1, 0), Neuron(0, 0), Attention(0)]
+    assert ablation.others(own, targets, 4, 8, seed=0) == [(Head(0, 0),), (Head(0, 3),)]
+    assert ablation.others(own, targets, 3, 8, seed=0) == [(Head(0, 0),)]
+    assert ablation.others(own, [*targets, Head(0, 0)], 3, 8, seed=0) == []

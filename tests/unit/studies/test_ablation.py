@@ -9,11 +9,13 @@ import torch
 from conftest import tiny_model
 from scipy import stats
 from tokenizers import Tokenizer, models
+from transformers import AutoModelForCausalLM
 
 from mda.config import sections, study_sections
 from mda.evidence import finding
 from mda.runtime import files
 from mda.steps.studies import ablation as step
+from mda.studies import figures
 from mda.studies.ablation import finding as findings
 from mda.studies.ablation import table
 
@@ -65,9 +67,8 @@ def test_a_line_is_what_the_losses_say():
     assert np.isnan([nothing["loss"], nothing["carried"], nothing["others"], nothing["beyond_others"]]).all()
 
 
-@pytest.fixture
-def found(tmp_path):
-    """The study's table of a model of two layers of two heads, of which L1H0 writes nothing."""
+def study(tmp_path, units):
+    """The study's table, of a model of two layers of two heads, of which L1H0 writes nothing."""
     model = tiny_model()
     with torch.no_grad():
         model.gpt_neox.layers[1].attention.dense.weight[:, :8] = 0
@@ -81,7 +82,6 @@ def found(tmp_path):
     files.write_array(tmp_path / "held_out.npy", rows)
     documents = [[0], [0, 1], [1], [2], [3, 4, 5], [6], [6], [7], [8]]
     files.write_table(tmp_path / "rows", {"row": np.arange(9), "documents": documents})
-    units = {"nothing": ["L1H0"], "something": ["L0H1"], "attention": ["L0.attention"]}
     files.write_json(tmp_path / "targets", {"targets": {name: {"units": own} for name, own in units.items()}})
     settings = {"seed": 1, "sequences": 5, "length": 6, "held_out_rows": 8, "text": None}
     step.make(
@@ -90,7 +90,16 @@ def found(tmp_path):
         sections.Metrics(**settings, icl=sections.ICL(early=1, late=8)),
         study_sections.Ablation(checkpoints=None, draws=8, seed=0), 0.95, tmp_path / "out",
     )  # fmt: skip
-    return model, rows, pd.read_csv(tmp_path / "out").set_index(["target", "text"])
+    return pd.read_csv(tmp_path / "out").set_index(["target", "text"])
+
+
+@pytest.fixture
+def found(tmp_path):
+    units = {"nothing": ["L1H0"], "something": ["L0H1"], "attention": ["L0.attention"]}
+    units |= {"layers": ["L0.attention", "L0.mlp"], "neuron": ["L0N0"]}
+    lines = study(tmp_path, units)
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "checkpoints" / "step-000007").eval()
+    return model, np.load(tmp_path / "held_out.npy"), lines
 
 
 def test_a_head_that_writes_nothing_carries_nothing(found):
@@ -99,7 +108,12 @@ def test_a_head_that_writes_nothing_carries_nothing(found):
     assert (lines.loc["something", "carried"].abs() > 1e-3).all()
     # Of two heads a layer there is one other; of whole attentions none.
     assert (lines.loc["nothing", "draws"] == 1).all()
-    assert (lines.loc["attention", "draws"] == 0).all()
+    assert (lines.loc[["attention", "layers"], "draws"] == 0).all()
+    assert (lines.loc["neuron", "draws"] == 8).all()
+    assert lines["kind"].groupby("target").first().to_dict() == {
+        "nothing": "heads", "something": "heads", "attention": "whole layers", "layers": "several kinds",
+        "neuron": "neurons",
+    }  # fmt: skip
     held_out = torch.from_numpy(rows[:8].astype(np.int64))
     with torch.no_grad():
         losses = -model(held_out[:, :-1]).logits.log_softmax(-1).gather(-1, held_out[:, 1:, None])[..., 0]
@@ -125,22 +139,64 @@ def test_repeats_are_pairs_of_tokens_that_come_again_and_the_second_half(found):
     assert (random["rows"], random["documents"], random["tokens"]) == (5, 5, 5 * 5)
 
 
-def judged(beyond, error, most, carried=0.5, draws=8):
+def measured(beyond, error, most, carried=0.5, draws=8, kind="heads"):
     line = {
-        "target": "unit", "text": "random_repeated", "loss": 1.0, "carried": carried, "documents": 9,
-        "draws": draws, "others_least": -0.1, "others_most": most, "beyond_others": beyond,
+        "target": "unit", "text": "random_repeated", "kind": kind, "loss": 1.0, "carried": carried,
+        "documents": 9, "draws": draws, "others_least": -0.1, "others_most": most, "beyond_others": beyond,
         "beyond_others_low": beyond - error, "beyond_others_high": beyond + error,
     }  # fmt: skip
     lines = pd.DataFrame([{**line, "step": 450}, {**line, "step": 200, "beyond_others_low": 9.0}])
     settings = finding.Settings(0.1, 0.95, 10, "evidence", False)
-    measured = findings.carries("random_repeated")({"ablation": lines}, "unit", settings)
-    return finding.verdict(findings.FINDINGS[0], measured, True)
+    return findings.carries("random_repeated")({"ablation": lines}, "unit", settings)
+
+
+def judged(*ends, **options):
+    return finding.verdict(findings.FINDINGS[0], measured(*ends, **options), True)
 
 
 def test_a_unit_carries_loss_if_it_is_told_from_others_and_from_each_of_them():
     assert judged(0.4, 0.1, most=0.2) == finding.YES
-    assert judged(0.1, 0.2, most=0.2) == finding.NO
+    assert judged(-0.3, 0.2, most=0.9) == finding.NO
+    # The interval has both signs, whether or not one of the others carries as much.
+    assert judged(0.1, 0.2, most=0.2) == finding.INCONCLUSIVE
+    assert judged(-0.1, 0.2, most=0.7) == finding.INCONCLUSIVE
     # One of the others carries as much.
     assert judged(0.4, 0.1, most=0.6) == finding.NO
+    assert measured(0.4, 0.1, most=0.6).note.endswith("; one of these sets adds as much")
+    assert "as much" not in measured(-0.3, 0.2, most=0.9).note
     assert judged(np.nan, np.nan, most=np.nan, draws=0) == finding.CANNOT_TELL
     assert judged(0.4, np.nan, most=0.2) == finding.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("heads", "its layers have too few other heads that are of no target"),
+        ("neurons", "its layers have too few other neurons that are of no target"),
+        ("whole layers", "a layer has one attention and one MLP, so there is no other to compare with"),
+        ("several kinds", "attentions and MLPs together are not compared with others"),
+    ],
+)
+def test_it_says_why_there_is_nothing_to_compare_with(kind, why):
+    found = measured(np.nan, np.nan, most=np.nan, draws=0, kind=kind)
+    assert found.note == f"zeroed, they add 0.5 nats a token; {why}"
+
+
+def test_heads_of_other_targets_are_no_controls(tmp_path):
+    """Both heads of a layer are targets: neither can be compared with the other."""
+    lines = study(tmp_path, {"one": ["L1H0"], "other": ["L1H1"], "alone": ["L0H1"]})
+    assert (lines.loc[["one", "other"], "draws"] == 0).all()
+    assert (lines.loc["alone", "draws"] == 1).all()
+
+
+def test_only_what_has_others_has_squares_and_the_legend_names_them(found):
+    lines = found[2].reset_index()
+    figure = figures.draw("ablation", lines, dict.fromkeys(("influence", "random"), "#333333"))
+    squares = [line for line in figure.axes[0].lines if line.get_marker() == "s" and len(line.get_xdata())]
+    assert len(squares) == len({"nothing", "something", "neuron"})
+    [legend] = figure.legends
+    named = ["the units of the target", "as many other units of its layers"]
+    assert [text.get_text() for text in legend.get_texts()] == named
+    alone = lines[lines["target"] == "attention"]
+    [legend] = figures.draw("ablation", alone, dict.fromkeys(("influence", "random"), "#333333")).legends
+    assert [text.get_text() for text in legend.get_texts()] == named[:1]

@@ -8,8 +8,9 @@ from mda.config import consistency
 from mda.evidence import finding, statistics
 from mda.planning import design, variants
 from mda.planning.cell import Cell
+from mda.runtime import files
 from mda.runtime.errors import UserError
-from mda.studies import findings
+from mda.studies import figures, findings
 from mda.studies.checkpoints import table
 
 SELECTIONS = ("random", "influence-unit", "at60-unit", "at180-unit", "checkpoints-unit")
@@ -118,13 +119,40 @@ def test_another_checkpoint_is_better_if_its_lead_is_told_on_other_orders():
     assert verdict({"influence-unit": 10.0, "at180-unit": 30.0}) == (
         finding.YES, "chosen in the other 3 orders: checkpoint-180"
     )  # fmt: skip
+    # Nothing was compared.
     assert verdict({"influence-unit": 30.0, "at180-unit": 10.0}) == (
-        finding.NO, "chosen in the other 3 orders: checkpoint-120"
+        finding.INCONCLUSIVE,
+        "chosen in the other 3 orders: checkpoint-120, the configured one, so no other was judged",
     )  # fmt: skip
     assert verdict({"influence-unit": 10.0, "at180-unit": 30.0}, orders=1)[0] == finding.INCONCLUSIVE
     told, note = verdict({"influence-unit": 2.0, "at180-unit": 3.0}, noise=20.0, orders=4)
     assert told == finding.INCONCLUSIVE
+    assert note.endswith("; 2 orders are too few to say no")
+    told, note = verdict({"influence-unit": 2.0, "at180-unit": 3.0}, noise=20.0)
+    assert told == finding.INCONCLUSIVE
     assert note.endswith("; too few runs to tell less than the whole effect")
+
+
+def worse(orders):
+    """Runs in which the checkpoint that the first half of the orders choose does much worse in the others."""
+    runs = outcomes({"influence-unit": 10.0, "at180-unit": 30.0}, orders=orders)
+    runs.loc[(runs["seed"] >= orders // 2) & (runs["selection"] == "at180-unit"), "formation_step"] -= 100
+    return {"checkpoints": found(runs)}
+
+
+def test_no_is_said_by_three_orders_or_more():
+    settings = finding.Settings(0.1, 0.95, 60, "evidence", True)
+    told = [findings.checkpoints.chosen(worse(orders), "unit", settings) for orders in (4, 5)]
+    assert [(one.seeds, one.high < 0, one.holds) for one in told] == [(2, True, None), (3, True, False)]
+
+
+@pytest.mark.parametrize(("orders", "picked"), [(1, "none"), (6, "checkpoint-180")])
+def test_the_title_says_what_was_chosen_when_read_from_the_file(tmp_path, orders, picked):
+    runs = outcomes({"influence-unit": 10.0, "at180-unit": 30.0}, orders=orders)
+    found(runs).to_csv(tmp_path / "checkpoints.csv", index=False)
+    palette = {"influence": "#333333"}
+    figure = figures.draw("checkpoints", files.read_csv(tmp_path / "checkpoints.csv"), palette)
+    assert [axis.get_title(loc="left") for axis in figure.axes] == [f"unit\nchosen: {picked}"] * 2
 
 
 def test_selections_by_checkpoint_are_trained_only_on_request(override):

@@ -24,7 +24,7 @@ CELLS = [
 ]
 
 
-def outcomes(shifts, orders=4, formed=True, seed=0):
+def outcomes(shifts, orders=4, formed=True, seed=0, noise=1.0):
     """A model's outcomes, with the shift of each cell, and 0 where none is given."""
     generator = np.random.default_rng(seed)
     lines = []
@@ -36,7 +36,7 @@ def outcomes(shifts, orders=4, formed=True, seed=0):
             lines.append(
                 {
                     "target": "class", **line, "seed": order, "formed": formed,
-                    "formation_step": value + generator.normal(), "sum_area": value / 100,
+                    "formation_step": value + noise * generator.normal(), "sum_area": value / 100,
                 }
             )  # fmt: skip
     return pd.DataFrame(lines)
@@ -107,9 +107,9 @@ def test_every_model_has_a_line_of_its_own():
     assert found["difference_q"].drop("all").isna().all()
 
 
-def verdicts(models):
+def verdicts(models, planned=PLANNED[:2]):
     duplication = Contrast(kind="duplicate", control="repetition", outcome="formation_step")
-    found = table.contrasts(models, [*PLANNED[:2], duplication], 0.1, 60, 0.95)
+    found = table.contrasts(models, [*planned, duplication], 0.1, 60, 0.95)
     settings = finding.Settings(0.1, 0.95, 60, "evidence", True)
     return findings.judge({"contrasts": found}, [], settings).set_index("finding")
 
@@ -127,6 +127,48 @@ def test_every_planned_contrast_is_a_finding_in_the_direction_of_its_interventio
     }
     note = judged.loc["contrast-replace-random-formation_step", "note"]
     assert note.startswith("5 of 5 models, 20 orders, one of 3 planned contrasts; p ")
+
+
+def test_what_noise_hides_is_neither_yes_nor_no():
+    """Influence does more than either control, and three models with much noise do not tell."""
+    shifts = {("replace", "influence-class"): 10.0, ("replace", "matched-class"): 4.0}
+    judged = verdicts({f"model-{n}": outcomes(shifts, seed=n, noise=25.0) for n in range(3)})
+    judged = judged[judged["target"] == "class"]
+    for control in ("random", "matched"):
+        line = judged.loc[f"contrast-replace-{control}-formation_step"]
+        assert line["verdict"] == "inconclusive"
+        assert line["note"].endswith("; too few models to tell less than the whole effect")
+
+
+def test_no_difference_is_told_by_what_would_have_been_found():
+    """As much as label-matched samples, where a third of the effect against random would have been found."""
+    shifts = {("replace", name): 30.0 for name in ("influence-class", "matched-class")}
+    judged = verdicts({f"model-{n}": outcomes(shifts, seed=n) for n in range(5)})
+    line = judged[judged["target"] == "class"].loc["contrast-replace-matched-formation_step"]
+    assert (line["verdict"], line["detectable"] < 10) == ("no", True)
+    # Against random is not planned: there is no effect to hold it against.
+    models = {f"model-{n}": outcomes(shifts, seed=n) for n in range(5)}
+    judged = verdicts(models, PLANNED[1:2])
+    line = judged[judged["target"] == "class"].loc["contrast-replace-matched-formation_step"]
+    assert line["verdict"] == "inconclusive"
+    assert line["note"].endswith("; no planned contrast against random says how large the effect is")
+
+
+def test_a_claim_says_what_is_done_to_what():
+    judged = verdicts({"model": outcomes({})})
+    claims = judged[judged["target"] == "class"]["claim"]
+    start = "the top samples by influence does more to the formation step than"
+    assert claims.to_dict() == {
+        "contrast-replace-random-formation_step": (
+            f"Removing {start} removing random samples, over several models"
+        ),
+        "contrast-replace-matched-formation_step": (
+            f"Removing {start} removing random samples of the same labels, over several models"
+        ),
+        "contrast-duplicate-repetition-formation_step": (
+            f"Duplicating {start} duplicating those by a repetition score, over several models"
+        ),
+    }
 
 
 def test_too_few_models_give_no_verdict():

@@ -134,7 +134,7 @@ def studies(tmp_path, monkeypatch, seeds, score, area, scores, labels=1):
         ],
         "ablation": [
             {
-                "target": "unit", "step": 10, "text": text, "units": 1,
+                "target": "unit", "step": 10, "text": text, "units": 1, "kind": "heads",
                 **ablation.line(counted, losses, losses + area, [losses] * (seeds - 1), 0.95),
             }
             for text in (ablation.HELD_OUT, ablation.REPEATED, ablation.RANDOM)

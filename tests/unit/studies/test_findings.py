@@ -327,9 +327,14 @@ def test_runs_treated_at_random_differ_at_the_nominal_rate(low, high, comparison
     ("worst", "other_top", "decoys", "verdict"),
     [
         (0.7, 0.4, 0.6, finding.YES),
-        (0.55, 0.4, 0.6, finding.NO),
-        (0.7, 0.12, 0.6, finding.NO),
-        (0.7, 0.4, 0.52, finding.NO),
+        # Not told from chance, in one of the three.
+        (0.55, 0.4, 0.6, finding.INCONCLUSIVE),
+        (0.7, 0.12, 0.6, finding.INCONCLUSIVE),
+        (0.7, 0.4, 0.52, finding.INCONCLUSIVE),
+        # Worse than chance.
+        (0.35, 0.4, 0.6, finding.NO),
+        (0.7, 0.04, 0.6, finding.NO),
+        (0.7, 0.4, 0.44, finding.NO),
     ],
 )
 def test_catalysts_are_found_where_the_worst_corpus_says_so(worst, other_top, decoys, verdict):
@@ -339,7 +344,7 @@ def test_catalysts_are_found_where_the_worst_corpus_says_so(worst, other_top, de
          "precision": top, "precision_low": top - 0.05, "precision_high": top + 0.05,
          "decoys_auroc": {"a": decoys}.get(name, 0.8),
          "decoys_auroc_low": {"a": decoys - 0.05}.get(name, 0.7),
-         "decoys_auroc_high": 0.99}
+         "decoys_auroc_high": {"a": decoys + 0.05}.get(name, 0.99)}
         for name, method, value, top in (
             ("a", "influence", 0.9, other_top), ("b", "influence", worst, 0.3), ("b", "loss", 0.1, 0.0),
             ("c", "influence", 0.2, 0.0),
@@ -348,9 +353,8 @@ def test_catalysts_are_found_where_the_worst_corpus_says_so(worst, other_top, de
     judged = findings.judge({"recovery": pd.DataFrame(lines)}, ["unit"], SETTINGS).set_index("finding")
     assert judged.loc["recovery", ["verdict", "value"]].tolist() == [verdict, worst]
     assert "lowest where a head forms (2 of 3 corpora): b" in judged.loc["recovery", "note"]
-    assert (
-        f"from decoys alone {decoys:.2f} [{decoys - 0.05:.2f}, 0.99] in a" in judged.loc["recovery", "note"]
-    )
+    told = f"from decoys alone {decoys:.2f} [{decoys - 0.05:.2f}, {decoys + 0.05:.2f}] in a"
+    assert told in judged.loc["recovery", "note"]
     none = findings.judge({"recovery": pd.DataFrame(lines).assign(formed=False)}, ["unit"], SETTINGS)
     assert none.set_index("finding").loc["recovery", "verdict"] == finding.CANNOT_TELL
 

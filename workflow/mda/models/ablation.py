@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -52,23 +52,28 @@ def _without(columns: Sequence[slice], module: nn.Module, inputs: tuple) -> tupl
     return (read, *inputs[1:])
 
 
-def others(units: Sequence[Unit], in_layer: int, draws: int, seed: int) -> list[tuple[Unit, ...]]:
+def others(
+    units: Sequence[Unit], left_out: Collection[Unit], in_layer: int, draws: int, seed: int
+) -> list[tuple[Unit, ...]]:
     """Sets of as many other units, with as many in each layer, drawn at random; no set twice.
 
     Args:
+        left_out: what no set has, beside `units`, such as units of their kind. A whole attention or MLP in it
+            leaves out none of its heads or neurons.
         in_layer: heads, or neurons, that each layer has.
         draws: how many sets are drawn. Where there are no more than these, all of them.
 
     Returns:
-        The sets; none where there can be none: some layer has fewer other units than it has of `units`, or
-        they are whole attentions or MLPs, of which a layer has one.
+        The sets; none where there can be none: some layer has fewer units to draw from than it has of
+        `units`, or they are whole attentions or MLPs, of which a layer has one.
     """
     kind = next((kind for kind in (Head, Neuron) if all(isinstance(unit, kind) for unit in units)), None)
     if kind is None:
         return []
+    taken = {*units, *left_out}
     wanted = sorted(Counter(unit.layer for unit in units).items())
     free = [
-        [kind(layer, number) for number in range(in_layer) if kind(layer, number) not in units]
+        [kind(layer, number) for number in range(in_layer) if kind(layer, number) not in taken]
         for layer, _ in wanted
     ]
     sizes = [number for _, number in wanted]

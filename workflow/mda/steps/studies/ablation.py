@@ -15,7 +15,7 @@ from mda.corpus.tokens import TokenStore
 from mda.evidence import csv_tables
 from mda.models import ablation, architectures, metrics, sequences, units
 from mda.models import model as models
-from mda.models.units import Neuron, Unit
+from mda.models.units import Head, Neuron, Unit
 from mda.runtime import cli, files, parallel
 from mda.studies.ablation import table
 from mda.studies.ablation.table import HELD_OUT, RANDOM, REPEATED, Text
@@ -36,7 +36,8 @@ def make(
 ) -> None:
     """Write `out`: `table.line` of every checkpoint of `steps`, target and text.
 
-    The held-out rows and the random tokens are those of the metrics of every run.
+    The held-out rows and the random tokens are those of the metrics of every run. Sets of other units have
+    none of any target: these were chosen for what they do, and may do the same.
     """
     rows = TokenStore(held_out).take(np.arange(len(TokenStore(held_out))))[: metrics_settings.held_out_rows]
     documents = files.read_table(held_out_rows, columns=["documents"]).column("documents").to_pylist()
@@ -45,12 +46,13 @@ def make(
     random = sequences.repeated_tokens(vocabulary, shown.sequences, shown.length, shown.seed)
     texts = _texts(rows, np.array([own[0] for own in documents[: len(rows)]]), random)
     members = {name: of_target for path in targets for name, of_target in units.read_targets(path).items()}
+    of_targets = units.all_units(members)
     lines = []
     for step in steps:
         model = models.load(checkpoints / f"step-{step:06d}", attention).eval()
         losses = _Losses(model, rows, random)
         for name, own in members.items():
-            others = ablation.others(own, _in_layer(model, own), settings.draws, settings.seed)
+            others = ablation.others(own, of_targets, _in_layer(model, own), settings.draws, settings.seed)
             for text, what in texts.items():
                 found = table.line(
                     what,
@@ -59,7 +61,8 @@ def make(
                     [losses.without(draw, text) for draw in others],
                     confidence,
                 )
-                lines.append({"target": name, "step": step, "text": text, "units": len(own), **found})
+                place = {"target": name, "step": step, "text": text, "units": len(own), "kind": _kind(own)}
+                lines.append({**place, **found})
     csv_tables.write(out, pd.DataFrame(lines))
 
 
@@ -79,6 +82,14 @@ def _texts(rows: np.ndarray, documents: np.ndarray, random: np.ndarray) -> dict[
 def _in_layer(model: PreTrainedModel, own: Sequence[Unit]) -> int:
     """Units of this kind in a layer."""
     return architectures.neurons(model) if isinstance(own[0], Neuron) else architectures.shape(model)[1]
+
+
+def _kind(own: Sequence[Unit]) -> str:
+    """What a target's units are: heads, neurons, whole layers (all of one kind), or several kinds."""
+    kinds = {type(unit) for unit in own}
+    if len(kinds) > 1:
+        return table.SEVERAL
+    return {Head: table.HEADS, Neuron: table.NEURONS}.get(kinds.pop(), table.LAYERS)
 
 
 class _Losses:

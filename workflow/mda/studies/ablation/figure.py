@@ -36,8 +36,10 @@ def _draw_controls(axis: Axes, lines: pd.DataFrame, color: str) -> None:
     """The mean, least and most of what as many other units carry, below each row of a forest."""
     told = [str(axis.get_label())]
     for place, line in enumerate(lines.itertuples()):
+        if line.draws == 0:
+            continue
         height = len(lines) - 1 - place - BELOW
-        label = "as many other units of its layers" if place == 0 else "_"
+        label = "as many other units of its layers" if len(told) == 1 else "_"
         axis.plot([line.others_least, line.others_most], [height] * 2, color=color, linewidth=0.8)
         axis.plot(line.others, height, "s", color=color, markersize=2.5, label=label)
         told.append(f"{line.target}, step {line.step}, others {line.others:.3g}")

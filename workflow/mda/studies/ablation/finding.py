@@ -7,7 +7,15 @@ import pandas as pd
 
 from mda.evidence.finding import Finding, Measure, Measured, Settings, Tables, unknown
 from mda.evidence.table_lines import measured
-from mda.studies.ablation.table import HELD_OUT, RANDOM
+from mda.studies.ablation.table import HEADS, HELD_OUT, LAYERS, NEURONS, RANDOM, SEVERAL
+
+# Why there is nothing to compare with, by what the units are.
+ALONE = {
+    HEADS: "its layers have too few other heads that are of no target",
+    NEURONS: "its layers have too few other neurons that are of no target",
+    LAYERS: "a layer has one attention and one MLP, so there is no other to compare with",
+    SEVERAL: "attentions and MLPs together are not compared with others",
+}
 
 
 def carries(text: str) -> Measure:
@@ -22,16 +30,20 @@ def carries(text: str) -> Measure:
             return None
         line = mine.loc[mine["step"].idxmax()]
         if line["draws"] == 0:
-            words = "its layers have too few other units to compare with"
-            return unknown(f"zeroed, they add {line['carried']:.3g} nats a token; {words}", possible=False)
+            words = f"zeroed, they add {line['carried']:.3g} nats a token; {ALONE[line['kind']]}"
+            return unknown(words, possible=False)
         if np.isnan(line["beyond_others_low"]):
             return unknown("one document has no interval")
+        low, high = line["beyond_others_low"], line["beyond_others_high"]
+        most = line["carried"] > line["others_most"]
         # Beyond their mean, for other documents, and beyond each of them.
-        holds = bool(line["beyond_others_low"] > 0 and line["carried"] > line["others_most"])
+        holds = None if low <= 0 < high else bool(low > 0 and most)
         note = (
             f"at step {line['step']}, zeroed, they add {line['carried']:.3g} nats to {line['loss']:.3g}; "
             f"as many others add {_range(line)}"
         )
+        if low > 0 and not most:
+            note += "; one of these sets adds as much"
         unit = "nats a token beyond others"
         return measured(line, "beyond_others", holds, line["documents"], unit, note=note)
 
@@ -47,11 +59,12 @@ def _range(line: pd.Series) -> str:
 FINDINGS = (
     Finding(
         "carries-repeated",
-        "Without the unit the loss on random tokens shown twice rises more than without as many others",
+        "Zeroing the unit raises the loss on random tokens shown twice more than zeroing as many other units",
         "", "ablation", carries(RANDOM),
     ),
     Finding(
-        "carries-held-out", "Without it the held-out loss rises more than without as many others",
+        "carries-held-out",
+        "Zeroing the unit raises the held-out loss more than zeroing as many other units",
         "", "ablation", carries(HELD_OUT),
     ),
 )  # fmt: skip

@@ -15,6 +15,9 @@ from mda.evidence.statistics import Estimate
 # earlier in the row; and random tokens, where they are shown for the second time.
 HELD_OUT, REPEATED, RANDOM = "held_out", "held_out_repeated", "random_repeated"
 
+# What the units of a target are.
+HEADS, NEURONS, LAYERS, SEVERAL = "heads", "neurons", "whole layers", "several kinds"
+
 
 class Text(NamedTuple):
     """What a loss is measured on.

@@ -27,6 +27,6 @@ def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
             colors = [palette["influence"] if own else panels.COMMON for own in mine["configured"]]
             marks = ["D" if scores == CHOSEN else "o" for scores in mine["scores"]]
             panels.forest(axis, mine, "to_random", names, colors, marks=marks)
-            axis.set_title(f"{target}\nchosen: {mine['picked'].iloc[-1] or 'none'}", loc="left")
+            axis.set_title(f"{target}\nchosen: {mine['picked'].iloc[-1]}", loc="left")
             axis.set_xlabel(f"{OUTCOME_NAMES[outcome]},\ndifference to random")
     return figure

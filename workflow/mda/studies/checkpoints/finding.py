@@ -8,6 +8,9 @@ from mda.evidence.finding import NO_INTERVAL, SAME, Finding, Measured, Settings,
 from mda.evidence.table_lines import all_the_same, measured
 from mda.studies.checkpoints.table import CHOSEN
 
+# With fewer orders that judge, the answer is never no.
+LEAST = 3
+
 
 def chosen(tables: Tables, target: str, settings: Settings) -> Measured | None:
     """What the scores that did most in half of the orders do in the others, beyond the configured ones."""
@@ -25,20 +28,21 @@ def chosen(tables: Tables, target: str, settings: Settings) -> Measured | None:
     picked, judged = str(line["picked"]), line["seeds"]
     note = f"chosen in the other {own['seeds'] - judged} orders: {picked}"
     if mine.loc[picked, "configured"]:
-        # There is nothing else to compare it with.
-        return measured(line, "to_configured", False, judged, "steps beyond", note=note)
+        return unknown(f"{note}, the configured one, so no other was judged")
     if np.isnan(line["to_configured_low"]):
         return unknown(f"{note}; {NO_INTERVAL}")
     holds: bool | None = bool(line["to_configured_low"] > 0)
     detectable = line["to_configured_detectable"]
-    if not holds and line["to_configured_high"] > 0 and detectable > abs(own["to_random"]):
+    if not holds and judged < LEAST:
+        holds, note = None, f"{note}; {judged} orders are too few to say no"
+    elif not holds and line["to_configured_high"] > 0 and detectable > abs(own["to_random"]):
         holds, note = None, f"{note}; too few runs to tell less than the whole effect"
     return measured(line, "to_configured", holds, judged, "steps beyond", detectable, note)
 
 
 FINDING = Finding(
     "other-checkpoints",
-    "Influence at another checkpoint, or its mean over checkpoints, selects better than that at the "
-    "configured one, if chosen by other orders",
+    "Influence at another checkpoint, or its mean over checkpoints, selects better than at the configured "
+    "one",
     "", "checkpoints", chosen,
 )  # fmt: skip

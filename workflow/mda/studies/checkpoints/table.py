@@ -12,7 +12,8 @@ from mda.evidence.effect_table import OUTCOMES
 from mda.planning import design, variants
 
 COMPARED = ("formation_step", "score_area")
-MEAN, CHOSEN = "mean", "chosen"
+# A line over checkpoints, that of what was chosen, and what was chosen where nothing was.
+MEAN, CHOSEN, NONE = "mean", "chosen", "none"
 
 
 def checkpoints(table: pd.DataFrame, configured: int, fraction: float, confidence: float) -> pd.DataFrame:
@@ -27,10 +28,10 @@ def checkpoints(table: pd.DataFrame, configured: int, fraction: float, confidenc
         configured: the step of `attribution.checkpoint`.
 
     Returns:
-        A line for each target, outcome and scores: configured, picked (of `CHOSEN`, what was chosen), seeds,
-        and the differences `to_random` and `to_configured` of `mda.evidence.statistics.paired_difference`,
-        the second with `_q` (Benjamini and Hochberg, over the other checkpoints and the mean). Orders that
-        all of them have are compared; one order chooses nothing.
+        A line for each target, outcome and scores: configured, picked (of `CHOSEN`, what was chosen; else
+        `NONE`), seeds, and the differences `to_random` and `to_configured` of
+        `mda.evidence.statistics.paired_difference`, the second with `_q` (Benjamini and Hochberg, over the
+        other checkpoints and the mean). Orders that all of them have are compared; one order chooses nothing.
     """
     lines: list[dict[str, Any]] = []
     cell = table[(table["intervention"] == "replace") & np.isclose(table["fraction"], fraction)]
@@ -85,7 +86,7 @@ def _lines(effects: pd.DataFrame, more: bool, confidence: float) -> list[dict[st
         {
             **line,
             "configured": number == 0,
-            "picked": effects.columns[place] if line["scores"] == CHOSEN and half else "",
+            "picked": effects.columns[place] if line["scores"] == CHOSEN and half else NONE,
             "to_configured_q": q,
         }
         for number, (line, q) in enumerate(zip(lines, corrected, strict=True))

@@ -10,8 +10,15 @@ from mda.evidence.finding import NO_INTERVAL, SAME, Finding, Measure, Measured, 
 from mda.evidence.outcome_names import OUTCOME_NAMES
 from mda.evidence.table_lines import all_the_same, measured, p_values
 from mda.studies.contrasts.table import ALL
+from mda.studies.controls.finding import WORDS
 
 DONE = {"replace": "Removing", "mask": "Masking", "duplicate": "Duplicating", "augment": "Imitating"}
+# What a control selects that ranks nothing.
+SAMPLES = {
+    "random": "random samples",
+    "matched": "random samples of the same labels",
+    "own": "the samples of a table of yours",
+}
 # What weakens the unit.
 WEAKENS = ("replace", "mask")
 CONTRAST = ["intervention", "control", "outcome"]
@@ -30,24 +37,28 @@ def across(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["experiment"] == ALL]
 
 
-def holds(line: pd.Series, level: float) -> bool:
-    """Whether a contrast, corrected, is told from zero in the direction in which the intervention pushes.
-
-    Args:
-        line: of all models.
-        level: of the test.
-    """
+def _more(line: pd.Series) -> bool:
+    """Whether influence did more, in the direction in which the intervention pushes."""
     sign = 1 if OUTCOMES[line["outcome"]] == "higher" else -1
     sign *= -1 if line["intervention"] in WEAKENS else 1
-    return bool(sign * line["difference"] > 0 and line["difference_q"] < level)
+    return bool(sign * line["difference"] > 0)
+
+
+def _whole(contrasts: pd.DataFrame, line: pd.Series) -> float:
+    """What influence does beyond selecting at random, in size; nan if that is not planned or not known."""
+    place = ["target", "intervention", "outcome"]
+    same = (contrasts[place] == line[place]).all(axis=1) & (contrasts["control"] == "random")
+    found = across(contrasts[same])["difference"].dropna()
+    return abs(found.iloc[0]) if len(found) else np.nan
 
 
 def _finding(line: pd.Series) -> Finding:
     place = [str(line[name]) for name in CONTRAST]
     kind, control, outcome = place
+    others = f"those by {WORDS.get(control, control)}"
     claim = (
-        f"{DONE[kind]} the top samples by influence does more to the {OUTCOME_NAMES[outcome]} than by "
-        f"{control.replace('_', ' ')}, over several models"
+        f"{DONE[kind]} the top samples by influence does more to the {OUTCOME_NAMES[outcome]} than "
+        f"{DONE[kind].lower()} {SAMPLES.get(control, others)}, over several models"
     )
     return Finding(f"contrast-{kind}-{control}-{outcome}", claim, "", "contrasts", _measure(place))
 
@@ -69,8 +80,14 @@ def _measure(place: list[str]) -> Measure:
             f"{line['models']} of {named} models, {line['orders']} orders, one of {planned} planned "
             f"contrasts; {p_values(line, 'difference')}"
         )
-        told = holds(line, 1 - settings.confidence)
+        told = line["difference_q"] < 1 - settings.confidence
+        holds: bool | None = bool(told and _more(line))
         detectable = line["difference_detectable"]
-        return measured(line, "difference", told, line["models"], unit, detectable, note)
+        whole = _whole(table, line)
+        if not told and np.isnan(whole):
+            holds, note = None, f"{note}; no planned contrast against random says how large the effect is"
+        elif not told and detectable > whole:
+            holds, note = None, f"{note}; too few models to tell less than the whole effect"
+        return measured(line, "difference", holds, line["models"], unit, detectable, note)
 
     return measure

@@ -32,7 +32,7 @@ def beyond(control: str) -> Measure:
         told = line["beyond_q"] < 1 - settings.confidence
         holds: bool | None = bool(line["stronger"] and told)
         detectable, note = line["beyond_detectable"], p_values(line, "beyond")
-        if not told and detectable > _whole(table, target):
+        if not told and not detectable <= _whole(table, target):
             holds, note = None, f"{note}; too few runs to tell less than the whole effect"
         return measured(line, "beyond", holds, line["seeds"], "steps beyond", detectable, note)
 
@@ -40,25 +40,27 @@ def beyond(control: str) -> Measure:
 
 
 def _whole(controls: pd.DataFrame, target: str) -> float:
-    """What selecting by influence does beyond selecting at random, in steps; infinite if not known."""
+    """What selecting by influence does beyond selecting at random, in steps; nan if not known."""
     mine = controls[(controls["target"] == target) & (controls["outcome"] == "formation_step")]
     mine = mine[mine["control"] == "random"]
-    return abs(mine.iloc[0]["beyond"]) if len(mine) else np.inf
+    return abs(mine.iloc[0]["beyond"]) if len(mine) else np.nan
 
 
+# What selects instead of influence.
+WORDS = {
+    "repetition": "a repetition score",
+    "bigram": "the frequency and reliability of repeated bigrams",
+    "compressibility": "the compressibility of the text",
+    "loss": "the loss",
+    "gradient_norm": "the norm of the unit's gradient",
+    "bm25": "BM25 similarity to the probe",
+    "matched": "random samples of the same labels",
+    "identity": "influence without curvature",
+}
 FINDINGS = tuple(
     Finding(
         f"beyond-{control.replace('_', '-')}", f"Influence selects better than {words}", "", "controls",
         beyond(control),
     )
-    for control, words in (
-        ("repetition", "a repetition score"),
-        ("bigram", "frequency and reliability of repeated bigrams"),
-        ("compressibility", "how well the text can be compressed"),
-        ("loss", "the loss"),
-        ("gradient_norm", "the norm of the unit's gradient"),
-        ("bm25", "BM25 similarity to the probe"),
-        ("matched", "random samples of the same labels"),
-        ("identity", "influence without curvature"),
-    )
+    for control, words in WORDS.items()
 )  # fmt: skip

@@ -30,13 +30,16 @@ def recovered(tables: Tables, target: str, settings: Settings) -> Measured | Non
             top["experiment"],
         )
     )
-    holds = bool((mine["auroc_low"] > 0.5).all() and (mine["precision_low"] > mine["rate"]).all())
+    asked = [("auroc", 0.5), ("precision", mine["rate"])]
     if decoys:
+        asked.append(("decoys_auroc", 0.5))
         worst = mine.loc[mine["decoys_auroc"].idxmin()]
         note += "; from decoys alone {:.2f} [{:.2f}, {:.2f}] in {}".format(
             *(worst[f"decoys_auroc{end}"] for end in ("", "_low", "_high")), worst["experiment"]
         )
-        holds &= bool((mine["decoys_auroc_low"] > 0.5).all())
+    holds: bool | None = all((mine[f"{name}_low"] > chance).all() for name, chance in asked)
+    if not holds and not any((mine[f"{name}_high"] <= chance).any() for name, chance in asked):
+        holds, note = None, f"{note}; too few samples to tell all of this from chance"
     return measured(line, "auroc", holds, int(line["samples"]), "AUROC", note=note)
 
 
