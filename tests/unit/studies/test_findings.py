@@ -359,6 +359,15 @@ def test_catalysts_are_found_where_the_worst_corpus_says_so(worst, other_top, de
     assert none.set_index("finding").loc["recovery", "verdict"] == finding.CANNOT_TELL
 
 
+def test_every_claim_can_stand_alone():
+    """A report sorts claims by verdict, so none may speak of what another one says."""
+    claims = findings.judge({"effects": effects()}, ["unit"], SETTINGS)["claim"]
+    assert len(claims) > 20
+    assert [
+        claim for claim in claims if re.search(r"\b(them|they|their|neither|for that)\b", claim, re.I)
+    ] == []
+
+
 def test_readers_see_every_finding_with_its_interval():
     found = findings.judge({"effects": effects()}, ["unit"], SETTINGS)
     unit, known = front_page.findings(found)

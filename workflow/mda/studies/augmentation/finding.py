@@ -35,10 +35,10 @@ def transfer(role: str) -> Measure:
 
 
 AT_ONCE = Finding(
-    "at-once", "They do so when all are inserted at one step", "0.432 to 0.485 (14M)", "augmentation",
-    transfer("at-once"),
+    "at-once", "New samples raise the unit's metric when all are inserted at one step",
+    "0.432 to 0.485 (14M)", "augmentation", transfer("at-once"),
 )  # fmt: skip
 LARGER = Finding(
-    "transfer", "They do so in a larger model as well",
+    "transfer", "New samples raise the unit's metric in a larger model as well",
     "0.472 to 0.523 (31M), 0.304 to 0.352 (70M), 0.508 to 0.558 (160M)", "augmentation", transfer("larger"),
 )  # fmt: skip

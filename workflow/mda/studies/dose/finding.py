@@ -40,6 +40,6 @@ def least_share(tables: Tables, target: str, settings: Settings) -> Measured | N
 
 
 FINDING = Finding(
-    "dose", "A tenth of the samples, or less, is enough for that", "10 % of the window or less", "dose",
-    least_share,
+    "dose", "Removing a tenth of the samples, or less, is enough to delay the unit",
+    "10 % of the window or less", "dose", least_share,
 )  # fmt: skip

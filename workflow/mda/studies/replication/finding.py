@@ -29,7 +29,7 @@ FINDINGS = tuple(
     )
     for name, words in (
         ("removal", "Removing the top samples delays the unit"),
-        ("duplication", "Duplicating them hastens it"),
-        ("augmentation", "New samples with their structure raise its metric"),
+        ("duplication", "Duplicating the top samples hastens the unit"),
+        ("augmentation", "New samples with the structure of the top ones raise the unit's metric"),
     )
 )  # fmt: skip
