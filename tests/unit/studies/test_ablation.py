@@ -179,7 +179,7 @@ def test_a_unit_carries_loss_if_it_is_told_from_others_and_from_each_of_them():
 )
 def test_it_says_why_there_is_nothing_to_compare_with(kind, why):
     found = measured(np.nan, np.nan, most=np.nan, draws=0, kind=kind)
-    assert found.note == f"zeroed, they add 0.5 nats a token; {why}"
+    assert found.note == f"at step 450, zeroed, they add 0.5 nats to 1; {why}"
 
 
 def test_heads_of_other_targets_are_no_controls(tmp_path):

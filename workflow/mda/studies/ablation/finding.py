@@ -29,19 +29,16 @@ def carries(text: str) -> Measure:
         if mine.empty:
             return None
         line = mine.loc[mine["step"].idxmax()]
+        note = f"at step {line['step']}, zeroed, they add {line['carried']:.3g} nats to {line['loss']:.3g}"
         if line["draws"] == 0:
-            words = f"zeroed, they add {line['carried']:.3g} nats a token; {ALONE[line['kind']]}"
-            return unknown(words, possible=False)
+            return unknown(f"{note}; {ALONE[line['kind']]}", possible=False)
         if np.isnan(line["beyond_others_low"]):
             return unknown("one document has no interval")
         low, high = line["beyond_others_low"], line["beyond_others_high"]
         most = line["carried"] > line["others_most"]
         # Beyond their mean, for other documents, and beyond each of them.
         holds = None if low <= 0 < high else bool(low > 0 and most)
-        note = (
-            f"at step {line['step']}, zeroed, they add {line['carried']:.3g} nats to {line['loss']:.3g}; "
-            f"as many others add {_range(line)}"
-        )
+        note += f"; as many others add {_range(line)}"
         if low > 0 and not most:
             note += "; one of these sets adds as much"
         unit = "nats a token beyond others"
