@@ -112,7 +112,7 @@ def write_all(folder: Path, made: all_samples.Scored, texts: list[str], sources:
     ]
     facts = {key: value for key, value in FACTS.items() if key not in ("scored", "all_samples")}
     facts["units"] = {target: UNITS[target] for target in made.influence}
-    facts |= {"sources": ["name"] if sources[0] else [], "characters": 1000, "ends": 20}
+    facts |= {"sources": ["document"] if sources[0] else [], "characters": 1000, "ends": 20}
     parts = (samples[part] for part in all_samples.parts(len(texts)))
     all_samples.write(folder, ALL_TEMPLATE, made, parts, facts)
     return folder / "index.html"

@@ -133,6 +133,93 @@ def test_a_page_without_its_folder_says_so(path, visit, tmp_path, chromium):
     page.close()
 
 
+HELD = """(names) => {
+  // Scripts of these names wait in `held`, each until a test lets it go, once.
+  const append = document.head.append.bind(document.head);
+  window.held = {};
+  document.head.append = (script) => {
+    const name = names.find((name) => script.src.endsWith(name));
+    if (!name) return append(script);
+    names = names.filter((other) => other !== name);
+    window.held[name] = () => append(script);
+  };
+  // A search shows at every file what it has found.
+  let now = 0;
+  performance.now = () => (now += 1000);
+}"""
+
+
+def test_another_target_can_be_chosen_during_a_search(path, visit):
+    """Its column comes late; until then the page shows the target that it has."""
+    here = SCORED.columns["row"]
+    page = visit(path, f"#row={here[0]}")
+    late = ["texts-000002.js", "texts-000003.js", "column-influence-1.js"]
+    page.evaluate(HELD, late)
+    page.fill("#search", "number")
+    status(page, "1–1 of 1 sample; searched 50 %")
+    page.select_option("#target", "pair")
+    page.evaluate("held['texts-000002.js']()")
+    status(page, "1–1 of 1 sample; searched 75 %")
+    assert (page.input_value("#target"), page.inner_text("#name")) == ("pair", "induction-1")
+    page.evaluate("held['column-influence-1.js']()")
+    expect(page.locator("#name")).to_have_text("pair")
+    place = int((THERE > THERE[0]).sum()) + 1
+    expect(page.locator("h2", has_text="Place")).to_have_text(f"Place {place}")
+    page.evaluate("held['texts-000003.js']()")
+    status(page, "1–1 of 1 sample")
+    assert page.is_hidden("#problem")
+
+
+def test_what_is_typed_during_a_search_stays(path, visit):
+    page = visit(path, f"#row={SCORED.columns['row'][0]}")
+    page.evaluate(HELD, ["texts-000002.js"])
+    page.fill("#search", "number")
+    status(page, "1–1 of 1 sample; searched 75 %")
+    # In one turn of the page, so that no change of what is typed has come to count before.
+    page.evaluate("""() => {
+        const search = document.getElementById("search");
+        search.value = "number 99";
+        search.dispatchEvent(new Event("input"));
+        held["texts-000002.js"]();
+    }""")
+    status(page, "No samples")
+    assert page.input_value("#search") == "number 99"
+
+
+def test_a_search_says_how_much_of_each_text_it_reads(tmp_path, visit, path):
+    label = page_label(visit(path))
+    assert label == "Search in the texts, in labels and first documents"
+    texts = [*TEXTS[:29], "long " * 200 + "the end"]
+    page = visit(made_up.write_all(tmp_path / "all", made_up.scored(30), texts, [[]] * 30))
+    assert page_label(page) == "Search in the first 1,000 characters of each text and in labels"
+    page.fill("#search", "the end")
+    expect(page.locator(".none")).to_contain_text(
+        "No sample has the words “the end” in the first 1,000 characters of its text."
+    )
+
+
+def page_label(page):
+    return page.inner_text("label:has(#search)")
+
+
+def test_a_table_that_cannot_be_saved_is_told(path, visit):
+    page = visit(path)
+    page.evaluate("() => { URL.createObjectURL = () => { throw new Error('no room'); }; }")
+    page.click("#save")
+    expect(page.locator("#problem")).to_have_text("The table could not be saved; load the page again (no room).")
+    expect(page.locator("#save")).to_have_text("Save these as CSV")
+    assert page.is_enabled("#save")
+
+
+def test_a_browser_that_cannot_unpack_is_told_so(path, visit):
+    page = visit(path, f"#row={SCORED.columns['row'][0]}")
+    page.evaluate("delete window.DecompressionStream")
+    page.fill("#row", "")
+    expect(page.locator("#problem")).to_have_text(
+        "This browser is too old to unpack the texts; open the page in one of 2024 or later."
+    )
+
+
 def test_one_target_is_compared_with_none(tmp_path, visit):
     made = made_up.scored(30)
     only = all_samples.Scored(made.columns, {"pair": made.influence["pair"]}, made.labels)
@@ -172,4 +259,4 @@ def test_ten_thousand_hostile_samples_are_text(tmp_path, visit):
     page.fill("#search", "<script>alert(1)")
     found = [at for at in range(count) if "<script>alert(1)" in texts[at] + labels[at % 500]]
     status(page, f"1–20 of {len(found)} samples")
-    assert page.locator("mark").count() > 0
+    expect(page.locator("mark").first).to_be_visible()

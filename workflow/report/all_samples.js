@@ -9,7 +9,11 @@
   const START = { target: TARGETS[0] || "", other: "", label: "", sort: "influence-down", from: "", to: "", row: "", search: "", both: "", window: "", page: 1 };
   const FILTERS = { label: "", from: "", to: "", row: "", search: "", both: "", window: "" };
   const find = (id) => document.getElementById(id);
-  let state = { ...START }, found = new Uint32Array(0);
+  // What is asked for, and what is shown: that follows when its columns are there.
+  let goal = { ...START }, state = goal, found = new Uint32Array(0);
+
+  // An error whose message is for the reader.
+  class Told extends Error {}
 
   // --- Data: scripts beside the page hand it columns and texts. ---
 
@@ -37,7 +41,7 @@
       script.onload = () => { script.remove(); resolve(); };
       script.onerror = () => {
         script.remove();
-        reject(new Error(`The file ${file} is missing beside this page; keep its folder as a whole, or make it again.`));
+        reject(new Told(`The file ${file} is missing beside this page; keep its folder as a whole, or make it again.`));
       };
       document.head.append(script);
     });
@@ -51,6 +55,7 @@
   const influenceName = (target) => `influence-${TARGETS.indexOf(target)}`;
 
   async function open(number) {
+    if (!window.DecompressionStream) throw new Told("This browser is too old to unpack the texts; open the page in one of 2024 or later.");
     await run(`texts-${String(number).padStart(6, "0")}.js`);
     const stream = new Blob([bytesOf(packed.get(number))]).stream().pipeThrough(new DecompressionStream("deflate"));
     packed.delete(number);
@@ -71,10 +76,10 @@
     if (texts.size > KEPT) texts.delete(texts.keys().next().value);
   }
 
-  function tell(error) {
+  function tell(error, what = "Not all of the samples can be shown") {
     find("problem").hidden = false;
-    find("problem").textContent = error.message;
-    find("status").textContent = "Not all of the samples can be shown";
+    find("problem").textContent = error instanceof Told ? error.message : `${what}; load the page again (${error.message}).`;
+    find("status").textContent = what;
   }
 
   // --- Orders: by radix, which takes a tenth of a second for a million samples. ---
@@ -133,7 +138,8 @@
 
   // --- Search: through the files of texts, a few at a time, and none of them kept. ---
 
-  let search = { words: "", done: 0, hits: null };
+  const NO_SEARCH = { words: "", done: 0, hits: null };
+  let search = NO_SEARCH;
   const FILES = Math.ceil(COUNT / DATA.a_file);
 
   function hit([text, , ...sources], place, words, labels) {
@@ -156,7 +162,13 @@
         if (performance.now() - shown > 400) { shown = performance.now(); if (search === mine) show(); }
       }
     };
-    await Promise.all(Array.from({ length: AT_ONCE }, reader));
+    try {
+      await Promise.all(Array.from({ length: AT_ONCE }, reader));
+    } catch (error) {
+      // A search that was not finished is no search: the next one begins anew.
+      if (search === mine) search = NO_SEARCH;
+      throw error;
+    }
     if (search === mine) show();
   }
 
@@ -183,23 +195,31 @@
   }
 
   async function change(changes) {
-    state = sound({ ...state, page: 1, ...changes });
+    // What was typed a moment before counts, too.
+    const unset = waiting ? typed() : {};
+    clearTimeout(waiting);
+    waiting = 0;
+    goal = sound({ ...goal, page: 1, ...unset, ...changes });
     const kept = new URLSearchParams();
-    for (const key of Object.keys(START)) if (state[key] !== START[key]) kept.set(key, state[key]);
+    for (const key of Object.keys(START)) if (goal[key] !== START[key]) kept.set(key, goal[key]);
     try { history.replaceState(null, "", "#" + kept); } catch { /* it works without */ }
     await draw();
   }
 
   async function draw() {
+    const mine = goal;
     try {
-      await Promise.all([state.target, state.other].filter(Boolean).map((target) => column(influenceName(target))));
+      await Promise.all([...COLUMNS, ...[mine.target, mine.other].filter(Boolean).map(influenceName)].map(column));
+      if (mine !== goal) return;
+      state = mine;
+      find("problem").hidden = true;
       const words = state.search.toLowerCase();
       if (words !== search.words) {
-        search = { words: "", done: 0, hits: null };
+        search = NO_SEARCH;
         if (words !== "") return await seek(words);
       }
       show();
-    } catch (error) { tell(error); }
+    } catch (error) { if (mine === goal) tell(error); }
   }
 
   function chosen() {
@@ -252,25 +272,26 @@
     }
     const labels = [...counts].sort((one, other) => other[1] - one[1] || one[0] - other[0]).slice(0, LABELS)
       .map(([code, count]) => [columns.labels[code], count]);
-    const mine = state.label.slice(1);
-    if (state.label !== "" && !labels.some(([label]) => label === mine)) labels.push([mine, counts.get(columns.labels.indexOf(mine)) || 0]);
+    const mine = goal.label.slice(1);
+    if (goal.label !== "" && !labels.some(([label]) => label === mine)) labels.push([mine, counts.get(columns.labels.indexOf(mine)) || 0]);
     const every = counts.size > LABELS ? `all; the ${LABELS} most frequent of ${told(counts.size)}:` : `all (${told(COUNT)})`;
     // A label may be any text, so those of the list begin with a sign that "all" has not.
-    fill(find("label"), [["", every], ...labels.map(([label, count]) => ["=" + label, `${visible(label)} (${told(count)})`])], state.label);
+    fill(find("label"), [["", every], ...labels.map(([label, count]) => ["=" + label, `${visible(label)} (${told(count)})`])], goal.label);
     const named = (target) => [target, `${target} (${DATA.units[target].join(", ")})`];
-    fill(find("target"), TARGETS.map(named), state.target);
-    const others = TARGETS.filter((target) => target !== state.target);
-    fill(find("other"), [["", others.length ? "nothing" : "there is one target only"], ...others.map(named)], state.other);
+    fill(find("target"), TARGETS.map(named), goal.target);
+    const others = TARGETS.filter((target) => target !== goal.target);
+    fill(find("other"), [["", others.length ? "nothing" : "there is one target only"], ...others.map(named)], goal.other);
     find("other").disabled = !others.length;
-    fill(find("both"), [["", state.other ? "no matter" : "with another target"], ...SHARES.map((share) => [String(share), `the highest ${share} % of each`])], state.both);
-    find("both").disabled = state.other === "";
-    for (const option of find("sort").options) if (option.value.startsWith("apart")) option.hidden = option.disabled = state.other === "";
-    find("sort").value = state.sort;
-    for (const id of ["search", "from", "to", "row"]) if (find(id).value !== state[id]) find(id).value = state[id];
-    if (DATA.window) find("window").checked = state.window === "1";
+    fill(find("both"), [["", goal.other ? "no matter" : "with another target"], ...SHARES.map((share) => [String(share), `the highest ${share} % of each`])], goal.both);
+    find("both").disabled = goal.other === "";
+    for (const option of find("sort").options) if (option.value.startsWith("apart")) option.hidden = option.disabled = goal.other === "";
+    find("sort").value = goal.sort;
+    // What is being typed stays.
+    if (!waiting) for (const id of TYPED) if (find(id).value !== goal[id]) find(id).value = goal[id];
+    if (DATA.window) find("window").checked = goal.window === "1";
     find("name").textContent = state.target;
     find("units").textContent = `${state.target} (${(DATA.units[state.target] || []).join(", ")})`;
-    const backwards = state.from !== "" && state.to !== "" && Number(state.from) > Number(state.to);
+    const backwards = goal.from !== "" && goal.to !== "" && Number(goal.from) > Number(goal.to);
     for (const id of ["from", "to"]) find(id).setAttribute("aria-invalid", String(backwards));
   }
 
@@ -330,7 +351,12 @@
     };
     // An end of the axis is no end of the range, for it is rounded.
     const rounded = (axis, share) => (share <= 0 || share >= 1 ? "" : String(Number(axis.value(share).toPrecision(4))));
-    svg.addEventListener("pointerdown", (event) => { begun = shareOf(event); svg.setPointerCapture(event.pointerId); });
+    svg.addEventListener("pointerdown", (event) => {
+      // Before the columns are there, there are no bars.
+      if (!svg.firstChild) return;
+      begun = shareOf(event);
+      svg.setPointerCapture(event.pointerId);
+    });
     svg.addEventListener("pointermove", (event) => {
       if (begun === null) return;
       const ends = [begun, shareOf(event)].sort((one, other) => one - other), old = svg.querySelector(".range");
@@ -402,7 +428,7 @@
   function nothing() {
     const set = [];
     if (state.label !== "") set.push(`the label ${visible(state.label.slice(1))}`);
-    if (state.search !== "") set.push(`the words \u201c${visible(state.search)}\u201d`);
+    if (state.search !== "") set.push(`the words \u201c${visible(state.search)}\u201d${where()}`);
     if (state.from !== "") set.push(`an influence of ${state.from} or more`);
     if (state.to !== "") set.push(`an influence of ${state.to} or less`);
     if (state.row !== "") set.push(`the row ${state.row}`);
@@ -414,6 +440,11 @@
     button.addEventListener("click", () => change(FILTERS));
     item.append(button);
     return item;
+  }
+
+  // Of longer texts a search says nothing.
+  function where() {
+    return DATA.cut ? ` in the first ${told(DATA.characters)} characters of its text` : "";
   }
 
   function percentile(rank) {
@@ -517,19 +548,26 @@
     const more = state.other ? [`influence on ${state.other}`, `place on ${state.other}`] : [];
     find("save").disabled = true;
     find("save").textContent = "Saving \u2026";
-    await saveCsv(`samples-${state.target.replace(/[^\w-]/g, "-")}.csv`, [...names, ...more], linesOf(found));
-    find("save").disabled = found.length === 0;
-    find("save").textContent = "Save these as CSV";
+    try {
+      await saveCsv(`samples-${state.target.replace(/[^\w-]/g, "-")}.csv`, [...names, ...more], linesOf(found));
+    } catch (error) {
+      tell(error, "The table could not be saved");
+    } finally {
+      find("save").disabled = found.length === 0;
+      find("save").textContent = "Save these as CSV";
+    }
   }
 
   // --- Begin. ---
 
   let waiting = 0;
   const TYPED = ["search", "from", "to", "row"];
+  const typed = () => Object.fromEntries(TYPED.map((id) => [id, find(id).value]));
+  const COLUMNS = ["step", "row", "loss", "label", "tokens", "labels"];
   for (const id of TYPED) {
     find(id).addEventListener("input", () => {
       clearTimeout(waiting);
-      waiting = setTimeout(() => change(Object.fromEntries(TYPED.map((typed) => [typed, find(typed).value]))), 250);
+      waiting = setTimeout(() => change(typed()), 250);
     });
   }
   for (const id of ["target", "other", "label", "sort", "both"]) find(id).addEventListener("change", (event) => change({ [id]: event.target.value }));
@@ -542,8 +580,8 @@
     });
   }
   find("save").addEventListener("click", save);
-  window.addEventListener("hashchange", () => { state = wanted(); draw(); });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (columns.row) comparison(); });
+  window.addEventListener("hashchange", () => { goal = wanted(); draw(); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (found.length) comparison(); });
   brush();
-  state = wanted();
-  Promise.all(["step", "row", "loss", "label", "tokens", "labels"].map(column)).then(draw, tell);
+  goal = wanted();
+  draw();

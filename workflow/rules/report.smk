@@ -14,6 +14,12 @@ BROWSER_TEMPLATES = [
 ]
 
 
+# Documents say where a row is from; generated text and published batches are from no place that has a name.
+NAMED = not CONFIG.tokens.pack or CONFIG.corpus.source not in ("synthetic", "tokenized")
+NAMED_ROWS = ["<results>/tokens/train.rows.parquet"] if NAMED else []
+NAMED_DOCUMENTS = ["<results>/corpus/documents.parquet"] if NAMED else []
+
+
 SAMPLE_BROWSER = Step("report.sample_browser")
 
 
@@ -23,9 +29,8 @@ rule sample_browser:
         tokens="<results>/samples/tokens.parquet",
         targets="<results>/heads/targets.json",
         scores="<results>/scores/scores.parquet",
-        # Where every row is of one document.
-        train_rows=[] if CONFIG.tokens.pack else ["<results>/tokens/train.rows.parquet"],
-        documents=[] if CONFIG.tokens.pack else ["<results>/corpus/documents.parquet"],
+        train_rows=NAMED_ROWS,
+        documents=NAMED_DOCUMENTS,
     output:
         page=report(
             "<results>/samples/index.html",
@@ -49,6 +54,7 @@ rule sample_browser:
         experiment=as_json(CONFIG.experiment),
         checkpoint=CONFIG.checkpoint_names[CONFIG.attribution.checkpoint],
         trained=as_json(CONFIG.trace is None),
+        packed=as_json(CONFIG.tokens.pack),
         strategy=CONFIG.attribution.fit.strategy,
         window=as_json(CONFIG.run.window if CONFIG.trace is None else None),
         all_samples=as_json(CONFIG.figures.browser_characters is not None),
@@ -74,9 +80,8 @@ if CONFIG.figures.browser_characters is not None:
             targets="<results>/heads/targets.json",
             train="<results>/tokens/train.npy",
             tokenizer="<results>/tokens/tokenizer.json",
-            # Where every row is of one document.
-            train_rows=[] if CONFIG.tokens.pack else ["<results>/tokens/train.rows.parquet"],
-            documents=[] if CONFIG.tokens.pack else ["<results>/corpus/documents.parquet"],
+            train_rows=NAMED_ROWS,
+            documents=NAMED_DOCUMENTS,
         output:
             folder=directory("<results>/samples/all"),
         log:
@@ -95,6 +100,7 @@ if CONFIG.figures.browser_characters is not None:
             experiment=as_json(CONFIG.experiment),
             checkpoint=CONFIG.checkpoint_names[CONFIG.attribution.checkpoint],
             trained=as_json(CONFIG.trace is None),
+            packed=as_json(CONFIG.tokens.pack),
             strategy=CONFIG.attribution.fit.strategy,
             window=as_json(CONFIG.run.window if CONFIG.trace is None else None),
             characters=CONFIG.figures.browser_characters,

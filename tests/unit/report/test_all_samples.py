@@ -58,7 +58,7 @@ def made(tmp_path):
         "tokenizer": "tokenizer.json", "train-rows": "rows.parquet", "documents": "documents.parquet",
     }  # fmt: skip
     arguments = [part for key, name in given.items() for part in (f"--{key}", str(tmp_path / name))]
-    arguments += ["--templates", str(TEMPLATE), "--experiment", "null", "--checkpoint", "step 3"]
+    arguments += ["--packed", "false", "--templates", str(TEMPLATE), "--experiment", "null", "--checkpoint", "step 3"]
     arguments += [
         "--window",
         "null",
@@ -124,6 +124,7 @@ def test_the_folder_says_what_made_it_and_what_it_may_load(made):
     assert "default-src 'none'" in policy and "script-src 'unsafe-inline' 'self' file:;" in policy
     data = json.loads(re.findall(r'<script type="application/json" id="data">(.*?)</script>', page)[0])
     assert (data["count"], data["a_file"], data["sources"]) == (COUNT, all_samples.A_FILE, ["name"])
+    assert data["cut"] and "Search in the first 12 characters of each text, in labels and columns" in page
     assert not re.findall(
         r"https?:(?!//www.w3.org/2000/svg)|@import|\bfetch\b|XMLHttp|innerHTML|document\.write", page
     )

@@ -80,7 +80,7 @@ def test_occurrences_side_by_side_are_apart():
     assert browser.occurrences([], []) == []
 
 
-def written(tmp_path, made):
+def written(tmp_path, made, rows=None, documents=None):
     files.write_table(tmp_path / "tokens.parquet", pa.Table.from_pylist(made, schema=token_influence.SCHEMA))
     units = {name: {"units": members} for name, members in made_up.UNITS.items()}
     files.write_json(tmp_path / "targets.json", {"targets": units})
@@ -93,7 +93,12 @@ def written(tmp_path, made):
         "out": "index.html",
     }
     arguments = [part for key, name in given.items() for part in (f"--{key}", str(tmp_path / name))]
-    arguments += ["--train-rows", "--documents"]
+    arguments += ["--packed", "true"]
+    for name, table in (("--train-rows", rows), ("--documents", documents)):
+        arguments.append(name)
+        if table is not None:
+            files.write_table(tmp_path / f"{name[2:]}.parquet", table)
+            arguments.append(str(tmp_path / f"{name[2:]}.parquet"))
     arguments += ["--templates", str(made_up.TEMPLATE), "--experiment", "null", "--checkpoint", "step 120"]
     arguments += ["--window", '{"start": 60, "stop": 240, "branch": null}', "--all-samples", "true"]
     cli.run(sample_browser.write, [*arguments, "--trained", "true", "--strategy", "ekfac"])
@@ -119,6 +124,23 @@ def test_the_page_has_its_data_and_says_what_made_it(tmp_path):
     assert (told["scored"], told["window"]) == (500, [60, 240])
     assert html.escape("scores/scores.parquet") in page
     assert "the embedded default" in page
+
+
+def test_a_packed_row_names_its_first_document_and_counts_the_others(tmp_path):
+    made = [{**one, "row": place} for place, one in enumerate(made_up.lines(1))]
+    names = ["lib/a.py", "</script><b>.py", None, "lib/d.py"]
+    rows = {"documents": [[1], [3, 0], [0, 1, 2], [2, 3]]}
+    # In another order than by number.
+    documents = {"document": [3, 2, 1, 0], "origin": names[::-1], "label": ["x"] * 4, "text": [""] * 4}
+    page = written(tmp_path, made, rows, documents)
+    [data] = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert [sample["source"] for sample in json.loads(data)["samples"]] == [
+        [["document", "</script><b>.py"]],
+        [["document", "lib/d.py and 1 more"]],
+        [["document", "lib/a.py and 2 more"]],
+        [],
+    ]
+    assert "<b>.py" not in page
 
 
 def test_the_page_needs_no_other_file(tmp_path):

@@ -73,13 +73,16 @@ def write(
     Args:
         template: workflow/report/all_samples.html.j2.
         texts: of `A_FILE` samples at a time, in the order of `scored`: its text, how many tokens of it are
-            predicted, and then what `facts` names under `sources`.
+            predicted, whether the text is cut, and then what `facts` names under `sources`.
         facts: what else the page tells; see the step.
     """
     count = len(scored.columns["row"])
     tokens = np.zeros(count, "<u4")
+    # The page must not call a search through parts of the texts one through all.
+    cut = False
     folder.mkdir()
     for number, part in enumerate(texts):
+        cut = cut or any(sample[2] for sample in part)
         tokens[number * A_FILE : number * A_FILE + len(part)] = [sample[1] for sample in part]
         shown = [[sample[0], *sample[2:]] for sample in part]
         coded = zlib.compress(json.dumps(shown, separators=(",", ":")).encode("ascii"), 1)
@@ -90,8 +93,9 @@ def write(
     for number, column in enumerate(scored.influence.values()):
         _script(folder / f"column-influence-{number}.js", "column", f"influence-{number}", _coded(column))
     _script(folder / "labels.js", "column", "labels", scored.labels)
-    data = htmlsafe_json_dumps({**facts, "count": count, "a_file": A_FILE}, separators=(",", ":"))
-    page = html_page.render(template, data=data, count=count, **facts)
+    facts = {**facts, "count": count, "cut": cut}
+    data = htmlsafe_json_dumps({**facts, "a_file": A_FILE}, separators=(",", ":"))
+    page = html_page.render(template, data=data, **facts)
     (folder / "index.html").write_text(page, encoding="utf-8")
     (folder / "made_by.json").write_text(files.made_by() + "\n", encoding="utf-8")
 

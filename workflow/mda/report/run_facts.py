@@ -56,12 +56,16 @@ def _computing(rules: list[dict[str, float | str | None]], logs: Path) -> str:
     def values(name: str) -> list[float]:
         return [float(line[name]) for line in rules if line[name] is not None]  # type: ignore[arg-type]
 
-    said = f"{_count(int(sum(values('jobs'))), 'job')}, {_duration(sum(values('total_s')))} of computing"
+    said = (
+        f"{_count(int(sum(values('jobs'))), 'job')}, {_duration(sum(values('total_s')))} of computing added "
+        "up over jobs"
+    )
+    # Jobs run side by side, so what all had at once is not known.
     if memory := values("peak_mb"):
-        said += f", {max(memory) / 1000:.1f} GB of memory at most"
+        said += f", {max(memory) / 1000:.1f} GB of memory of one job at most"
     if gpu := values("peak_gpu_mb"):
-        names = ", ".join(usage.gpu_names(logs))
-        said += f", {max(gpu) / 1000:.1f} GB of GPU memory at most" + (f" ({names})" if names else "")
+        said += f", {max(gpu) / 1000:.1f} GB of GPU memory of one job at most"
+        said += f" ({', '.join(names)})" if (names := usage.gpu_names(logs)) else ""
     return said
 
 

@@ -15,6 +15,7 @@ def write(
     targets: Path,
     train_rows: list[Path],
     documents: list[Path],
+    packed: bool,
     templates: list[Path],
     experiment: str | None,
     checkpoint: str,
@@ -28,12 +29,15 @@ def write(
     """Write `out`: the samples of `tokens` as a page of HTML that needs no other file.
 
     `templates` are the page's own and what it includes. `train_rows` and `documents`, one table each or none,
-    say which document a row is of, where each is of one: its origin and the user's columns are shown.
+    say which documents a row is of: of one, its origin and the user's columns are shown; of several, as may
+    be where rows are `packed`, the origin of the first.
     `trained` says whether a training run read the samples, in steps; interventions select from its `window`.
     `scores` is read for the number of its lines; `all_samples` says whether there is a browser of them all.
     """
     lines = files.read_table(tokens).to_pylist()
-    names, sources = documents_of_rows.read(train_rows[0], documents[0]) if documents else ([], None)
+    names, sources = (
+        documents_of_rows.read(train_rows[0], documents[0], packed) if documents else ([], None)
+    )
     samples = [
         browser.sample(line, dict(zip(names, sources(line["row"]), strict=True)) if sources else None)
         for line in lines
