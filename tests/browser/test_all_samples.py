@@ -198,6 +198,14 @@ def test_a_search_says_how_much_of_each_text_it_reads(tmp_path, visit, path):
     )
 
 
+def test_a_long_name_of_a_document_fits_a_phone(tmp_path, visit):
+    name = "site-packages/" + "a_long_name_of_a_folder/" * 10 + "<b>file</b>.py and 2 more"
+    path = made_up.write_all(tmp_path / "all", made_up.scored(3), TEXTS[:3], [[name]] * 3)
+    page = visit(path, width=390)
+    assert name in page.inner_text("article")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def page_label(page):
     return page.inner_text("label:has(#search)")
 
@@ -206,7 +214,9 @@ def test_a_table_that_cannot_be_saved_is_told(path, visit):
     page = visit(path)
     page.evaluate("() => { URL.createObjectURL = () => { throw new Error('no room'); }; }")
     page.click("#save")
-    expect(page.locator("#problem")).to_have_text("The table could not be saved; load the page again (no room).")
+    expect(page.locator("#problem")).to_have_text(
+        "The table could not be saved; load the page again (no room)."
+    )
     expect(page.locator("#save")).to_have_text("Save these as CSV")
     assert page.is_enabled("#save")
 

@@ -46,6 +46,9 @@ def test_text_as_json_lines(warm_python, tmp_path):
     write_text(project, yaml.safe_load(overlay))
     whole = ran(project, "-m", "snakemake", "--dry-run", *command)
     assert re.search(r"^report +1$", whole, re.MULTILINE)
+    # The browsers name the documents of a row.
+    for rule in ("sample_browser", "all_samples"):
+        assert re.search(rf"rule {rule}:\n +input: .*/corpus/documents\.parquet", whole), rule
     done = ran(project, "-m", "snakemake", *command, "--until", "tokens")
     assert not re.search("^configuration:", whole + done, re.MULTILINE)
     results = project.results / "mine"

@@ -58,7 +58,16 @@ def made(tmp_path):
         "tokenizer": "tokenizer.json", "train-rows": "rows.parquet", "documents": "documents.parquet",
     }  # fmt: skip
     arguments = [part for key, name in given.items() for part in (f"--{key}", str(tmp_path / name))]
-    arguments += ["--packed", "false", "--templates", str(TEMPLATE), "--experiment", "null", "--checkpoint", "step 3"]
+    arguments += [
+        "--packed",
+        "false",
+        "--templates",
+        str(TEMPLATE),
+        "--experiment",
+        "null",
+        "--checkpoint",
+        "step 3",
+    ]
     arguments += [
         "--window",
         "null",

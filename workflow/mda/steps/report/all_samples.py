@@ -36,9 +36,7 @@ def write(
     """
     members = {name: list(map(str, of)) for name, of in units.read_targets(targets).items()}
     scored = all_samples.read(scores, list(members))
-    names, sources = (
-        documents_of_rows.read(train_rows[0], documents[0], packed) if documents else ([], None)
-    )
+    names, sources = documents_of_rows.read(train_rows[0], documents[0], packed) if documents else ([], None)
     rows = scored.columns["row"]
 
     def texts() -> Iterator[list[list[Any]]]:

@@ -35,9 +35,7 @@ def write(
     `scores` is read for the number of its lines; `all_samples` says whether there is a browser of them all.
     """
     lines = files.read_table(tokens).to_pylist()
-    names, sources = (
-        documents_of_rows.read(train_rows[0], documents[0], packed) if documents else ([], None)
-    )
+    names, sources = documents_of_rows.read(train_rows[0], documents[0], packed) if documents else ([], None)
     samples = [
         browser.sample(line, dict(zip(names, sources(line["row"]), strict=True)) if sources else None)
         for line in lines
