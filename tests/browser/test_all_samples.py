@@ -163,7 +163,7 @@ def test_another_target_can_be_chosen_during_a_search(path, visit):
     assert (page.input_value("#target"), page.inner_text("#name")) == ("pair", "induction-1")
     page.evaluate("held['column-influence-1.js']()")
     expect(page.locator("#name")).to_have_text("pair")
-    place = int((THERE > THERE[0]).sum()) + 1
+    place = int((THERE[0] < THERE).sum()) + 1
     expect(page.locator("h2", has_text="Place")).to_have_text(f"Place {place}")
     page.evaluate("held['texts-000003.js']()")
     status(page, "1–1 of 1 sample")
