@@ -170,6 +170,26 @@ def test_another_target_can_be_chosen_during_a_search(path, visit):
     assert page.is_hidden("#problem")
 
 
+def test_a_search_that_fails_is_told_and_can_be_tried_again(path, visit):
+    """Even where something else was chosen since it began."""
+    page = visit(path, f"#row={SCORED.columns['row'][0]}")
+    page.evaluate(HELD, ["texts-000003.js"])
+    page.fill("#search", "number")
+    status(page, "1–1 of 1 sample; searched 75 %")
+    page.select_option("#sort", "loss")
+    page.evaluate("""() => {
+        const right = window.SAMPLES;
+        window.SAMPLES = (kind, key) => { right(kind, key, "AAAA"); window.SAMPLES = right; };
+        held["texts-000003.js"]();
+    }""")
+    expect(page.locator("#problem")).to_contain_text(
+        "Not all of the samples can be shown; load the page again ("
+    )
+    page.select_option("#sort", "row")
+    status(page, "1–1 of 1 sample")
+    assert page.is_hidden("#problem")
+
+
 def test_what_is_typed_during_a_search_stays(path, visit):
     page = visit(path, f"#row={SCORED.columns['row'][0]}")
     page.evaluate(HELD, ["texts-000002.js"])

@@ -165,9 +165,10 @@
     try {
       await Promise.all(Array.from({ length: AT_ONCE }, reader));
     } catch (error) {
+      if (search !== mine) return;
       // A search that was not finished is no search: the next one begins anew.
-      if (search === mine) search = NO_SEARCH;
-      throw error;
+      search = NO_SEARCH;
+      tell(error);
     }
     if (search === mine) show();
   }
