@@ -1,18 +1,16 @@
 """The configuration: nothing drifts, and every mistake is one clear sentence."""
 
 import re
-import runpy
-import shutil
 from pathlib import Path
 
 import pytest
-import yaml
 from project import ROOT
 from pydantic import BaseModel
+from unit.config.test_trajectory_section import WALK
 
-from mda.config import consistency, experiment, settings, trajectory_section
-from mda.planning import cost, design, variants
-from mda.planning.cell import BASE, Cell
+from mda.config import consistency, experiment
+from mda.planning import design
+from mda.planning.cell import Cell
 from mda.runtime.errors import UserError
 
 
@@ -52,85 +50,6 @@ def test_config_yaml_and_the_schema_name_the_same_keys(default):
     free = ("model.settings.", "probes.")
     wanted = {key for key in keys_of(experiment.Config) if not key.startswith((*empty, *free))}
     assert {key for key in given if not key.startswith(free)} == wanted
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "experiments").rglob("*.yaml")), ids=lambda path: path.stem)
-def test_every_overlay_is_valid(default, path, tmp_path, monkeypatch):
-    from snakemake.utils import update_config
-
-    overlay = yaml.safe_load(path.read_text())
-    update_config(default, overlay)
-    monkeypatch.chdir(tmp_path)
-    # Of another experiment, which is run first.
-    for motifs in overlay.get("experiments", {}).get("augmentation", {}).get("motifs", {}).values():
-        for seed in overlay["experiments"].get("seeds", default["experiments"]["seeds"]):
-            file = tmp_path / motifs.replace("{seed}", str(seed))
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.touch()
-    if "own" in overlay.get("selection", {}):
-        (tmp_path / overlay["selection"]["own"]).parent.mkdir(parents=True)
-        (tmp_path / overlay["selection"]["own"]).touch()
-    if "trace" in overlay and "table" in overlay["corpus"]:
-        trace = ROOT / "experiments" / "trace"
-        there = shutil.ignore_patterns("made", "made.part", "__pycache__")
-        shutil.copytree(trace, tmp_path / "experiments" / "trace", ignore=there)
-        # What `make trace` trains first.
-        untrained = runpy.run_path(str(trace / "make.py"))["llama"]()
-        for checkpoint in overlay["trace"]["checkpoints"].values():
-            untrained.save_pretrained(tmp_path / checkpoint["model"])
-        (tmp_path / overlay["corpus"]["table"]["path"]).touch()
-        (tmp_path / overlay["tokens"]["tokenizer"]["path"] / "tokenizer.json").touch()
-    checked = consistency.check(default)
-    assert checked.experiment == overlay.get("experiment")
-    if path.parent == ROOT / "experiments" and path.stem != "evidence":
-        assert checked.results == f"results/{path.stem}"
-
-
-def test_the_experiments_of_a_folder_are_those_that_evidence_reads():
-    studies = yaml.safe_load((ROOT / "experiments" / "evidence.yaml").read_text())["studies"]
-    named = {"catalysts": studies["validity"]["corpora"], "replications": studies["replications"]}
-    for folder, read in named.items():
-        overlays = [yaml.safe_load(path.read_text()) for path in (ROOT / "experiments" / folder).iterdir()]
-        assert {overlay["experiment"] for overlay in overlays} == set(read)
-
-
-def test_replications_share_no_seed_with_the_default_or_each_other(default):
-    paths = sorted((ROOT / "experiments" / "replications").iterdir())
-    seeds = [yaml.safe_load(path.read_text()) for path in paths]
-    for one, where in (("model", "seed"), ("run", "order_seed")):
-        used = [overlay[one][where] for overlay in seeds] + [default[one][where]]
-        assert len(set(used)) == len(used)
-
-
-def power_models():
-    """The models of the planned contrasts, each as it is run: over the overlay of one model."""
-    folder = ROOT / "experiments" / "python-packages-power"
-    one = settings.read([ROOT / "config.yaml", ROOT / "experiments" / "python-packages.yaml"])
-    return [
-        consistency.check(settings.merge(one, settings.read([path]))) for path in sorted(folder.iterdir())
-    ]
-
-
-def test_the_models_of_the_planned_contrasts_are_those_that_the_study_reads():
-    """They share no seed with each other or with the pilot, and have what each contrast needs."""
-    study = settings.read([ROOT / "experiments" / "python-packages-power.yaml"])["studies"]["contrasts"]
-    models = power_models()
-    assert [model.experiment for model in models] == study["experiments"]
-    pilot = consistency.check(
-        settings.read([ROOT / "config.yaml", ROOT / "experiments" / "python-packages.yaml"])
-    )
-    for seeds in (
-        [model.model.seed for model in [pilot, *models]],
-        [model.run.order_seed for model in [pilot, *models]],
-        [seed for model in [pilot, *models] for seed in model.experiments.seeds],
-    ):
-        assert len(set(seeds)) == len(seeds)
-    for model in models:
-        assert model.corpus == pilot.corpus
-        assert [target.metric for target in model.targets] == ["best_prefix_matching"]
-        made = {(cell.intervention, cell.selection) for cell in design.cells(model)}
-        assert {(one["kind"], one["control"]) for one in study["planned"]} <= made
-        assert len(design.cells(model)) == 32
 
 
 @pytest.mark.parametrize(
@@ -300,76 +219,6 @@ def test_a_mistake_is_one_sentence_that_names_the_key(override, place, value, wo
     assert re.search(r"\.$", message)
 
 
-OUTCOME = {"name": "matching", "measure": "metric", "target": "induction-1", "when": "mean"}
-WALK = {"orders": [0, 1], "base_run": False, "outcomes": [OUTCOME], "keep_every": None}
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (
-            {"orders": []},
-            "'trajectory': orders is empty and base_run is false; name a seed, or set it to true",
-        ),
-        ({"orders": [1, 1]}, "'trajectory.orders': names 1 twice"),
-        ({"outcomes": [OUTCOME, OUTCOME]}, "'trajectory': outcomes names 'matching' twice"),
-        ({"outcomes": [OUTCOME | {"target": None}]}, "measure 'metric' needs 'target', the name of a target"),
-        ({"outcomes": [OUTCOME | {"measure": "held_out_loss"}]}, "is of the whole model; leave 'target' out"),
-        (
-            {"outcomes": [OUTCOME | {"target": "x"}]},
-            "matching.target is 'x', but targets has only",
-        ),
-        ({"outcomes": [OUTCOME | {"when": "never"}]}, "is 'never': input should be 'mean' or 'end'"),
-        ({"keep_every": 0}, "'trajectory.keep_every' is 0: input should be greater than or equal to 1"),
-        ({"order": [1]}, "'trajectory': unknown key 'order'; did you mean 'orders'?"),
-    ],
-)
-def test_a_mistake_in_a_trajectory_is_one_sentence(override, change, words):
-    assert consistency.check(override("trajectory", WALK)).trajectory.names == ["0", "1"]
-    with pytest.raises(UserError) as caught:
-        consistency.check(override("trajectory", WALK | change))
-    assert words in str(caught.value)
-    assert re.search(r"\.$", str(caught.value))
-
-
-def test_a_trajectory_does_not_differentiate_what_it_cannot(override, tmp_path):
-    text = tmp_path / "text.txt"
-    text.write_text("words")
-    config = override("trajectory", WALK | {"outcomes": [OUTCOME | {"measure": "probe"}]})
-    assert consistency.check(config).trajectory is not None
-    config["probes"]["induction"] = {"measure": "rows", "path": str(text), "positions": "all"}
-    with pytest.raises(UserError, match="a probe of rows cannot be differentiated in the output layer's"):
-        consistency.check(config)
-    config = override("trajectory", WALK)
-    config["targets"][0] |= {"metric": "probe"}
-    with pytest.raises(UserError, match="the metric of induction-1 is its probe; set measure to probe"):
-        consistency.check(config)
-
-
-def test_a_selection_by_walks_needs_them(override):
-    def told(selection, walk):
-        config = override("trajectory", walk)
-        config["experiments"]["interventions"][0]["selections"] = ["influence", "random", selection]
-        try:
-            return design.cells(consistency.check(config))
-        except UserError as error:
-            return str(error)
-
-    every = WALK | {"orders": [0, 1, 2, 3]}
-    assert "selected by history, which needs the section trajectory" in told("history", None)
-    assert "give trajectory.orders two or more" in told("history", WALK | {"orders": [0]})
-    assert "trajectory.orders lacks the seed 2; add it" in told("trajectory", WALK)
-    other = OUTCOME | {"measure": "held_out_loss", "target": None}
-    assert "outcomes has none of the target induction-1; add one" in told(
-        "history", every | {"outcomes": [other]}
-    )
-    for selection in ("history", "trajectory"):
-        assert Cell("replace", f"{selection}-induction-1", 0.1, 3) in told(selection, every)
-    branch = "replace/trajectory-induction-1/top-10"
-    assert design.place_of_selection(branch, 3) == "trajectory-induction-1/draw-3/top-10"
-    assert design.Selection.parse("trajectory-induction-1/draw-3") == ("trajectory", "induction-1", 3)
-
-
 def test_a_selection_of_ones_own_needs_a_file(override, tmp_path):
     path = tmp_path / "own.csv"
     config = override("selection.own", str(path))
@@ -388,40 +237,6 @@ def test_a_selection_of_ones_own_needs_a_file(override, tmp_path):
     config["selection"]["own"] = str(path)
     config["experiments"]["interventions"][0]["selections"] = ["influence", "random", "own"]
     assert Cell("replace", "own", 0.1, 3) in design.cells(consistency.check(config))
-
-
-def test_masking_in_the_orders_of_walks_needs_walks(override):
-    def told(walk, **changes):
-        config = override("trajectory", walk)
-        config["studies"]["linearity"] = {
-            "selections": ["random", "trajectory"],
-            "fractions": [0.01],
-        } | changes
-        try:
-            return design.linearity_cells(consistency.check(config))
-        except UserError as error:
-            return str(error)
-
-    assert "studies.linearity needs the section trajectory; add it, or set" in told(None)
-    assert "give trajectory.orders some" in told(WALK | {"orders": [], "base_run": True})
-    assert "one whose measure is metric" in told(WALK | {"outcomes": [OUTCOME | {"measure": "probe"}]})
-    assert "give trajectory.orders two or more" in told(WALK | {"orders": [0]}, selections=["history"])
-    # Each order has its own scores, whatever the seeds of the interventions.
-    found = told(WALK | {"orders": [7, 8]})
-    assert [cell for cell in found if cell.seed == 8] == [
-        Cell("base", "none", 0.0, 8),
-        Cell("mask", "random", 0.01, 8),
-        Cell("mask", "trajectory-induction-1", 0.01, 8),
-    ]
-
-
-def test_more_orders_change_no_single_walk(override):
-    one, more = (
-        consistency.check(override("trajectory", WALK | {"orders": orders})).trajectory
-        for orders in ([0], [0, 1, 2])
-    )
-    assert one.of_a_walk() == more.of_a_walk()
-    assert trajectory_section.Trajectory.model_validate(one.of_a_walk().model_dump()) == one.of_a_walk()
 
 
 def test_a_plan_of_a_million_jobs_is_refused(override):
@@ -485,73 +300,6 @@ def test_missing_files_are_found_before_any_job(default):
         consistency.check(default)
 
 
-def test_the_design_has_every_cell_and_its_twin(default):
-    checked = consistency.check(default)
-    cells = design.cells(checked)
-    assert len(set(cells)) == len(cells) == 4 * (1 + 4 + 4 + 2 + 2)
-    assert {design.branch(cell) for cell in cells} >= {"base", "replace/influence-induction-1/top-10"}
-    for cell in cells:
-        if cell.intervention != BASE:
-            assert cell._replace(selection="random") in cells
-            assert Cell(BASE, "none", 0.0, cell.seed) in cells
-
-
-def test_the_configured_curvature_is_no_other(override):
-    checked = consistency.check(override("attribution.fit.strategy", "kfac"))
-    assert variants.strategies(checked) == ["strategy-identity", "strategy-diagonal"]
-    assert "kfac-induction-1" not in {cell.selection for cell in design.study_cells(checked)}
-
-
-def test_every_curvature_is_asked_at_every_damping_and_number_of_samples(override):
-    checked = consistency.check(override("studies.curvature.strategies", ["identity", "kfac"]))
-    names = variants.names(checked)
-    both = "strategy-kfac_damping-0.01"
-    assert {both, "strategy-kfac_samples-125", "damping-0.01", "strategy-kfac"} <= set(names)
-    assert not [name for name in names if name.startswith("strategy-identity_")]
-    found = variants.attribution(checked, variants.place(both))
-    assert (found.fit.strategy, found.damping) == ("kfac", 0.01)
-    assert found.fit.samples == checked.attribution.fit.samples
-    # What is fitted does not depend on the damping.
-    fitted = {name: variants.fitted_in(variants.place(name)) for name in (both, "damping-0.01", "seed-1")}
-    assert fitted == {
-        both: "variants/strategy-kfac/", "damping-0.01": "", "seed-1": "variants/seed-1/",
-    }  # fmt: skip
-
-
-def test_removals_that_are_configured_are_judged_without_any_study(override):
-    """So that `snakemake evidence` has what `snakemake` has."""
-    nothing = {"dose": None, "controls": None, "specificity": None, "time": None, "datamodel": None}
-    checked = consistency.check(override("studies", {**override("experiment", None)["studies"], **nothing}))
-    assert set(design.study_cells(checked)) == set(design.cells(checked))
-
-
-def test_every_seed_has_draws_of_its_own():
-    """Samples at random are drawn anew for every order; what is chosen by a score is one for all."""
-    draws = {design.place_of_selection("replace/random/top-10", seed) for seed in range(3)}
-    assert draws == {f"random/draw-{seed}/top-10" for seed in range(3)}
-    assert design.place_of_selection("mask/matched-a-b/top-2.5", 7) == "matched-a-b/draw-7/top-2.5"
-    for branch in ("replace/influence-a/top-10", "replace/subset/draw-5/top-50"):
-        assert {design.place_of_selection(branch, seed) for seed in range(3)} == {branch.partition("/")[2]}
-
-
-@pytest.mark.parametrize(
-    ("name", "parts"),
-    [
-        ("loss", ("loss", None, None)),
-        ("gradient_norm-a-b", ("gradient_norm", "a-b", None)),
-        ("random/draw-3", ("random", None, 3)),
-        ("matched-a-b/draw-0", ("matched", "a-b", 0)),
-    ],
-)
-def test_names_of_selections(name, parts):
-    assert design.Selection.parse(name) == parts
-
-
-@pytest.mark.parametrize(("fraction", "text"), [(0.1, "10"), (0.025, "2.5"), (0.07, "7"), (0.001, "0.1")])
-def test_percentages_in_paths(fraction, text):
-    assert design.percent(fraction) == text
-
-
 def test_sections_of_other_sources_change_no_corpus(override):
     first = consistency.check(override("corpus.table", {"path": "x", "text": "t", "label": None}))
     assert first.corpus.in_use().table is None
@@ -561,36 +309,6 @@ def test_sections_of_other_sources_change_no_corpus(override):
 def test_no_path_of_a_machine_in_the_configuration():
     for path in [ROOT / "config.yaml", *(ROOT / "experiments").glob("*.yaml")]:
         assert not re.search(r"(^|\s)/[a-z]+/", path.read_text()), Path(path).name
-
-
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "experiments").glob("pythia-*.yaml")), ids=lambda path: path.stem
-)
-def test_an_overlay_states_the_cost_that_follows_from_it(default, path):
-    from snakemake.utils import update_config
-
-    text = path.read_text()
-    update_config(default, yaml.safe_load(text))
-    found = cost.of(consistency.check(default))
-    stated = re.search(r"([\d.]+) G tokens, (\d+) retrainings; ([\d.]+) GB to download", text)
-    assert stated is not None
-    assert stated[1] == f"{found.tokens / 1e9:.1f}"
-    assert int(stated[2]) == found.retrainings
-    assert stated[3] == f"{found.token_bytes / 1e9:.1f}"
-
-
-def test_the_pythia_overlays_share_data_and_optimizer(default):
-    overlays = [
-        yaml.safe_load((ROOT / "experiments" / f"pythia-{size}.yaml").read_text())
-        for size in ("14m", "14m-quick", "31m", "70m", "160m")
-    ]
-    for overlay in overlays[1:]:
-        assert overlay["corpus"] == overlays[0]["corpus"]
-        assert overlay["numerics"] == overlays[0]["numerics"]
-        rates = [each["run"]["optimizer"].pop("learning_rate") for each in (overlays[0], overlay)]
-        assert all(rate in (1e-3, 6e-4) for rate in rates)
-        assert overlay["run"]["optimizer"] == overlays[0]["run"]["optimizer"]
-        overlays[0]["run"]["optimizer"]["learning_rate"] = rates[0]
 
 
 def test_null_empties_what_an_overlay_cannot_take_away(override):
