@@ -30,7 +30,8 @@ if "SIMULATED_JOBS" in os.environ:
 
     def run_wrapper(rule, inputs, outputs, params, wildcards, threads, resources, logs, benchmark, *others):
         for path in map(Path, [*outputs, *logs, *([benchmark] if benchmark else [])]):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            # Here they are plain strings: a folder is what has no suffix.
+            (path if path.suffix else path / "index.html").parent.mkdir(parents=True, exist_ok=True)
             path.touch()
 
     JobScheduler.__init__, local.run_wrapper = begin, run_wrapper
