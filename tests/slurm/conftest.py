@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -177,7 +178,25 @@ class ClusterProject(Project):
         return Held(found[0], next(v.partition("=")[2] for v in variables if v.startswith("SLURM_JOB_ID=")))
 
     def accounted(self) -> list[dict[str, str]]:
-        """What the accounting database knows of the project's jobs."""
+        """What the accounting database knows of the project's jobs, once it has heard of the last end.
+
+        The controller knows that a job has ended up to seconds before the database does.
+        """
+        last = time.monotonic() + 20
+        while True:
+            rows = self._in_database()
+            known = {(row["JobID"], row["State"].split()[0]) for row in rows}
+            if self._ended() <= known or time.monotonic() > last:
+                return rows
+            time.sleep(0.5)
+
+    def _ended(self) -> set[tuple[str, str]]:
+        """Number and state of the project's jobs that have ended, as far as the controller remembers them."""
+        listed = self.cluster.run("squeue", "-h", "-t", "CD,CA,F,TO,OOM,NF", "-o", "%i|%T|%Z")
+        jobs = [line.split("|", 2) for line in listed.splitlines()]
+        return {(number, state) for number, state, folder in jobs if folder == str(self.folder)}
+
+    def _in_database(self) -> list[dict[str, str]]:
         columns = [
             "JobID",
             "Comment",

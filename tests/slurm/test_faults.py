@@ -293,7 +293,6 @@ def test_ctrl_c_twice_cancels_what_runs(fresh):
     wait_until(lambda: "Ctrl-C: nothing new starts" in fresh.output, 60, "nothing is said of it")
     os.killpg(run.pid, signal.SIGINT)
     assert run.wait(timeout=120) != 0
-    # The database may hear of the job last.
     wait_until(
         lambda: any(job["State"].startswith("CANCELLED") for job in fresh.accounted()), 60, "the job goes on"
     )
