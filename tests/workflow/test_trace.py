@@ -262,9 +262,46 @@ def test_several_jobs_give_what_one_gives(traced):
     one, three = scores(project, "whole"), scores(project, "jobs")
     assert three["step"].nunique() == 3
     # Other batches round differently.
+    same(three, one, 1e-4)
+
+
+def same(mine, theirs, tolerance):
+    """Scores of the same samples, as far as the tolerance goes, in parts of the largest."""
     for name in ("influence", "loss"):
-        scale = one.groupby("target")[name].transform(lambda values: values.abs().max())
-        np.testing.assert_allclose(three[name] / scale, one[name] / scale, rtol=1e-4, atol=1e-6)
+        scale = theirs.groupby("target")[name].transform(lambda values: values.abs().max())
+        np.testing.assert_allclose(mine[name] / scale, theirs[name] / scale, rtol=0, atol=tolerance)
+
+
+def test_another_question_is_answered_from_stored_gradients(traced):
+    """Another damping, and another target for units that are stored: nothing is fitted, no sample is read."""
+    project, _ = traced
+    overlay = documents(checkpoints={"late": {"model": "late"}}, jobs=2)
+    # All that the units have.
+    stored = {"stored_gradients": {"values": 10**5, "checked": 20}}
+    told = trace(project, "stored", overlay | {"attribution": stored}).stdout
+    assert "approximate: computed from " in told
+    assert "Influence is approximate here" in (project.results / "stored" / "report.html").read_text()
+    # Half precision has 11 bits.
+    same(scores(project, "stored"), scores(project, "whole"), 2e-3)
+    checked = pd.read_csv(project.results / "stored" / "evidence" / "stored_gradients.csv")
+    assert (checked.query("share == 1")["spearman"] > 0.99).all()
+    assert (checked["samples"] == 20).all()
+    tables.described(project.results / "stored")
+    targets = [
+        {"name": "pair", "units": ["L0H0", "L0H1"], "probe": "previous-token", "mode": "qkvo",
+         "metric": "previous_token"},
+        {"name": "third", "units": ["induction 1"], "probe": "previous-token", "mode": "qk",
+         "metric": "prefix_matching"},
+    ]  # fmt: skip
+    other = overlay | {"targets": targets}
+    told = trace(
+        project, "stored", other | {"attribution": stored | {"damping": 0.5}}, "scored", "--verbose"
+    ).stdout
+    assert "rule score_shard" in told
+    assert not re.search("rule (store_gradients|covariance_part|lambda_part)", told)
+    trace(project, "pass", other | {"attribution": {"damping": 0.5}}, "scored")
+    assert set(scores(project, "pass")["target"]) == {"pair", "third"}
+    same(scores(project, "stored"), scores(project, "pass"), 2e-3)
 
 
 def broken(project, name, change):

@@ -2,7 +2,7 @@
 # In:  the base run's checkpoints, and published ones.
 # Out: published/{steps,heads}.parquet, metrics of published checkpoints, as the base run's;
 #      heads/scores.parquet, every head of every checkpoint; heads/ranking.csv and
-#      heads/targets.json, the units that the configured targets stand for.
+#      heads/targets.json, the units that the configured targets stand for; heads/units.json, all of them together.
 
 
 MEASURE_PUBLISHED = Step("models.measure_published", WATCHED_CODE)
@@ -114,3 +114,35 @@ rule targets:
         code=TARGETS.code,
     shell:
         TARGETS.command(out="{output.targets:q}")
+
+
+UNITS = Step("models.units")
+
+
+rule units:
+    """List the units of all targets, each once: heads/units.json.
+
+    Factors read it, and stored gradients: another probe for the same units changes neither.
+    """
+    input:
+        scores="<results>/heads/scores.parquet",
+    output:
+        units="<results>/{place}heads/units.json",
+    log:
+        "<logs>/units/{place}all.log",
+    benchmark:
+        "<benchmarks>/units/{place}all.jsonl"
+    localrule: LIGHT
+    conda:
+        "../../envs/mda.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=minutes(10),
+    params:
+        named=lambda wildcards: as_json(
+            sorted({unit for target in variants.targets(CONFIG, wildcards.place) for unit in target.units})
+        ),
+        rank_at=CONFIG.attribution.rank_at,
+        code=UNITS.code,
+    shell:
+        UNITS.command(out="{output.units:q}")

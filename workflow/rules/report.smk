@@ -167,6 +167,7 @@ else:
             scores="<results>/scores/scores.parquet",
             documents=traced_documents(),
             agreement=traced_agreement(),
+            stored_gradients=stored_gradients_checked(),
             labels=expand(
                 "<results>/figures/labels/{target}.csv", target=[target.name for target in CONFIG.targets]
             ),
@@ -200,7 +201,9 @@ USAGE = Step("report.usage")
 rule usage:
     """Collect what all jobs used, at the end of a run."""
     input:
-        "<results>/tables/effects.csv" if CONFIG.trace is None else traced_documents() + traced_agreement(),
+        "<results>/tables/effects.csv"
+        if CONFIG.trace is None
+        else traced_documents() + traced_agreement() + stored_gradients_checked(),
         figures(),
     output:
         table="<results>/benchmarks/usage.csv",

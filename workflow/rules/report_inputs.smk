@@ -23,7 +23,8 @@ def shown_on_page(wildcards):
 def shown_of_trace():
     """The figures and tables of a trace, in the order of its page."""
     drawn = ["<results>/figures/evidence/agreement.png"] if traced_agreement() else []
-    return [*figures(), *drawn, *traced_agreement(), "<results>/samples/index.html"]
+    tables = traced_agreement() + stored_gradients_checked()
+    return [*figures(), *drawn, *tables, "<results>/samples/index.html"]
 
 
 def marked_for_report(paths):

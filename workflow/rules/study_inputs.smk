@@ -32,6 +32,7 @@ CONFIGURED = {
     "null": STUDIES.validity is not None and STUDIES.validity.none is not None,
     "replication": bool(STUDIES.replications),
     "contrasts": STUDIES.contrasts is not None,
+    "stored_gradients": CONFIG.attribution.stored_gradients is not None,
     "exact": STUDIES.curvature is not None and STUDIES.curvature.exact is not None,
 }
 # Of what `snakemake` makes anyway; the others ask for more.

@@ -26,6 +26,8 @@ from mda.runtime import parallel
 
 # Name of a factor -> what it is of -> the factor.
 Factors = dict[str, dict[str, torch.Tensor]]
+# Side of a block -> what is read or written -> eigenvectors, shape (features, features).
+Bases = dict[str, dict[str, torch.Tensor]]
 # The two sides of a block, as kronfluence calls them.
 SIDES = ("activation", "gradient")
 # Numbers of samples' gradients at a time, 1 GiB: more than those of a head's block and a usual batch.
@@ -93,37 +95,52 @@ def lambdas(
 
     On labels sampled from the model, by `seed`.
     """
-    place = next(model.parameters()).device
-    bases = {
-        side: {name: basis.to(place) for name, basis in eigen.get(f"{side}_eigenvectors", {}).items()}
-        for side in SIDES
-    }
+    bases = bases_of(model, eigen)
 
     def squares(seen: Seen, losses: torch.Tensor) -> Factors:
-        # Blocks that share a side share its rotation.
-        rotated: dict[str, dict[str, torch.Tensor]] = {side: {} for side in SIDES}
-
-        def side_of(block: Block, side: str, name: str, of: Callable[[Block], torch.Tensor]) -> torch.Tensor:
-            if name not in rotated[side]:
-                values = of(block)
-                rotated[side][name] = values @ bases[side][name] if bases[side] else values
-            return rotated[side][name]
-
         found: Factors = {"lambda_matrix": {}, "num_lambda_processed": {}}
-        for block in blocks:
-            read = side_of(block, "activation", block.read, seen.read)
-            written = side_of(block, "gradient", block.written, seen.written)
-            # The gradients of whole MLPs are large: so many samples at once as fit beside the rest.
-            together = max(1, GRADIENTS // (read.shape[-1] * written.shape[-1]))
-            squares_of = [
-                watching.sample_gradients(*part).square_().sum(dim=0)
-                for part in zip(read.split(together), written.split(together), strict=True)
-            ]
+        for block, parts in rotated_gradients(seen, blocks, bases):
+            squares_of = [part.square_().sum(dim=0) for part in parts]
             found["lambda_matrix"][block.name] = functools.reduce(torch.Tensor.add_, squares_of)
             found["num_lambda_processed"][block.name] = torch.tensor([len(losses)])
         return found
 
     return _sum(passes.over(model, blocks, rows, at_once, squares, "lambda: fitted", precision, seed))
+
+
+def bases_of(model: PreTrainedModel, eigen: Factors) -> Bases:
+    """The eigenvectors, if there are any, on the model's device: side -> name of what is read or written."""
+    place = next(model.parameters()).device
+    return {
+        side: {name: basis.to(place) for name, basis in eigen.get(f"{side}_eigenvectors", {}).items()}
+        for side in SIDES
+    }
+
+
+def rotated_gradients(
+    seen: Seen, blocks: Sequence[Block], bases: Bases
+) -> Iterator[tuple[Block, Iterator[torch.Tensor]]]:
+    """Each sample's gradient in each block, in the bases: Q_S^T grad W Q_A; grad W without bases.
+
+    Yields:
+        A block, and its gradients for some samples after the other, shape (samples, outputs, inputs).
+    """
+    # Blocks that share a side share its rotation.
+    rotated: dict[str, dict[str, torch.Tensor]] = {side: {} for side in SIDES}
+
+    def side_of(block: Block, side: str, name: str, of: Callable[[Block], torch.Tensor]) -> torch.Tensor:
+        if name not in rotated[side]:
+            values = of(block)
+            rotated[side][name] = values @ bases[side][name] if bases[side] else values
+        return rotated[side][name]
+
+    for block in blocks:
+        read = side_of(block, "activation", block.read, seen.read)
+        written = side_of(block, "gradient", block.written, seen.written)
+        # The gradients of whole MLPs are large: so many samples at once as fit beside the rest.
+        together = max(1, GRADIENTS // (read.shape[-1] * written.shape[-1]))
+        sides = zip(read.split(together), written.split(together), strict=True)
+        yield block, (watching.sample_gradients(*part) for part in sides)
 
 
 def fit(

@@ -1,8 +1,8 @@
-"""Build the query of a target on the device: its units, its probe and the inputs of the probe."""
+"""Build the queries of targets on the device: their units, their probes and the inputs of these."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mda.attribution import influence, questions
 from mda.config import unit_sections
@@ -17,3 +17,22 @@ def of_target(
     return influence.Query(
         name, members, *questions.of_probe(settings, tokenizer, context, parallel.device())
     )
+
+
+def of_targets(
+    targets: Sequence[unit_sections.Target],
+    members: Mapping[str, Sequence[Unit]],
+    probes: Mapping[str, unit_sections.Probe],
+    tokenizer,
+    context: int,
+) -> list[influence.Query]:
+    """The queries of all targets, in their order.
+
+    Args:
+        members: the units of each target.
+        probes: the settings of the probes that targets name.
+    """
+    return [
+        of_target(target.name, members[target.name], probes[target.probe], tokenizer, context)
+        for target in targets
+    ]

@@ -29,6 +29,8 @@ def tell(results: Path, settings: dict[str, Any]) -> None:
         kind, found = "rows", trace_results.of_rows(_present(rows), TOLD)
     else:
         kind, found = "documents", trace_results.of_documents(_present(documents), len(targets), TOLD)
+    stored = results / "evidence" / "stored_gradients.csv"
+    approximate = trace_results.of_stored_gradients(stored) if stored.is_file() else {}
     names = {step: name for name, step in steps_of(settings["trace"]["checkpoints"]).items()}
     compared = results / "evidence" / "agreement.csv"
     agreement = trace_results.of_checkpoints(compared) if compared.is_file() else {}
@@ -38,6 +40,8 @@ def tell(results: Path, settings: dict[str, Any]) -> None:
         print(f"  {kind} of highest influence:")
         for best in found[target].highest if target in found else []:
             print(f"    {best}")
+        if target in approximate:
+            print(f"  approximate: {approximate[target]}")
         for step, line in agreement.get(target, []):
             print(f"  checkpoint {names[step]}: {line}")
     _tell_places(results, documents if documents.is_file() else rows)

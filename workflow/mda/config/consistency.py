@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mda.config import encoder_files, own_selection, probe_files, trajectory_checks
+from mda.config import attribution_checks, encoder_files, own_selection, probe_files, trajectory_checks
 from mda.config.experiment import Config, selections_of
 from mda.config.model_settings import Shape
 from mda.config.study_sections import Datamodel
@@ -23,7 +23,7 @@ def _check_name(config: Config) -> None:
     # Results of the embedded default lie beside those of named experiments.
     taken = {"base", "benchmarks", "corpus", "factors", "figures", "heads", "logs", "motifs", "resume"}
     taken |= {"benchmark", "published", "runs", "schedules", "scores", "selections", "synthetic", "tables"}
-    taken |= {"samples", "tokens", "evidence", "variants", "bench", "trajectory"}
+    taken |= {"gradients", "samples", "tokens", "evidence", "variants", "bench", "trajectory"}
     if config.experiment in taken:
         raise ValueError(f"experiment '{config.experiment}' is a folder of results; choose another name")
 
@@ -409,6 +409,7 @@ CHECKS = (
     _check_tokenized,
     _check_tokenizer,
     _check_studies,
+    attribution_checks.check,
     trajectory_checks.check,
     own_selection.check,
 )

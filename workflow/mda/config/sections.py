@@ -247,6 +247,13 @@ class Fit(Section):
         return self.strategy in ("diagonal", "ekfac")
 
 
+class StoredGradients(Section):
+    """What is stored of every sample's gradient."""
+
+    values: Positive
+    checked: Annotated[int, Field(ge=10, le=1_000_000)]
+
+
 class Attribution(Section):
     """When and how influence is computed."""
 
@@ -257,6 +264,7 @@ class Attribution(Section):
     floor: Annotated[float, Field(gt=0)] | None
     samples_per_shard: Positive
     fit: Fit
+    stored_gradients: StoredGradients | None
 
 
 class Selection(Section):

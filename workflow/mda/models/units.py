@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -89,6 +89,15 @@ KINDS = (Head, Neuron, Attention, MLP)
 LAYER_KINDS: dict[str, type[Attention] | type[MLP]] = {"attention": Attention, "mlp": MLP}
 
 
+def read_scores(path: Path, step: int) -> dict[str, dict[Head, float]]:
+    """Scores of all heads at a checkpoint, by metric, as far as heads are ranked by it."""
+    rows = [row for row in files.read_table(path).to_pylist() if row["step"] == step]
+    return {
+        metric: {Head(row["layer"], row["head"]): row[metric] for row in rows}
+        for metric in RANKED_BY.values()
+    }
+
+
 def resolve(wanted: list[str], scores: dict[str, dict[Head, float]]) -> list[Unit]:
     """Turn places, ranks and classes into units.
 
@@ -173,12 +182,25 @@ def read_targets(path: Path) -> dict[str, list[Unit]]:
     return {name: [parse(unit) for unit in target["units"]] for name, target in record.items()}
 
 
+def read_units(path: Path) -> list[Unit]:
+    """Read the units of all targets from what the step `units` wrote, as `sorted_units` orders them."""
+    return [parse(unit) for unit in files.read_json(path)["units"]]
+
+
 def written(paths: list[Path]) -> dict[str, list[str]]:
     """The units of all targets in these files, as they are written."""
     return {name: list(map(str, places)) for path in paths for name, places in read_targets(path).items()}
 
 
 def all_units(targets: dict[str, list[Unit]]) -> list[Unit]:
-    """Every unit of some target once, by kind (heads first), in order of place."""
-    units = {unit for members in targets.values() for unit in members}
-    return sorted(units, key=lambda unit: (KINDS.index(type(unit)), unit.layer, getattr(unit, "number", 0)))
+    """Every unit of some target once, as `sorted_units`."""
+    return sorted_units(unit for members in targets.values() for unit in members)
+
+
+def sorted_units(units: Iterable[Unit]) -> list[Unit]:
+    """Each of these units once, by kind (heads first), in order of place."""
+
+    def place(unit: Unit) -> tuple[int, int, int]:
+        return KINDS.index(type(unit)), unit.layer, getattr(unit, "number", 0)
+
+    return sorted(set(units), key=place)

@@ -10,6 +10,8 @@ from mda.runtime.errors import UserError
 
 # Published batches are kept as 16-bit tokens; so are those of a vocabulary below 65,536.
 TOKEN_BYTES = 2
+# Stored gradients are in half precision.
+STORED_BYTES = 2
 # Passes over a sample, in passes of training, each of which takes less (benchmarks.md): one for scores,
 # two for factors (covariances and eigenvalues of the curvature).
 SCORE_PASSES, FIT_PASSES = 1, 2
@@ -27,6 +29,8 @@ class Cost:
         base_tokens, retraining_tokens, scored_tokens, walk_tokens: tokens that pass through the model
             forward and backward, in the base run, in all branches, for factors and scores, and in walks.
         token_bytes: size of the training tokens on disk.
+        stored_bytes: size of stored gradients on disk (`attribution.stored_gradients`). A class of heads
+            counts as one unit here, for the configuration does not tell how many it has.
     """
 
     retrainings: int
@@ -36,6 +40,7 @@ class Cost:
     token_bytes: int
     walks: int = 0
     walk_tokens: int = 0
+    stored_bytes: int = 0
 
     @property
     def tokens(self) -> int:
@@ -66,6 +71,7 @@ def of(config: Config) -> Cost:
         token_bytes=run.steps * run.batch_size * (context + 1) * TOKEN_BYTES,
         walks=walks,
         walk_tokens=walks * branch * WALK_PASSES,
+        stored_bytes=_stored_bytes(config, (stop - start) * run.batch_size),
     )
 
 
@@ -84,14 +90,22 @@ def _of_trace(config: Config) -> Cost:
         retraining_tokens=0,
         scored_tokens=checkpoints * (rows * context * SCORE_PASSES + fitted),
         token_bytes=rows * (context + 1) * TOKEN_BYTES,
+        stored_bytes=checkpoints * _stored_bytes(config, rows),
     )
+
+
+def _stored_bytes(config: Config, samples: int) -> int:
+    stored = config.attribution.stored_gradients
+    units = {unit for target in config.targets for unit in target.units}
+    return 0 if stored is None else samples * len(units) * stored.values * STORED_BYTES
 
 
 def summary(cost: Cost) -> str:
     """The cost in one line."""
     walked = f", {cost.walks} walks {cost.walk_tokens / 1e9:.2f} G" if cost.walks else ""
+    stored = f", stored gradients {cost.stored_bytes / 1e9:.1f} GB" if cost.stored_bytes else ""
     return (
         f"base run {cost.base_tokens / 1e9:.2f} G tokens, {cost.retrainings} retrainings "
         f"{cost.retraining_tokens / 1e9:.2f} G, factors and scores {cost.scored_tokens / 1e9:.2f} G{walked}: "
-        f"{cost.tokens / 1e9:.1f} G tokens in all; token store {cost.token_bytes / 1e9:.1f} GB"
+        f"{cost.tokens / 1e9:.1f} G tokens in all; token store {cost.token_bytes / 1e9:.1f} GB{stored}"
     )

@@ -38,6 +38,8 @@ def facts(config: Config, scored: str) -> dict[str, str]:
     places = (getattr(corpus, key, None) for key in ("path", "root", "repository"))
     source = next((place for place in places if place is not None), config.corpus.source)
     floor = "" if attribution.floor is None else f", floor {attribution.floor:g}"
+    stored = attribution.stored_gradients
+    from_stored = "" if stored is None else f", from stored gradients of {stored.values} numbers a unit"
     return {
         "Checkpoints": "; ".join(f"{names[steps[name]]}: {model}" for name, model in models.items()),
         "Influence at": names[attribution.checkpoint],
@@ -45,7 +47,7 @@ def facts(config: Config, scored: str) -> dict[str, str]:
         "Corpus": source,
         "Scored": f"{scored}, {config.tokens.context} tokens a row at most",
         "Attribution": f"{attribution.fit.strategy}, fitted on {attribution.fit.samples} rows, damping "
-        f"{attribution.damping:g}{floor}",
+        f"{attribution.damping:g}{floor}{from_stored}",
     }
 
 
@@ -95,6 +97,7 @@ def found(
     ends: Mapping[str, trace_results.Ends],
     scores: Path,
     agreement: Path | None,
+    stored_gradients: Path | None,
     labels: Sequence[Path],
 ) -> list[dict[str, Any]]:
     """What was found for each target.
@@ -104,9 +107,10 @@ def found(
 
     Returns:
         For each target: `target`, its `highest` and `lowest` lines, `notes` on its scores, shares of
-        `labels`, and `checkpoints`, pairs of a name and a sentence.
+        `labels`, `checkpoints`, pairs of a name and a sentence, and `stored`, a sentence or None.
     """
     others = {} if agreement is None else trace_results.of_checkpoints(agreement)
+    stored = {} if stored_gradients is None else trace_results.of_stored_gradients(stored_gradients)
     names = config.checkpoint_names
     return [
         {
@@ -115,6 +119,7 @@ def found(
             "lowest": ends[target.name].lowest,
             "notes": score_notes.notes(scores, target.name),
             "labels": trace_results.of_labels(path, target.name),
+            "stored": stored.get(target.name),
             "checkpoints": [(names[step], told) for step, told in others.get(target.name, [])],
         }
         for target, path in zip(config.targets, labels, strict=True)

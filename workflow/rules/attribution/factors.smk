@@ -1,5 +1,5 @@
 # Factors.
-# In:  the checkpoint to attribute at, the token store, the recorded order, the targets.
+# In:  the checkpoint to attribute at, the token store, the recorded order, the units of all targets.
 # Out: factors/{covariance,lambda}/{part}.safetensors, sums over a part of the fitted samples;
 #      factors/{covariance,eigen,lambda}.safetensors, the curvature of all targets' units, as far as
 #      the strategy needs it. Variants have the same in variants/{variant}.
@@ -17,7 +17,7 @@ rule covariance_part:
         checkpoints="<results>/base/checkpoints",
         train="<results>/tokens/train.npy",
         schedule="<results>/schedules/order.parquet",
-        targets=attributed_units,
+        watched=attributed_units,
     output:
         sums="<results>/{place}factors/covariance/{part}.safetensors",
     log:
@@ -82,7 +82,7 @@ rule lambda_part:
         checkpoints="<results>/base/checkpoints",
         train="<results>/tokens/train.npy",
         schedule="<results>/schedules/order.parquet",
-        targets=attributed_units,
+        watched=attributed_units,
         eigen=eigenvectors,
     output:
         sums="<results>/{place}factors/lambda/{part}.safetensors",

@@ -31,6 +31,16 @@ def samples_of_a_shard(wildcards):
     return CONFIG.attribution.samples_per_shard if CONFIG.trace is None else EVERY_SAMPLE
 
 
+def shard_of_stream():
+    """Which shard of the scored steps a job reads; the parts of a trace are its steps."""
+    return "{wildcards.shard:q}" if CONFIG.trace is None else "0"
+
+
+def content_of_probes(wildcards):
+    """The content of what the probes of this attribution read."""
+    return content_of(probe_data(CONFIG.probes_of(variants.targets(CONFIG, wildcards.place))))(wildcards)
+
+
 def parts(kind):
     """An input function: all parts of a factor."""
     return lambda wildcards: expand(
@@ -57,10 +67,20 @@ def factors_in(place):
     return [f"<results>/{fitted}factors/{name}.safetensors" for name in names]
 
 
-def attributed_units(wildcards):
-    """The units of the targets that this attribution scores."""
+def place_of_units(wildcards):
+    """The folder that has the targets of this attribution, and their units."""
     other = variants.place(variants.OTHER_UNITS)
-    return f"<results>/{other if wildcards.place == other else ''}heads/targets.json"
+    return other if wildcards.place == other else ""
+
+
+def attributed_targets(wildcards):
+    """The targets that this attribution scores, with their units."""
+    return f"<results>/{place_of_units(wildcards)}heads/targets.json"
+
+
+def attributed_units(wildcards):
+    """The units of these targets, each once."""
+    return f"<results>/{place_of_units(wildcards)}heads/units.json"
 
 
 def traced_documents():
@@ -72,6 +92,11 @@ def traced_agreement():
     """How influence at the other checkpoints of a trace agrees, if there are several."""
     several = CONFIG.trace is not None and len(CONFIG.trace.checkpoints) > 1
     return ["<results>/evidence/agreement.csv"] if several else []
+
+
+def stored_gradients_checked():
+    """How close influence from stored gradients is to that by a pass, if it is computed from them."""
+    return [] if CONFIG.attribution.stored_gradients is None else ["<results>/evidence/stored_gradients.csv"]
 
 
 def stream_of_order(wildcards):

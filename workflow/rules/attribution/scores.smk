@@ -5,57 +5,57 @@
 #      scores/controls/gradient_norm-{target}.parquet, the norm of every sample's gradient.
 
 
-SCORE_SHARD = Step("attribution.scores", CONFIG.probe_files())
+if CONFIG.attribution.stored_gradients is None:
 
+    SCORE_SHARD = Step("attribution.scores", CONFIG.probe_files())
 
-rule score_shard:
-    """Compute the influence of one shard of the training samples on all targets.
+    rule score_shard:
+        """Compute the influence of one shard of the training samples on all targets.
 
-    `scores` reads the shard, scores/shards/{shard}.parquet.
-    """
-    input:
-        checkpoints="<results>/base/checkpoints",
-        tokenizer="<results>/tokens/tokenizer.json",
-        train="<results>/tokens/train.npy",
-        schedule="<results>/schedules/order.parquet",
-        targets=attributed_units,
-        factors=factors,
-    output:
-        scores="<results>/{place}scores/shards/{shard}.parquet",
-    log:
-        "<logs>/score_shard/{place}{shard}.log",
-    benchmark:
-        "<benchmarks>/score_shard/{place}{shard}.jsonl"
-    conda:
-        "../../../envs/mda.yaml"
-    threads: 1
-    resources:
-        gpu=1,
-        mem_mb=torch_memory,
-        runtime=minutes(240),
-    params:
-        checkpoint=attributed_checkpoint,
-        fit=as_fit,
-        numerics=as_json(CONFIG.numerics.of_attribution()),
-        damping=lambda wildcards: of_attribution(wildcards).damping,
-        floor=as_json(CONFIG.attribution.floor),
-        steps=scored_steps,
-        samples=samples_of_a_shard,
-        target_settings=lambda wildcards: as_json(variants.targets(CONFIG, wildcards.place)),
-        probe_settings=lambda wildcards: as_json(CONFIG.probes_of(variants.targets(CONFIG, wildcards.place))),
-        probe_files=CONFIG.probe_files(),
-        content=lambda wildcards: content_of(
-            probe_data(CONFIG.probes_of(variants.targets(CONFIG, wildcards.place)))
-        )(wildcards),
-        code=SCORE_SHARD.code,
-    shell:
-        SCORE_SHARD.command(
-            ON_GPU,
-            checkpoint="{params.checkpoint:q}",
-            probe_files="{params.probe_files:q}",
-            # The parts of a trace are its steps.
-            shard="{wildcards.shard:q}" if CONFIG.trace is None else "0",
-        )
+        `scores` reads the shard, scores/shards/{shard}.parquet.
+        """
+        input:
+            checkpoints="<results>/base/checkpoints",
+            tokenizer="<results>/tokens/tokenizer.json",
+            train="<results>/tokens/train.npy",
+            schedule="<results>/schedules/order.parquet",
+            targets=attributed_targets,
+            factors=factors,
+        output:
+            scores="<results>/{place}scores/shards/{shard}.parquet",
+        log:
+            "<logs>/score_shard/{place}{shard}.log",
+        benchmark:
+            "<benchmarks>/score_shard/{place}{shard}.jsonl"
+        conda:
+            "../../../envs/mda.yaml"
+        threads: 1
+        resources:
+            gpu=1,
+            mem_mb=torch_memory,
+            runtime=minutes(240),
+        params:
+            checkpoint=attributed_checkpoint,
+            fit=as_fit,
+            numerics=as_json(CONFIG.numerics.of_attribution()),
+            damping=lambda wildcards: of_attribution(wildcards).damping,
+            floor=as_json(CONFIG.attribution.floor),
+            steps=scored_steps,
+            samples=samples_of_a_shard,
+            target_settings=lambda wildcards: as_json(variants.targets(CONFIG, wildcards.place)),
+            probe_settings=lambda wildcards: as_json(
+                CONFIG.probes_of(variants.targets(CONFIG, wildcards.place))
+            ),
+            probe_files=CONFIG.probe_files(),
+            content=content_of_probes,
+            code=SCORE_SHARD.code,
+        shell:
+            SCORE_SHARD.command(
+                ON_GPU,
+                checkpoint="{params.checkpoint:q}",
+                probe_files="{params.probe_files:q}",
+                shard=shard_of_stream(),
+            )
 
 
 SCORES = Step("attribution.merge_scores")

@@ -14,7 +14,7 @@ def sum_covariances(
     checkpoint: Path,
     train: Path,
     schedule: Path,
-    targets: Path,
+    watched: Path,
     fit: sections.Fit,
     numerics: sections.Numerics,
     part: int,
@@ -22,7 +22,7 @@ def sum_covariances(
 ) -> None:
     """Write `out`: sums over tokens of x xᵀ and g gᵀ of what blocks read and write, and their number."""
     rows = influence.Rows(TokenStore(train), factor_files.rows(schedule, fit, part))
-    wanted = units.all_units(units.read_targets(targets))
+    wanted = units.read_units(watched)
     model = models.load(checkpoint, numerics.attention, numerics.attribution)
     tracker = influence.Tracker(model, wanted, fit.seed, precision=numerics.attribution)
     sums = tracker.covariances(rows, fit.batch_size)

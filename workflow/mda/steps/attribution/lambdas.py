@@ -14,7 +14,7 @@ def sum_lambdas(
     checkpoint: Path,
     train: Path,
     schedule: Path,
-    targets: Path,
+    watched: Path,
     eigen: list[Path],
     fit: sections.Fit,
     numerics: sections.Numerics,
@@ -26,7 +26,7 @@ def sum_lambdas(
     `eigen` has the eigenvectors in whose basis gradients are squared, if the strategy has any.
     """
     rows = influence.Rows(TokenStore(train), factor_files.rows(schedule, fit, part))
-    wanted = units.all_units(units.read_targets(targets))
+    wanted = units.read_units(watched)
     model = models.load(checkpoint, numerics.attention, numerics.attribution)
     tracker = influence.Tracker(model, wanted, fit.seed, precision=numerics.attribution)
     bases = curvature.unflatten(factor_files.tensors(eigen))

@@ -2,10 +2,7 @@
 
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-
-from mda.attribution import curvature, factor_files, influence, queries
+from mda.attribution import curvature, factor_files, influence, queries, score_shards
 from mda.config import sections, unit_sections
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
@@ -50,19 +47,12 @@ def score(
     step, rows = schedules.samples(schedule, steps, shard * samples, samples)
     found, store = units.read_targets(targets), TokenStore(train)
     reader = tokens.load_tokenizer(tokenizer)
-    asked = [
-        queries.of_target(
-            target.name, found[target.name], probe_settings[target.probe], reader, store.context
-        )
-        for target in target_settings
-    ]
+    asked = queries.of_targets(target_settings, found, probe_settings, reader, store.context)
     model = models.load(checkpoint, numerics.attention, numerics.attribution)
     tracker = influence.Tracker(
         model, units.all_units(found), fit.seed, asked, precision=numerics.attribution
     )
     fitted = curvature.unflatten(factor_files.tensors(factors))
-    tables = []
-    blocks = {target.name: target.blocks for target in target_settings}
     results = tracker.score(
         influence.Rows(store, rows),
         fitted,
@@ -71,18 +61,7 @@ def score(
         fit.batch_size,
         floor,
     )
-    for query, scores in results:
-        counted = [scores[block] for block in blocks[query.target]]
-        columns = {
-            "step": step,
-            "row": rows,
-            "target": np.full(len(rows), query.target),
-            "influence": np.sum(counted, axis=0, dtype=np.float32),
-            **scores,
-        }
-        tables.append(pa.table(columns))
-    # Heads and neurons have other blocks; a block that a unit lacks is null.
-    files.write_table(out, pa.concat_tables(tables, promote_options="default"))
+    files.write_table(out, score_shards.table(results, target_settings, step, rows))
 
 
 if __name__ == "__main__":

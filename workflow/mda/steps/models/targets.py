@@ -13,11 +13,7 @@ def find(scores: Path, rank_at: int, targets: dict[str, list[str]], out: Path, o
     Ranks are taken at checkpoint `rank_at`, by prefix-matching score for 'induction',
     previous-token score for 'previous-token' and copying log-probability for 'copying'.
     """
-    rows = [row for row in files.read_table(scores).to_pylist() if row["step"] == rank_at]
-    by_metric = {
-        metric: {Head(row["layer"], row["head"]): row[metric] for row in rows}
-        for metric in units.RANKED_BY.values()
-    }
+    by_metric = units.read_scores(scores, rank_at)
     found = {}
     for name, wanted in targets.items():
         places = units.resolve(wanted, by_metric)

@@ -15,6 +15,7 @@ def write(
     scores: Path,
     documents: list[Path],
     agreement: list[Path],
+    stored_gradients: list[Path],
     labels: list[Path],
     templates: list[Path],
     items: list[front_page.Item],
@@ -24,7 +25,8 @@ def write(
 ) -> None:
     """Write `out`, a page of HTML that needs no other file.
 
-    `documents` and `agreement` are one table each, or none: of packed rows, and of a single checkpoint.
+    `documents`, `agreement` and `stored_gradients` are one table each, or none: of packed rows, of a single
+    checkpoint, and where influence is computed by a pass.
     `labels` are in the order of the targets. `templates` are the page's own, what it includes, and the
     captions; `items` is what it shows, in order. `benchmarks` and `logs` are names of folders, for what they
     hold changes with every run.
@@ -46,7 +48,14 @@ def write(
         facts=trace_page.facts(settings, f"{number:,} {kind}")
         | run_facts.facts(Path(benchmarks), Path(logs)),
         asked=trace_page.asked(settings, members),
-        findings=trace_page.found(settings, ends, scores, agreement[0] if agreement else None, labels),
+        findings=trace_page.found(
+            settings,
+            ends,
+            scores,
+            agreement[0] if agreement else None,
+            stored_gradients[0] if stored_gradients else None,
+            labels,
+        ),
         share=f"{100 * settings.main_fraction:g}",
         groups=front_page.groups(items, out.parent, read),
         table="scores/documents.parquet" if documents else "scores/scores.parquet",

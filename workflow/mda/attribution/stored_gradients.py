@@ -1,0 +1,194 @@
+"""Compressed gradients of all samples: other probes and dampings are answered from them, without a pass.
+
+In the eigenvectors of EK-FAC (George et al. 2018, arXiv 1806.03884) a block's curvature is diagonal, so
+influence is a sum over directions, the pairs (i, j) of an eigenvector of what is written and one of what is
+read:
+
+    I(z) = - sum_ij  G_ij(z) P_ij / (lambda_ij + damping),    G = Q_S^T grad L(z) Q_A,  P = Q_S^T grad f Q_A
+
+Stored are the G_ij(z) of the directions with the largest eigenvalues lambda_ij, in half precision, each
+divided by the root of its eigenvalue, so that their sizes are near 1. Of a probe only P is needed, and the
+sum over the stored directions approximates the score.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from mda.attribution import curvature, passes
+from mda.attribution.curvature import Bases
+from mda.attribution.influence import Direction, Tracker
+from mda.attribution.watching import Seen
+from mda.runtime import files
+from mda.runtime.errors import UserError
+
+log = logging.getLogger(__name__)
+
+# Scales are not below the hundredth part of a block's root mean eigenvalue: a sample that was not fitted
+# may have a gradient where the fitted ones have none, and half precision ends at 65,504.
+SMALLEST = 1e-4
+# Numbers of the store that are held at once when it is read, 256 MiB in single precision.
+HELD = 2**26
+
+
+class Kept(NamedTuple):
+    """The directions of a block that are stored, by descending eigenvalue.
+
+    Attributes:
+        outputs, inputs: the numbers of the eigenvectors, shape (directions,) each.
+        eigenvalues: shape (directions,), means over the fitted samples.
+        scales: what gradients are divided by, shape (directions,).
+        columns: the place of the directions in a line of the store.
+    """
+
+    outputs: np.ndarray
+    inputs: np.ndarray
+    eigenvalues: np.ndarray
+    scales: np.ndarray
+    columns: slice
+
+
+def choose(sums: Mapping[str, np.ndarray], counts: Mapping[str, np.ndarray], values: int) -> pa.Table:
+    """The directions to store.
+
+    Args:
+        sums, counts: of squared gradients and of samples, by block, as `curvature.lambdas` has them.
+        values: numbers to store for each sample and unit; they are shared among the unit's blocks by their
+            sizes.
+
+    Returns:
+        A line for each direction, in the order of the store: block, output, input, eigenvalue, scale.
+    """
+    sizes: dict[str, int] = {}
+    for name, total in sums.items():
+        unit = name.rpartition(".")[0]
+        sizes[unit] = sizes.get(unit, 0) + total.size
+    tables = []
+    for name, total in sums.items():
+        means = (total / np.asarray(counts[name])).astype(np.float64)
+        number = max(1, round(means.size * min(1, values / sizes[name.rpartition(".")[0]])))
+        # Ties by place, so that the same factors give the same directions.
+        order = np.argsort(-means, axis=None, kind="stable")[:number]
+        outputs, inputs = np.unravel_index(order, means.shape)
+        eigenvalues = means.flat[order]
+        # Where no sample has a gradient, anything is a scale.
+        scales = np.sqrt(np.maximum(eigenvalues, SMALLEST * means.mean())) if means.any() else np.ones(number)
+        columns = {"output": outputs, "input": inputs, "eigenvalue": eigenvalues, "scale": scales}
+        tables.append(pa.table({"block": [name] * number, **columns}))
+    return pa.concat_tables(tables)
+
+
+def read_directions(path: Path) -> dict[str, Kept]:
+    """Read what `choose` gave, by block."""
+    table = files.read_table(path).to_pandas()
+    found, begin = {}, 0
+    for name, mine in table.groupby("block", sort=False):
+        parts = (mine[column].to_numpy() for column in ("output", "input", "eigenvalue", "scale"))
+        found[str(name)] = Kept(*parts, columns=slice(begin, begin + len(mine)))
+        begin += len(mine)
+    return found
+
+
+def width(kept: Mapping[str, Kept]) -> int:
+    """Numbers of a line of the store."""
+    return max(each.columns.stop for each in kept.values())
+
+
+def store(
+    tracker: Tracker, rows: passes.Rows, kept: Mapping[str, Kept], eigen: curvature.Factors, batch: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The stored gradients of the rows, and their losses, some rows after the other.
+
+    Yields:
+        Shape (some rows, `width`), float16, and the summed cross-entropy in nats, shape (some rows,),
+        float32.
+    """
+    watched = [block for own in tracker.blocks.values() for block in own.values()]
+    bases = curvature.bases_of(tracker.model, eigen)
+    place = next(tracker.model.parameters()).device
+    chosen = {
+        name: (torch.tensor(each.outputs, device=place), torch.tensor(each.inputs, device=place),
+               torch.tensor(each.scales, device=place, dtype=torch.float32))
+        for name, each in kept.items()
+    }  # fmt: skip
+    largest = torch.finfo(torch.float16).max
+    cut = 0
+
+    def work(seen: Seen, losses: torch.Tensor) -> tuple[np.ndarray, np.ndarray, int]:
+        found = np.empty((len(losses), width(kept)), np.float16)
+        over = 0
+        for block, parts in curvature.rotated_gradients(seen, watched, bases):
+            outputs, inputs, scales = chosen[block.name]
+            scaled = torch.cat([part[:, outputs, inputs] / scales for part in parts])
+            over += int((scaled.abs() > largest).sum())
+            found[:, kept[block.name].columns] = scaled.clamp(-largest, largest).half().cpu().numpy()
+        return found, losses.float().cpu().numpy(), over
+
+    for values, losses, over in passes.over(
+        tracker.model, watched, rows, batch, work, "gradients stored", tracker.precision
+    ):
+        if not np.isfinite(losses).all() or np.isnan(values).any():
+            raise UserError(
+                "the loss or the gradient of a sample is not finite, so the model is broken at this step; "
+                "choose an earlier attribution.checkpoint"
+            )
+        cut += over
+        yield values, losses
+    if cut:
+        log.warning(
+            "%d of the stored numbers were above what half precision holds, and were cut off, for their "
+            "gradients are far larger than those of the fitted samples; raise attribution.fit.samples",
+            cut,
+        )
+
+
+def influences(
+    directions: Sequence[Direction],
+    bases: Bases,
+    kept: Mapping[str, Kept],
+    stored: np.ndarray,
+    share: float = 1.0,
+) -> list[dict[str, np.ndarray]]:
+    """Influence of samples from their stored gradients.
+
+    Args:
+        directions: of `Tracker.directions`.
+        bases: of `curvature.bases_of`.
+        stored: shape (rows, `width`), float16; it may be mapped from a file, and is read in parts.
+        share: of the stored directions of each block, those with the largest eigenvalues, to see what fewer
+            give.
+
+    Returns:
+        For each query, its parts as `Tracker.along` has them: kind of block -> shape (rows,), float32,
+        summed over the units.
+    """
+    columns: dict[tuple[int, str], int] = {}
+    for direction in directions:
+        columns.setdefault((direction.query, direction.kind), len(columns))
+    weights = np.zeros((width(kept), len(columns)), np.float32)
+    for direction in directions:
+        block = direction.block
+        read, written = bases["activation"][block.read], bases["gradient"][block.written]
+        rotated = (written.T @ direction.weights.to(written.dtype) @ read).cpu().numpy()
+        chosen = kept[block.name]
+        number = max(1, round(share * len(chosen.scales)))
+        first = chosen.columns.start
+        own = rotated[chosen.outputs[:number], chosen.inputs[:number]] * chosen.scales[:number]
+        weights[first : first + number, columns[direction.query, direction.kind]] += own
+    together = max(1, HELD // len(weights))
+    parts = [
+        -(stored[begin : begin + together].astype(np.float32) @ weights)
+        for begin in range(0, len(stored), together)
+    ]
+    scores = np.concatenate(parts)
+    found: list[dict[str, np.ndarray]] = [{} for _ in range(1 + max(query for query, _ in columns))]
+    for (query, kind), column in columns.items():
+        found[query][kind] = np.ascontiguousarray(scores[:, column])
+    return found

@@ -1,0 +1,56 @@
+"""Store the gradients of one shard of the training samples in the chosen directions."""
+
+from pathlib import Path
+
+import numpy as np
+
+from mda.attribution import curvature, factor_files, influence, stored_gradients
+from mda.config import sections
+from mda.corpus.tokens import TokenStore
+from mda.models import model as models
+from mda.models import units
+from mda.runtime import cli, files
+from mda.training import schedule as schedules
+
+
+def store(
+    checkpoint: Path,
+    train: Path,
+    schedule: Path,
+    watched: Path,
+    eigen: Path,
+    directions: Path,
+    fit: sections.Fit,
+    numerics: sections.Numerics,
+    steps: tuple[int, int],
+    samples: int,
+    shard: int,
+    out: Path,
+    out_samples: Path,
+) -> None:
+    """Write `out`, float16, with a line for each sample, and `out_samples`: its step, row and loss.
+
+    A number is the gradient in a direction, divided by the direction's scale. Shard n has the samples n *
+    `samples` and on of the stream of `steps` (from, to before). No more than a batch is held at once.
+    """
+    step, rows = schedules.samples(schedule, steps, shard * samples, samples)
+    kept = stored_gradients.read_directions(directions)
+    model = models.load(checkpoint, numerics.attention, numerics.attribution)
+    tracker = influence.Tracker(model, units.read_units(watched), fit.seed, precision=numerics.attribution)
+    bases = curvature.unflatten(factor_files.tensors([eigen]))
+    losses = np.empty(len(rows), np.float32)
+    with files.whole(out) as part:
+        shape = (len(rows), stored_gradients.width(kept))
+        array, done = np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=shape), 0
+        for values, loss in stored_gradients.store(
+            tracker, influence.Rows(TokenStore(train), rows), kept, bases, fit.batch_size
+        ):
+            array[done : done + len(values)], losses[done : done + len(values)] = values, loss
+            done += len(values)
+        array.flush()
+        del array
+    files.write_table(out_samples, {"step": step, "row": rows, "loss": losses})
+
+
+if __name__ == "__main__":
+    cli.run(store)

@@ -1,0 +1,60 @@
+"""Score one shard of the training samples for all targets, from stored gradients."""
+
+from pathlib import Path
+
+from mda.attribution import curvature, factor_files, influence, queries, score_shards, stored_gradients
+from mda.config import sections, unit_sections
+from mda.corpus import tokens
+from mda.models import model as models
+from mda.models import units
+from mda.runtime import cli, external_files, files
+
+
+def score(
+    checkpoint: Path,
+    tokenizer: Path,
+    targets: Path,
+    factors: list[Path],
+    directions: Path,
+    gradients: Path,
+    samples: Path,
+    context: int,
+    fit: sections.Fit,
+    damping: float,
+    floor: float | None,
+    numerics: sections.Numerics,
+    target_settings: list[unit_sections.Target],
+    probe_settings: dict[str, unit_sections.Probe],
+    probe_files: list[Path],
+    out: Path,
+    content: str = external_files.NOTHING,
+) -> None:
+    """Write `out` as the step `scores` does, but approximately, and without a pass over the samples.
+
+    `gradients` and `samples` are what the step `store_gradients` wrote.
+    """
+    del probe_files
+    external_files.check(unit_sections.probe_data(probe_settings), content)
+    found, reader = units.read_targets(targets), tokens.load_tokenizer(tokenizer)
+    asked = queries.of_targets(target_settings, found, probe_settings, reader, context)
+    model = models.load(checkpoint, numerics.attention, numerics.attribution)
+    tracker = influence.Tracker(
+        model, units.all_units(found), fit.seed, asked, precision=numerics.attribution
+    )
+    fitted = curvature.unflatten(factor_files.tensors(factors))
+    table = files.read_table(samples)
+    parts = stored_gradients.influences(
+        tracker.directions(fitted, fit.strategy, damping, floor),
+        curvature.bases_of(model, fitted),
+        stored_gradients.read_directions(directions),
+        files.map_array(gradients),
+    )
+    results = zip(asked, parts, strict=True)
+    loss = table.column("loss").to_numpy()
+    step, rows = (table.column(name).to_numpy() for name in ("step", "row"))
+    scored = ((query, {**own, "loss": loss}) for query, own in results)
+    files.write_table(out, score_shards.table(scored, target_settings, step, rows))
+
+
+if __name__ == "__main__":
+    cli.run(score)

@@ -1,0 +1,1 @@
+"""How close is influence from stored gradients to influence by a pass over the samples?"""

@@ -1,0 +1,49 @@
+"""Influence from stored gradients against influence by a pass over the same samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mda.evidence import agreement
+
+# Shares of what is stored that are compared.
+SHARES = (1.0, 1 / 2, 1 / 4, 1 / 16)
+# Of a number in half precision.
+BYTES = 2
+
+
+def sizes(
+    target: str,
+    exact: np.ndarray,
+    approximate: Mapping[float, np.ndarray],
+    values: int,
+    width: int,
+    fraction: float,
+    confidence: float,
+) -> list[dict[str, Any]]:
+    """A line for each share of what is stored.
+
+    Args:
+        exact: influence of the compared samples by a pass, shape (samples,).
+        approximate: share -> influence of the same samples from that share of the store.
+        values: numbers that are stored for a sample in the target's units.
+        width: the same for the units of all targets.
+        fraction: the share that counts as top.
+
+    Returns:
+        target, share, values, gigabytes_a_million (disk for a million samples, of all targets together),
+        and what `agreement.compared` gives.
+    """
+    return [
+        {
+            "target": target,
+            "share": share,
+            "values": round(share * values),
+            "gigabytes_a_million": share * width * BYTES / 1e3,
+            **agreement.compared(exact, scores, fraction, confidence),
+        }
+        for share, scores in approximate.items()
+    ]
