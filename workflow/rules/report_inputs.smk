@@ -22,9 +22,9 @@ def shown_on_page(wildcards):
 
 def shown_of_trace():
     """The figures and tables of a trace, in the order of its page."""
-    drawn = ["<results>/figures/evidence/agreement.png"] if traced_agreement() else []
-    tables = traced_agreement() + stored_gradients_checked()
-    return [*figures(), *drawn, *tables, "<results>/samples/index.html"]
+    compared = (("agreement", traced_agreement()), ("stored_gradients", stored_gradients_checked()))
+    found = [path for name, table in compared if table for path in (f"<results>/figures/evidence/{name}.png", *table)]
+    return [*figures(), *found, "<results>/samples/index.html"]
 
 
 def marked_for_report(paths):

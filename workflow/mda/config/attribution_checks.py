@@ -16,8 +16,8 @@ def check(config: Config) -> None:
     strategy = config.attribution.fit.strategy
     if strategy != "ekfac":
         raise ValueError(
-            "attribution.stored_gradients needs attribution.fit.strategy ekfac, whose eigenvalues say what to "
-            f"store, but it is {strategy}; set one of them, or stored_gradients to null"
+            "attribution.stored_gradients needs attribution.fit.strategy ekfac, whose eigenvalues say what "
+            f"to store, but it is {strategy}; set one of them, or stored_gradients to null"
         )
     if config.studies.curvature is not None:
         raise ValueError(

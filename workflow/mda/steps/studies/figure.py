@@ -19,7 +19,7 @@ def draw(
     """Write the figure to every path of `out`; `names` has the checkpoints of a trace by their step."""
     style.use_width(width)
     found = files.read_csv(table)
-    if names:
+    if names and "variant" in found:
         called = {f"checkpoint-{step}": f"checkpoint-{name}" for step, name in names.items()}
         found = found.assign(variant=found["variant"].replace(called))
     style.save(figures.draw(study, found, palette), out, dpi)
