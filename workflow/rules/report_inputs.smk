@@ -23,7 +23,12 @@ def shown_on_page(wildcards):
 def shown_of_trace():
     """The figures and tables of a trace, in the order of its page."""
     compared = (("agreement", traced_agreement()), ("stored_gradients", stored_gradients_checked()))
-    found = [path for name, table in compared if table for path in (f"<results>/figures/evidence/{name}.png", *table)]
+    found = [
+        path
+        for name, table in compared
+        if table
+        for path in (f"<results>/figures/evidence/{name}.png", *table)
+    ]
     return [*figures(), *found, "<results>/samples/index.html"]
 
 

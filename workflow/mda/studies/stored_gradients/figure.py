@@ -20,10 +20,21 @@ def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
         ):
             color = palette["influence"]
             axis.plot(
-                mine["values"], mine[column], color=color, marker=mark, markersize=3.5, linestyle=dash, label=label
+                mine["values"],
+                mine[column],
+                color=color,
+                marker=mark,
+                markersize=3.5,
+                linestyle=dash,
+                label=label,
             )
             axis.fill_between(
-                mine["values"], mine[f"{column}_low"], mine[f"{column}_high"], color=color, alpha=0.15, linewidth=0
+                mine["values"],
+                mine[f"{column}_low"],
+                mine[f"{column}_high"],
+                color=color,
+                alpha=0.15,
+                linewidth=0,
             )
             told.append(panels.rows_in_words(mine, column, [f"{label}, {each}" for each in mine["values"]]))
         style.tell(axis, "; ".join(told))
