@@ -65,13 +65,14 @@ def results(tmp_path, default):
     return folder
 
 
-def written(results, packed=False, several=True):
+def written(results, packed=False, several=True, stored=False):
     trace_report.write(
         results / "config.yaml",
         results / "heads" / "targets.json",
         results / "scores" / "scores.parquet",
         [] if packed else [results / "scores" / "documents.parquet"],
         [results / "evidence" / "agreement.csv"] if several else [],
+        [results / "evidence" / "stored_gradients.csv"] if stored else [],
         [results / "labels" / f"{target}.csv" for target in ("induction-1", "copy")],
         [TEMPLATE],
         [],
@@ -160,3 +161,16 @@ def test_every_measure_is_told_in_words(tmp_path):
     ]
     for probe, told in asked:
         assert told in trace_page.question(probe)
+
+
+def test_what_is_approximate_is_said_so(results):
+    line = {"share": 1.0, "values": 64, "samples": 100, "spearman": 0.9, "spearman_low": 0.8,
+            "spearman_high": 0.95, "overlap": 0.7, "chance": 0.1}  # fmt: skip
+    lines = [{"target": target, **line} for target in ("induction-1", "copy")]
+    table = pd.DataFrame([*lines, {**lines[0], "share": 0.5, "spearman": 0.3}])
+    files.write_text(results / "evidence" / "stored_gradients.csv", table.to_csv(index=False))
+    told = words(written(results, stored=True))
+    assert told.count("Influence is approximate here: it is computed from 64 stored numbers a sample.") == 2
+    assert told.count("rank correlation 0.90 [0.80, 0.95]; of the top 10%, 70% are the same") == 2
+    assert "0.30" not in told.partition("approximate")[2].partition("Documents of highest")[0]
+    assert "approximate here" not in words(written(results))

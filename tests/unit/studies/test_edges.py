@@ -43,6 +43,7 @@ from mda.studies.overlap import table as overlap
 from mda.studies.placebo import table as placebo
 from mda.studies.recovery import table as recovery
 from mda.studies.replication import table as replication
+from mda.studies.stored_gradients import table as stored_gradients
 from mda.studies.stream import table as stream
 from mda.studies.tail import table as tail
 
@@ -143,6 +144,9 @@ def studies(tmp_path, monkeypatch, seeds, score, area, scores, labels=1):
             {"target": "unit", **line}
             for line in exact.correlations(everything, (everything, everything), {"ekfac": everything}, 0.95)
         ],
+        "stored_gradients": stored_gradients.sizes(
+            "unit", everything, {1.0: everything, 0.25: everything[::-1]}, 8, 8, 0.1, 0.95
+        ),
         "datamodel": [
             {"target": "unit", **line}
             for line in datamodel.scores(

@@ -90,8 +90,10 @@ def read_directions(path: Path) -> dict[str, Kept]:
     table = files.read_table(path).to_pandas()
     found, begin = {}, 0
     for name, mine in table.groupby("block", sort=False):
-        parts = (mine[column].to_numpy() for column in ("output", "input", "eigenvalue", "scale"))
-        found[str(name)] = Kept(*parts, columns=slice(begin, begin + len(mine)))
+        outputs, inputs, eigenvalues, scales = (
+            mine[column].to_numpy() for column in ("output", "input", "eigenvalue", "scale")
+        )
+        found[str(name)] = Kept(outputs, inputs, eigenvalues, scales, slice(begin, begin + len(mine)))
         begin += len(mine)
     return found
 
