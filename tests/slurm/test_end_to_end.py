@@ -15,6 +15,8 @@ OTHERS |= {"study_ablation", "study_exact", "gradient_norm"}
 OTHERS |= {"trajectory"}
 # And these are of a trace.
 OTHERS |= {"traced_checkpoints", "document_scores"}
+# Of stored gradients.
+OTHERS |= {"store_gradients", "study_stored_gradients"}
 
 
 def rules_with(text: str) -> set[str]:

@@ -32,6 +32,7 @@ def test_every_rule_has_run(finished):
     names -= {"control_scores", "gradient_norm"}
     # And these in test_trace.py.
     names -= {"traced_rows", "traced_checkpoints", "document_scores", "trace_report"}
+    names -= {"stored_directions", "store_gradients"}
     # And these in test_trajectory.py.
     names -= {"trajectory", "trajectory_mean"}
     studies = {name for name in names if name.startswith("study_")}
@@ -45,10 +46,10 @@ def test_the_output_shows_progress_numbers_and_the_report(finished):
     output = (finished.folder / "output.txt").read_text()
     assert "\x1b" not in output
     assert re.search(
-        r"^\d\d:\d\d:\d\d 76 jobs: .*corpus \d+, .*; time left is known after", output, re.MULTILINE
+        r"^\d\d:\d\d:\d\d 77 jobs: .*corpus \d+, .*; time left is known after", output, re.MULTILINE
     )
-    assert re.search(r"^\d\d:\d\d:\d\d 76 of 76 jobs: .* done; about 0 s left$", output, re.MULTILINE)
-    assert re.search(r"^76 jobs done in \d+ ", output, re.MULTILINE)
+    assert re.search(r"^\d\d:\d\d:\d\d 77 of 77 jobs: .* done; about 0 s left$", output, re.MULTILINE)
+    assert re.search(r"^77 jobs done in \d+ ", output, re.MULTILINE)
     assert "Resource(" not in output
     assert "labels of the top samples by influence" in output
     assert "report:  results/report.html" in output
@@ -63,7 +64,7 @@ def test_the_output_shows_progress_numbers_and_the_report(finished):
 def test_snakemakes_own_messages_are_all_in_its_log(finished):
     [log] = (finished.folder / ".snakemake" / "log").glob("*.snakemake.log")
     text = log.read_text()
-    assert text.count("\nFinished jobid:") == 77
+    assert text.count("\nFinished jobid:") == 78
     assert "(100%) done" in text
     assert "reason: " in text
 
@@ -111,7 +112,16 @@ def test_every_column_of_every_table_has_a_meaning_and_a_unit(finished):
     # These have runs of their own in test_published.py and test_evidence.py.
     assert "tokens/batches.parquet" in absent
     assert all(
-        name.startswith(("evidence/", "tokens/batches", "scores/controls", "scores/documents", "trajectory/"))
+        name.startswith(
+            (
+                "evidence/",
+                "tokens/batches",
+                "scores/controls",
+                "scores/documents",
+                "trajectory/",
+                "gradients/",
+            )
+        )
         for name in absent
     ), absent
 
