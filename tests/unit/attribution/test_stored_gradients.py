@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 from conftest import tiny_model
+from independent import tiny
 from scipy.stats import spearmanr
 from torch.nn import functional
 
-from mda.attribution import curvature, influence, passes, probes, stored_gradients
+from mda.attribution import curvature, factor_files, influence, passes, probes, stored_gradients
 from mda.models.units import MLP, Head
-from mda.runtime import files
 from mda.runtime.errors import UserError
+from mda.steps.attribution import stored_directions
 
 TARGETS = [Head(0, 1), Head(1, 0)]
 TOKENS = torch.from_numpy(np.random.default_rng(1).integers(0, 20, (3, 12)))
@@ -24,16 +25,11 @@ QUERIES = [
 EVERYTHING = 10**6
 
 
-def arrays(factors, name):
-    return {block: tensor.numpy() for block, tensor in factors[name].items()}
-
-
 def directions(factors, values, folder):
-    """What is chosen, as the next step reads it."""
-    path = folder / "directions.parquet"
-    sums, counts = arrays(factors, "lambda_matrix"), arrays(factors, "num_lambda_processed")
-    files.write_table(path, stored_gradients.choose(sums, counts, values))
-    return stored_gradients.read_directions(path)
+    """What is chosen, by the step, as the next one reads it."""
+    factor_files.write(folder / "lambda.safetensors", factor_files.to_arrays(curvature.flatten(factors)))
+    stored_directions.choose(folder / "lambda.safetensors", values, folder / "directions.parquet")
+    return stored_gradients.read_directions(folder / "directions.parquet")
 
 
 @pytest.fixture
@@ -48,19 +44,25 @@ def stored(tracker, rows, kept, factors, batch=4):
     return tuple(np.concatenate(each) for each in zip(*parts, strict=True))
 
 
-def from_store(tracker, factors, kept, values, damping=0.1, share=1.0):
-    made = tracker.directions(factors, "ekfac", damping)
-    return stored_gradients.influences(made, curvature.bases_of(tracker.model, factors), kept, values, share)
+def from_store(tracker, factors, kept, values, damping=0.1, share=1.0, floor=None):
+    made = tracker.directions(factors, "ekfac", damping, floor)
+    parts = np.array_split(values, 3)
+    return stored_gradients.influences(made, curvature.bases_of(tracker.model, factors), kept, parts, share)
 
 
-@pytest.mark.parametrize("damping", [0.01, 1.0])
-def test_all_directions_give_the_scores_of_a_pass(fitted, tmp_path, damping):
-    tracker, rows, factors = fitted
+@pytest.mark.parametrize(("damping", "floor"), [(0.01, None), (1.0, None), (0.1, 1e-3)])
+@pytest.mark.parametrize("kind", ["gpt_neox", "llama"])
+def test_all_directions_give_the_scores_of_a_pass(store, tmp_path, kind, damping, floor):
+    """Of LLaMA with keys and values that heads share."""
+    tracker = influence.Tracker(tiny(kind), TARGETS, 5, QUERIES)
+    rows = influence.Rows(store, np.arange(len(store)))
+    factors = tracker.fit(rows, "ekfac", 4)
     kept = directions(factors, EVERYTHING, tmp_path)
     values, losses = stored(tracker, rows, kept, factors)
     assert values.dtype == np.float16
-    found = from_store(tracker, factors, kept, values, damping)
-    for parts, (query, exact) in zip(found, tracker.score(rows, factors, "ekfac", damping, 4), strict=True):
+    found = from_store(tracker, factors, kept, values, damping, floor=floor)
+    scored = tracker.score(rows, factors, "ekfac", damping, 4, floor)
+    for parts, (query, exact) in zip(found, scored, strict=True):
         assert list(parts) == [name for name in exact if name != "loss"], query.target
         np.testing.assert_allclose(losses, exact["loss"], rtol=1e-6)
         for name, mine in parts.items():
@@ -123,10 +125,10 @@ def test_more_directions_come_closer(fitted, tmp_path):
     values, _ = stored(tracker, rows, kept, factors)
     for number, scores in enumerate(exact):
         close = [
-            spearmanr(scores, sum(from_store(tracker, factors, kept, values, share=share)[number].values()))[
-                0
-            ]
-            for share in (0.05, 0.5, 1.0)
+            spearmanr(scores, sum(parts[number].values()))[0]
+            for parts in (
+                from_store(tracker, factors, kept, values, share=share) for share in (0.05, 0.5, 1.0)
+            )
         ]
         assert close[0] < close[1] < close[2]
         assert close[2] > 0.999
@@ -150,15 +152,17 @@ def test_gradients_of_whole_mlps_are_stored_some_samples_at_a_time(store, monkey
     np.testing.assert_array_equal(at_once, one_by_one)
 
 
-def test_the_store_is_read_in_parts(fitted, monkeypatch, tmp_path):
-    tracker, rows, factors = fitted
-    kept = directions(factors, 64, tmp_path)
-    values, _ = stored(tracker, rows, kept, factors)
-    whole = from_store(tracker, factors, kept, values)
-    monkeypatch.setattr(stored_gradients, "HELD", 3 * values.shape[1])
-    for one, two in zip(whole, from_store(tracker, factors, kept, values), strict=True):
-        for name in one:
-            np.testing.assert_allclose(one[name], two[name], rtol=1e-5, atol=1e-8)
+def test_the_store_is_written_and_read_in_parts(monkeypatch, tmp_path):
+    values = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float16)
+    path = tmp_path / "0.npy"
+    stored_gradients.write(path, 7, 5, iter(np.array_split(values, 3)))
+    np.testing.assert_array_equal(np.load(path), values)
+    monkeypatch.setattr(stored_gradients, "HELD", 2 * 5)
+    parts = list(stored_gradients.read(path, 7, 5))
+    assert [len(part) for part in parts] == [2, 2, 2, 1]
+    np.testing.assert_array_equal(np.concatenate(parts), values)
+    with pytest.raises(UserError, match=r"has the shape \(7, 5\), and not \(8, 5\)"):
+        next(stored_gradients.read(path, 8, 5))
 
 
 def test_what_half_precision_cannot_hold_is_cut_off_and_told(fitted, caplog, tmp_path):
@@ -171,7 +175,7 @@ def test_what_half_precision_cannot_hold_is_cut_off_and_told(fitted, caplog, tmp
     assert "were cut off" in caplog.text
 
 
-def test_a_block_without_curvature_is_stored_as_zeros(fitted, tmp_path):
+def test_a_block_without_curvature_counts_0_and_bears_no_floor(fitted, tmp_path):
     tracker, rows, factors = fitted
     name = "L1H0.v"
     factors["lambda_matrix"][name].zero_()
@@ -181,6 +185,9 @@ def test_a_block_without_curvature_is_stored_as_zeros(fitted, tmp_path):
     found = from_store(tracker, factors, kept, values)
     assert not found[0]["v"].any()
     assert found[0]["qk"].any()
+    stored_gradients.check_floor(kept, None)
+    with pytest.raises(UserError, match=r"block L1H0\.v has no curvature"):
+        stored_gradients.check_floor(kept, 1e-5)
 
 
 def test_a_broken_model_is_an_error(fitted, tmp_path):

@@ -327,15 +327,3 @@ def test_what_changes_no_training_is_not_in_its_settings(override):
     ]
     assert settings[0].numerics.of_training() == settings[1].numerics.of_training()
     assert settings[0].numerics.of_attribution() != settings[1].numerics.of_attribution()
-
-
-def test_stored_gradients_need_eigenvalues_and_one_curvature(override):
-    stored = {"values": 64, "checked": 10}
-    config_ = override("attribution.stored_gradients", stored)
-    with pytest.raises(UserError, match=r"studies\.curvature compares curvatures"):
-        consistency.check(config_)
-    config_["studies"]["curvature"] = None
-    consistency.check(config_)
-    config_["attribution"]["fit"]["strategy"] = "kfac"
-    with pytest.raises(UserError, match=r"needs attribution\.fit\.strategy ekfac, .* but it is kfac"):
-        consistency.check(config_)

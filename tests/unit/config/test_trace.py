@@ -183,3 +183,15 @@ def test_only_a_trace_holds_nothing_out(default, traced, folder):
     with pytest.raises(UserError, match=r"corpus.held_out is 0, but runs are measured on held-out"):
         consistency.check(default)
     consistency.check(traced({"a": {"model": folder("a")}}))
+
+
+def test_gradients_are_stored_of_a_trace_in_eigenvectors(traced, folder, default):
+    stored = {"values": 64, "checked": 10}
+    default["attribution"]["stored_gradients"] = stored
+    with pytest.raises(UserError, match=r"attribution\.stored_gradients is for a trace"):
+        consistency.check(default)
+    config = traced({"late": {"model": folder("a")}})
+    consistency.check(config)
+    config["attribution"]["fit"]["strategy"] = "kfac"
+    with pytest.raises(UserError, match=r"needs attribution\.fit\.strategy ekfac, .* but it is kfac"):
+        consistency.check(config)

@@ -27,6 +27,16 @@ def test_a_trace_reads_its_rows_once_at_each_checkpoint(default, tmp_path):
     # Rows of 32 tokens; the curvature is fitted on 4000, in two passes.
     assert found.scored_tokens == found.tokens == 2 * (1000 + 2 * 4000) * 32
     assert found.token_bytes == 1000 * 33 * 2
+    assert "stored gradients" not in cost.summary(found)
+    default["attribution"]["stored_gradients"] = {"values": 5000, "checked": 100}
+    default["targets"].append(
+        default["targets"][0]
+        | {"name": "below", "units": ["L1.residual"], "mode": "all", "metric": "probe", "probe": "induction"}
+    )
+    stored = cost.of(consistency.check(default))
+    # A head, the attention and the MLP of two layers, and two bytes a number.
+    assert stored.stored_bytes == 2 * 1000 * 5 * 5000 * 2
+    assert cost.summary(stored).endswith(", stored gradients about 0.1 GB")
 
 
 def test_walks_through_trainings_are_counted(default):

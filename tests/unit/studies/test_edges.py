@@ -145,7 +145,8 @@ def studies(tmp_path, monkeypatch, seeds, score, area, scores, labels=1):
             for line in exact.correlations(everything, (everything, everything), {"ekfac": everything}, 0.95)
         ],
         "stored_gradients": stored_gradients.sizes(
-            "unit", everything, {1.0: everything, 0.25: everything[::-1]}, 8, 8, 0.1, 0.95
+            "unit", everything, {1.0: everything, 0.25: everything[::-1]},
+            {1.0: 8, 0.25: 2}, {1.0: 8, 0.25: 2}, 0.1, 0.95,
         ),
         "datamodel": [
             {"target": "unit", **line}

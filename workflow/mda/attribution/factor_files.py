@@ -5,11 +5,13 @@ A part holds sums over its rows with their counts, so the whole is the sum of th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from mda.config import sections
@@ -64,6 +66,16 @@ def read(path: Path) -> dict[str, np.ndarray]:
     try:
         return load_file(path)
     except Exception as error:  # safetensors raises its own kinds
+        raise UserError(f"{path}: cannot be read ({error}); delete it and run again") from error
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[safe_open]:
+    """The same file, of which each array is read when it is asked for."""
+    try:
+        with safe_open(path, framework="numpy") as factors:
+            yield factors
+    except (OSError, SafetensorError) as error:
         raise UserError(f"{path}: cannot be read ({error}); delete it and run again") from error
 
 

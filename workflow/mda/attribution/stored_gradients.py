@@ -14,7 +14,7 @@ sum over the stored directions approximates the score.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,34 +55,43 @@ class Kept(NamedTuple):
     columns: slice
 
 
-def choose(sums: Mapping[str, np.ndarray], counts: Mapping[str, np.ndarray], values: int) -> pa.Table:
+def choose(blocks: Mapping[str, Callable[[], np.ndarray]], sizes: Mapping[str, int], values: int) -> pa.Table:
     """The directions to store.
 
     Args:
-        sums, counts: of squared gradients and of samples, by block, as `curvature.lambdas` has them.
-        values: numbers to store for each sample and unit; they are shared among the unit's blocks by their
-            sizes.
+        blocks: by name, what gives the mean squared gradients of the fitted samples, shape (outputs, inputs).
+            One is held at a time.
+        sizes: how many numbers each block has.
+        values: numbers to store for each sample and unit, shared among the unit's blocks by their sizes.
 
     Returns:
         A line for each direction, in the order of the store: block, output, input, eigenvalue, scale.
     """
-    sizes: dict[str, int] = {}
-    for name, total in sums.items():
+    units: dict[str, int] = {}
+    for name, size in sizes.items():
         unit = name.rpartition(".")[0]
-        sizes[unit] = sizes.get(unit, 0) + total.size
+        units[unit] = units.get(unit, 0) + size
     tables = []
-    for name, total in sums.items():
-        means = (total / np.asarray(counts[name])).astype(np.float64)
-        number = max(1, round(means.size * min(1, values / sizes[name.rpartition(".")[0]])))
-        # Ties by place, so that the same factors give the same directions.
-        order = np.argsort(-means, axis=None, kind="stable")[:number]
-        outputs, inputs = np.unravel_index(order, means.shape)
-        eigenvalues = means.flat[order]
+    for name, means_of in blocks.items():
+        means = means_of()
+        number = max(1, round(means.size * min(1, values / units[name.rpartition(".")[0]])))
+        chosen = _largest(means.ravel(), number)
+        outputs, inputs = np.unravel_index(chosen, means.shape)
+        eigenvalues = means.ravel()[chosen].astype(np.float64)
         # Where no sample has a gradient, anything is a scale.
-        scales = np.sqrt(np.maximum(eigenvalues, SMALLEST * means.mean())) if means.any() else np.ones(number)
+        least = SMALLEST * means.mean(dtype=np.float64)
+        scales = np.sqrt(np.maximum(eigenvalues, least)) if least > 0 else np.ones(number)
         columns = {"output": outputs, "input": inputs, "eigenvalue": eigenvalues, "scale": scales}
         tables.append(pa.table({"block": [name] * number, **columns}))
     return pa.concat_tables(tables)
+
+
+def _largest(values: np.ndarray, number: int) -> np.ndarray:
+    """Places of the largest values, the largest first, ties by place: the same factors give the same."""
+    least = np.partition(values, len(values) - number)[len(values) - number]
+    above, equal = np.flatnonzero(values > least), np.flatnonzero(values == least)
+    places = np.concatenate([above, equal[: number - len(above)]])
+    return places[np.lexsort((places, -values[places]))]
 
 
 def read_directions(path: Path) -> dict[str, Kept]:
@@ -103,6 +112,56 @@ def width(kept: Mapping[str, Kept]) -> int:
     return max(each.columns.stop for each in kept.values())
 
 
+def check_floor(kept: Mapping[str, Kept], floor: float | None) -> None:
+    """Refuse a floor where a block has no curvature, and so no directions to choose.
+
+    Raises:
+        UserError: it names the block.
+    """
+    flat = [name for name, each in kept.items() if not each.eigenvalues.any()]
+    if flat and floor is not None:
+        raise UserError(
+            f"block {flat[0]} has no curvature, so that with attribution.floor every direction counts there, "
+            "but some are stored; set attribution.floor or attribution.stored_gradients to null"
+        )
+
+
+def used(kept: Kept, share: float) -> int:
+    """How many of a block's directions a share of the store is, those with the largest eigenvalues."""
+    return max(1, round(share * len(kept.scales)))
+
+
+def write(path: Path, lines: int, numbers: int, parts: Iterable[np.ndarray]) -> None:
+    """Write the store part by part, as an array of shape (lines, numbers), float16."""
+    header = {"descr": "<f2", "fortran_order": False, "shape": (lines, numbers)}
+    with files.whole(path) as made, made.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, header)
+        for part in parts:
+            stream.write(part.tobytes())
+
+
+def read(path: Path, lines: int, numbers: int) -> Iterator[np.ndarray]:
+    """Read what `write` wrote, some lines after the other, not mapped: what is mapped counts as memory.
+
+    Raises:
+        UserError: when the array has another shape.
+    """
+    found = files.map_array(path)
+    if found.shape != (lines, numbers) or found.dtype != np.float16:
+        raise UserError(
+            f"{path}: has the shape {found.shape}, and not {(lines, numbers)} as the files beside it say; "
+            "delete the folder and run again"
+        )
+    begin = found.offset
+    del found
+    together = max(1, HELD // numbers)
+    with path.open("rb") as stream:
+        stream.seek(begin)
+        for first in range(0, lines, together):
+            count = min(together, lines - first)
+            yield np.fromfile(stream, np.float16, count * numbers).reshape(count, numbers)
+
+
 def store(
     tracker: Tracker, rows: passes.Rows, kept: Mapping[str, Kept], eigen: curvature.Factors, batch: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -121,25 +180,27 @@ def store(
         for name, each in kept.items()
     }  # fmt: skip
     largest = torch.finfo(torch.float16).max
-    cut = 0
 
     def work(seen: Seen, losses: torch.Tensor) -> tuple[np.ndarray, np.ndarray, int]:
-        found = np.empty((len(losses), width(kept)), np.float16)
-        over = 0
+        found = torch.empty((len(losses), width(kept)), device=place)
         for block, parts in curvature.rotated_gradients(seen, watched, bases):
             outputs, inputs, scales = chosen[block.name]
-            scaled = torch.cat([part[:, outputs, inputs] / scales for part in parts])
-            over += int((scaled.abs() > largest).sum())
-            found[:, kept[block.name].columns] = scaled.clamp(-largest, largest).half().cpu().numpy()
-        return found, losses.float().cpu().numpy(), over
+            own = torch.cat([part[:, outputs, inputs] for part in parts])
+            found[:, kept[block.name].columns] = own / scales
+        # What is not finite stays so, and is refused below.
+        over = (found.abs() > largest) & found.isfinite()
+        held = found.where(~over, found.clamp(-largest, largest)).half()
+        # At once: Python waits for the device at every copy.
+        return held.cpu().numpy(), losses.float().cpu().numpy(), int(over.sum())
 
+    cut = 0
     for values, losses, over in passes.over(
         tracker.model, watched, rows, batch, work, "gradients stored", tracker.precision
     ):
-        if not np.isfinite(losses).all() or np.isnan(values).any():
+        if not (np.isfinite(losses).all() and np.isfinite(values).all()):
             raise UserError(
                 "the loss or the gradient of a sample is not finite, so the model is broken at this step; "
-                "choose an earlier attribution.checkpoint"
+                "choose another checkpoint"
             )
         cut += over
         yield values, losses
@@ -155,7 +216,7 @@ def influences(
     directions: Sequence[Direction],
     bases: Bases,
     kept: Mapping[str, Kept],
-    stored: np.ndarray,
+    stored: Iterable[np.ndarray],
     share: float = 1.0,
 ) -> list[dict[str, np.ndarray]]:
     """Influence of samples from their stored gradients.
@@ -163,7 +224,7 @@ def influences(
     Args:
         directions: of `Tracker.directions`.
         bases: of `curvature.bases_of`.
-        stored: shape (rows, `width`), float16; it may be mapped from a file, and is read in parts.
+        stored: some rows after the other, shape (some rows, `width`), float16; see `read`.
         share: of the stored directions of each block, those with the largest eigenvalues, to see what fewer
             give.
 
@@ -180,16 +241,10 @@ def influences(
         read, written = bases["activation"][block.read], bases["gradient"][block.written]
         rotated = (written.T @ direction.weights.to(written.dtype) @ read).cpu().numpy()
         chosen = kept[block.name]
-        number = max(1, round(share * len(chosen.scales)))
-        first = chosen.columns.start
+        number, first = used(chosen, share), chosen.columns.start
         own = rotated[chosen.outputs[:number], chosen.inputs[:number]] * chosen.scales[:number]
         weights[first : first + number, columns[direction.query, direction.kind]] += own
-    together = max(1, HELD // len(weights))
-    parts = [
-        -(stored[begin : begin + together].astype(np.float32) @ weights)
-        for begin in range(0, len(stored), together)
-    ]
-    scores = np.concatenate(parts)
+    scores = np.concatenate([-(part.astype(np.float32) @ weights) for part in stored])
     found: list[dict[str, np.ndarray]] = [{} for _ in range(1 + max(query for query, _ in columns))]
     for (query, kind), column in columns.items():
         found[query][kind] = np.ascontiguousarray(scores[:, column])

@@ -30,7 +30,9 @@ def tell(results: Path, settings: dict[str, Any]) -> None:
     else:
         kind, found = "documents", trace_results.of_documents(_present(documents), len(targets), TOLD)
     stored = results / "evidence" / "stored_gradients.csv"
-    approximate = trace_results.of_stored_gradients(stored) if stored.is_file() else {}
+    # A table of before may be there still.
+    from_store = settings["attribution"].get("stored_gradients") is not None and stored.is_file()
+    approximate = trace_results.of_stored_gradients(stored) if from_store else {}
     names = {step: name for name, step in steps_of(settings["trace"]["checkpoints"]).items()}
     compared = results / "evidence" / "agreement.csv"
     agreement = trace_results.of_checkpoints(compared) if compared.is_file() else {}

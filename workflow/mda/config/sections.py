@@ -251,7 +251,7 @@ class StoredGradients(Section):
     """What is stored of every sample's gradient."""
 
     values: Positive
-    checked: Annotated[int, Field(ge=10, le=1_000_000)]
+    checked: Annotated[int, Field(ge=10, le=10_000)]
 
 
 class Attribution(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mda.config.experiment import Config
+from mda.config.unit_sections import LAYER_PATTERN
 from mda.planning import design
 from mda.runtime.errors import UserError
 
@@ -71,7 +72,6 @@ def of(config: Config) -> Cost:
         token_bytes=run.steps * run.batch_size * (context + 1) * TOKEN_BYTES,
         walks=walks,
         walk_tokens=walks * branch * WALK_PASSES,
-        stored_bytes=_stored_bytes(config, (stop - start) * run.batch_size),
     )
 
 
@@ -96,14 +96,17 @@ def _of_trace(config: Config) -> Cost:
 
 def _stored_bytes(config: Config, samples: int) -> int:
     stored = config.attribution.stored_gradients
-    units = {unit for target in config.targets for unit in target.units}
-    return 0 if stored is None else samples * len(units) * stored.values * STORED_BYTES
+    named = {unit for target in config.targets for unit in target.units}
+    places = [LAYER_PATTERN.match(unit) for unit in named]
+    # Of all up to a layer, its attention and its MLP.
+    units = sum(2 * (int(at[1]) + 1) if at is not None and at[2] == "residual" else 1 for at in places)
+    return 0 if stored is None else samples * units * stored.values * STORED_BYTES
 
 
 def summary(cost: Cost) -> str:
     """The cost in one line."""
     walked = f", {cost.walks} walks {cost.walk_tokens / 1e9:.2f} G" if cost.walks else ""
-    stored = f", stored gradients {cost.stored_bytes / 1e9:.1f} GB" if cost.stored_bytes else ""
+    stored = f", stored gradients about {cost.stored_bytes / 1e9:.1f} GB" if cost.stored_bytes else ""
     return (
         f"base run {cost.base_tokens / 1e9:.2f} G tokens, {cost.retrainings} retrainings "
         f"{cost.retraining_tokens / 1e9:.2f} G, factors and scores {cost.scored_tokens / 1e9:.2f} G{walked}: "

@@ -39,7 +39,7 @@ def facts(config: Config, scored: str) -> dict[str, str]:
     source = next((place for place in places if place is not None), config.corpus.source)
     floor = "" if attribution.floor is None else f", floor {attribution.floor:g}"
     stored = attribution.stored_gradients
-    from_stored = "" if stored is None else f", from stored gradients of {stored.values} numbers a unit"
+    from_stored = "" if stored is None else f", from stored gradients of {stored.values:,} numbers a unit"
     return {
         "Checkpoints": "; ".join(f"{names[steps[name]]}: {model}" for name, model in models.items()),
         "Influence at": names[attribution.checkpoint],

@@ -100,8 +100,8 @@ def of_checkpoints(path: Path) -> dict[str, list[tuple[int, str]]]:
 def of_stored_gradients(path: Path) -> dict[str, str]:
     """From evidence/stored_gradients.csv: how close each target's scores are to those of a pass."""
     return {
-        line["target"]: f"computed from {line['values']} stored numbers a sample. Against influence by a "
-        f"pass over {line['samples']} of the samples: {_agrees(line)}"
+        line["target"]: f"computed from {line['values']:,} stored numbers a sample. Against influence by a "
+        f"pass over {line['samples']:,} of the samples: {_agrees(line)}"
         for line in files.read_csv(path).to_dict("records")
         if line["share"] == 1
     }

@@ -20,12 +20,12 @@ if CONFIG.attribution.stored_gradients is not None:
             "<logs>/stored_directions/{place}all.log",
         benchmark:
             "<benchmarks>/stored_directions/{place}all.jsonl"
-        localrule: LIGHT
         conda:
             "../../../envs/mda.yaml"
         resources:
-            mem_mb=table_memory,
-            runtime=minutes(10),
+            # A block of a whole MLP is as large as its weights.
+            mem_mb=torch_memory,
+            runtime=minutes(60),
         params:
             values=CONFIG.attribution.stored_gradients.values,
             code=STORED_DIRECTIONS.code,

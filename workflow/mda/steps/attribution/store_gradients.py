@@ -1,5 +1,6 @@
 """Store the gradients of one shard of the training samples in the chosen directions."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -38,18 +39,16 @@ def store(
     model = models.load(checkpoint, numerics.attention, numerics.attribution)
     tracker = influence.Tracker(model, units.read_units(watched), fit.seed, precision=numerics.attribution)
     bases = curvature.unflatten(factor_files.tensors([eigen]))
-    losses = np.empty(len(rows), np.float32)
-    with files.whole(out) as part:
-        shape = (len(rows), stored_gradients.width(kept))
-        array, done = np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=shape), 0
-        for values, loss in stored_gradients.store(
-            tracker, influence.Rows(TokenStore(train), rows), kept, bases, fit.batch_size
-        ):
-            array[done : done + len(values)], losses[done : done + len(values)] = values, loss
-            done += len(values)
-        array.flush()
-        del array
-    files.write_table(out_samples, {"step": step, "row": rows, "loss": losses})
+    losses = []
+
+    def parts() -> Iterator[np.ndarray]:
+        wanted = influence.Rows(TokenStore(train), rows)
+        for values, loss in stored_gradients.store(tracker, wanted, kept, bases, fit.batch_size):
+            losses.append(loss)
+            yield values
+
+    stored_gradients.write(out, len(rows), stored_gradients.width(kept), parts())
+    files.write_table(out_samples, {"step": step, "row": rows, "loss": np.concatenate(losses)})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,10 @@
 """Choose the directions in which samples' gradients are stored."""
 
+import math
+from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from mda.attribution import factor_files, stored_gradients
 from mda.runtime import cli, files
@@ -11,12 +15,23 @@ def choose(lambdas: Path, values: int, out: Path) -> None:
 
     Columns as `stored_gradients.choose` has them.
     """
-    found: dict[str, dict] = {}
-    for key, array in factor_files.read(lambdas).items():
-        factor, block = key.split("/", 1)
-        found.setdefault(factor, {})[block] = array
-    sums, counts = found["lambda_matrix"], found["num_lambda_processed"]
-    files.write_table(out, stored_gradients.choose(sums, counts, values))
+    with factor_files.opened(lambdas) as factors:
+        blocks, sizes = {}, {}
+        keys = factors.keys()
+        for key in keys:
+            factor, block = key.split("/", 1)
+            if factor == "lambda_matrix":
+                blocks[block] = partial(_means, factors, block)
+                sizes[block] = math.prod(factors.get_slice(key).get_shape())
+        files.write_table(out, stored_gradients.choose(blocks, sizes, values))
+
+
+def _means(factors, block: str) -> np.ndarray:
+    total, count = (
+        factors.get_tensor(f"{name}/{block}") for name in ("lambda_matrix", "num_lambda_processed")
+    )
+    total /= count.astype(total.dtype)
+    return total
 
 
 if __name__ == "__main__":

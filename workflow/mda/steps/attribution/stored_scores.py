@@ -42,12 +42,13 @@ def score(
         model, units.all_units(found), fit.seed, asked, precision=numerics.attribution
     )
     fitted = curvature.unflatten(factor_files.tensors(factors))
-    table = files.read_table(samples)
+    table, kept = files.read_table(samples), stored_gradients.read_directions(directions)
+    stored_gradients.check_floor(kept, floor)
     parts = stored_gradients.influences(
         tracker.directions(fitted, fit.strategy, damping, floor),
         curvature.bases_of(model, fitted),
-        stored_gradients.read_directions(directions),
-        files.map_array(gradients),
+        kept,
+        stored_gradients.read(gradients, len(table), stored_gradients.width(kept)),
     )
     results = zip(asked, parts, strict=True)
     loss = table.column("loss").to_numpy()

@@ -1,5 +1,6 @@
 """How close is influence from stored gradients to influence by a pass over the samples?"""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -59,22 +60,26 @@ def make(
     _, exact = tracker.along(found_directions, influence.Rows(store, rows), fit.batch_size)
     bases = curvature.bases_of(model, fitted)
     by_share = {
-        share: stored_gradients.influences(found_directions, bases, kept, stored, share)
+        share: stored_gradients.influences(found_directions, bases, kept, [stored], share)
         for share in table.SHARES
     }
     lines: list[dict] = []
     for number, target in enumerate(target_settings):
-        own = [block.name for unit in found[target.name] for block in tracker.blocks[unit].values()]
+        own = [kept[block.name] for unit in found[target.name] for block in tracker.blocks[unit].values()]
         lines += table.sizes(
             target.name,
             _influence(exact[number], target),
             {share: _influence(parts[number], target) for share, parts in by_share.items()},
-            sum(len(kept[name].scales) for name in own),
-            stored_gradients.width(kept),
+            {share: _numbers(own, share) for share in by_share},
+            {share: _numbers(kept.values(), share) for share in by_share},
             fraction,
             confidence,
         )
     csv_tables.write(out, pd.DataFrame(lines))
+
+
+def _numbers(blocks: Iterable[stored_gradients.Kept], share: float) -> int:
+    return sum(stored_gradients.used(block, share) for block in blocks)
 
 
 def _influence(parts: dict[str, np.ndarray], target: unit_sections.Target) -> np.ndarray:

@@ -19,8 +19,8 @@ def sizes(
     target: str,
     exact: np.ndarray,
     approximate: Mapping[float, np.ndarray],
-    values: int,
-    width: int,
+    values: Mapping[float, int],
+    width: Mapping[float, int],
     fraction: float,
     confidence: float,
 ) -> list[dict[str, Any]]:
@@ -29,7 +29,7 @@ def sizes(
     Args:
         exact: influence of the compared samples by a pass, shape (samples,).
         approximate: share -> influence of the same samples from that share of the store.
-        values: numbers that are stored for a sample in the target's units.
+        values: share -> numbers of a sample that are used, in the target's units.
         width: the same for the units of all targets.
         fraction: the share that counts as top.
 
@@ -41,8 +41,8 @@ def sizes(
         {
             "target": target,
             "share": share,
-            "values": round(share * values),
-            "gigabytes_a_million": share * width * BYTES / 1e3,
+            "values": values[share],
+            "gigabytes_a_million": width[share] * BYTES / 1e3,
             **agreement.compared(exact, scores, fraction, confidence),
         }
         for share, scores in approximate.items()
