@@ -331,6 +331,9 @@ def test_keys_go_from_sample_to_sample(path, visit):
     assert page.evaluate(place) == 2
     page.keyboard.press("k")
     assert page.evaluate(place) == 1
+    page.locator("article").last.locator("[tabindex='0']").first.focus()
+    page.keyboard.press("j")
+    assert page.inner_text("#status").startswith("21–") and page.evaluate(place) == 0
 
 
 def test_the_address_holds_the_view(path, visit):

@@ -219,7 +219,7 @@
         search = NO_SEARCH;
         if (words !== "") return await seek(words);
       }
-      show();
+      await show();
     } catch (error) { if (mine === goal) tell(error); }
   }
 
@@ -260,7 +260,7 @@
     for (const id of ["previous", "previous-below"]) find(id).disabled = state.page <= 1;
     for (const id of ["next", "next-below"]) find(id).disabled = state.page >= pages;
     find("save").disabled = found.length === 0;
-    cards([...part]);
+    return cards([...part]);
   }
 
   const told = (count) => count.toLocaleString("en");
@@ -280,7 +280,9 @@
     fill(find("label"), [["", every], ...labels.map(([label, count]) => ["=" + label, `${visible(label)} (${told(count)})`])], goal.label);
     const named = (target) => [target, `${target} (${DATA.units[target].join(", ")})`];
     fill(find("target"), TARGETS.map(named), goal.target);
-    const others = TARGETS.filter((target) => target !== goal.target);
+    // The same units at other checkpoints first.
+    const apart = (target) => DATA.units[target].join() !== DATA.units[goal.target].join();
+    const others = TARGETS.filter((target) => target !== goal.target).sort((one, other) => apart(one) - apart(other));
     fill(find("other"), [["", others.length ? "nothing" : "there is one target only"], ...others.map(named)], goal.other);
     find("other").disabled = !others.length;
     fill(find("both"), [["", goal.other ? "no matter" : "with another target"], ...SHARES.map((share) => [String(share), `the highest ${share} % of each`])], goal.both);
@@ -466,7 +468,8 @@
       const other = columns[influenceName(state.other)][at];
       list.push([`influence on ${state.other}`, number(other, true)], [`place on ${state.other}`, placed(ranksOf(state.other)[at])]);
     }
-    list.push(["loss", number(loss[at]) + " nats"], ["loss a token", number(loss[at] / Math.max(1, tokens[at])) + " nats"]);
+    const when = DATA.several ? ` at ${DATA.checkpoint}` : "";
+    list.push([`loss${when}`, number(loss[at]) + " nats"], [`loss a token${when}`, number(loss[at] / Math.max(1, tokens[at])) + " nats"]);
     if (DATA.trained) list.push(["step", step[at]]);
     if (DATA.window) list.push(["in the window", windowOf(step[at])]);
     return [...list, ["row", row[at]]];
@@ -475,6 +478,7 @@
   function card(at, [text, cut, ...sources]) {
     const rank = ranksOf(state.target)[at], value = columns[influenceName(state.target)][at];
     const item = make("li"), box = make("article", value > 0 ? "up" : value < 0 ? "down" : ""), head = make("div", "head");
+    box.tabIndex = -1;
     head.append(make("h2", "", `Place ${told(rank)}`), make("span", "chip", visible(columns.labels[columns.label[at]])));
     const list = make("dl");
     const given = sources.flatMap((source, place) => (source === null ? [] : [[visible(DATA.sources[place]), visible(source)]]));
@@ -512,9 +516,9 @@
     const only = make("button", "", "Link to it"), side = rank <= DATA.ends ? "top" : rank > COUNT - DATA.ends ? "bottom" : "";
     only.type = "button";
     only.addEventListener("click", () => change({ ...FILTERS, row: String(columns.row[at]) }));
-    if (side === "") return state.row === "" ? [only] : [];
+    if (side === "" || !Object.hasOwn(DATA.by_token, state.target)) return state.row === "" ? [only] : [];
     const tokens = make("a", "", "token by token");
-    tokens.href = "../index.html#" + new URLSearchParams({ target: state.target, side, row: String(columns.row[at]) });
+    tokens.href = "../index.html#" + new URLSearchParams({ target: DATA.by_token[state.target], side, row: String(columns.row[at]) });
     return state.row === "" ? [only, tokens] : [tokens];
   }
 
@@ -583,6 +587,12 @@
   find("save").addEventListener("click", save);
   window.addEventListener("hashchange", () => { goal = wanted(); draw(); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (found.length) comparison(); });
+  walk(() => [...document.querySelectorAll("article")], async (by) => {
+    const last = Math.ceil(found.length / PAGE);
+    if (state.page + by < 1 || state.page + by > last) return false;
+    await change({ page: state.page + by });
+    return true;
+  });
   brush();
   goal = wanted();
   draw();

@@ -33,6 +33,18 @@
     select.value = value;
   }
 
+  // The keys J and K go to the next and the previous sample, over the ends of a page, unless one types.
+  function walk(stops, turn) {
+    document.addEventListener("keydown", async (event) => {
+      const by = { j: 1, k: -1 }[event.key.toLowerCase()];
+      if (!by || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select")) return;
+      const all = stops(), now = all.findIndex((stop) => stop.closest("article").contains(document.activeElement));
+      const next = now < 0 ? (by > 0 ? 0 : -1) : now + by;
+      if (all[next]) all[next].focus();
+      else if (now >= 0 && await turn(by)) stops().at(by > 0 ? 0 : -1).focus();
+    });
+  }
+
   // A table as a file. Between parts of it the page goes on.
   async function saveCsv(name, columns, lines) {
     const cell = (value) => (typeof value === "number" ? String(value) : `"${String(value).replaceAll('"', '""')}"`);

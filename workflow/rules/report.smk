@@ -2,7 +2,8 @@
 # In:  the findings, tables and figures above, and their captions; the influence of every token; the benchmarks and
 #      logs of all jobs.
 # Out: samples/index.html, a page to look at the samples, which needs no other file; samples/all, a page of all scored
-#      samples, and the files that it loads; report.html, what `snakemake`
+#      samples, and the files that it loads; samples/checkpoints, the same with influence at other checkpoints of a
+#      run; report.html, what `snakemake`
 #      shows (of a trace what was asked and found), and evidence.html, what `snakemake evidence` does: each one file to send; benchmarks/usage.csv, a line
 #      a rule: jobs, times, memory, GPU memory.
 
@@ -69,6 +70,18 @@ ALL_SAMPLES_TEMPLATES = [
 ]
 
 
+def checkpoints_shown(wildcards):
+    """The other checkpoints whose influence a browser of all samples shows: of a run those of the studies."""
+    every = CONFIG.trace is not None or wildcards.view == "checkpoints"
+    return variants.checkpoints(CONFIG) if every else []
+
+
+def names_of_checkpoints(wildcards):
+    """What these are called."""
+    steps = [int(dict(variants.changes(name))["checkpoint"]) for name in checkpoints_shown(wildcards)]
+    return as_json([CONFIG.checkpoint_names[step] for step in steps])
+
+
 if CONFIG.figures.browser_characters is not None:
 
     ALL_SAMPLES = Step("report.all_samples")
@@ -77,17 +90,20 @@ if CONFIG.figures.browser_characters is not None:
         """Write the browser of all scored samples: samples/all/index.html and the files that it loads."""
         input:
             scores="<results>/scores/scores.parquet",
+            others=lambda wildcards: variant_scores(checkpoints_shown(wildcards)),
             targets="<results>/heads/targets.json",
             train="<results>/tokens/train.npy",
             tokenizer="<results>/tokens/tokenizer.json",
             train_rows=NAMED_ROWS,
             documents=NAMED_DOCUMENTS,
         output:
-            folder=directory("<results>/samples/all"),
+            folder=directory("<results>/samples/{view}"),
         log:
-            "<logs>/all_samples.log",
+            "<logs>/all_samples/{view}.log",
         benchmark:
-            "<benchmarks>/all_samples.jsonl"
+            "<benchmarks>/all_samples/{view}.jsonl"
+        wildcard_constraints:
+            view="all|checkpoints",
         localrule: LIGHT
         conda:
             "../../envs/mda.yaml"
@@ -99,6 +115,7 @@ if CONFIG.figures.browser_characters is not None:
             content=content_of(ALL_SAMPLES_TEMPLATES),
             experiment=as_json(CONFIG.experiment),
             checkpoint=CONFIG.checkpoint_names[CONFIG.attribution.checkpoint],
+            checkpoints=names_of_checkpoints,
             trained=as_json(CONFIG.trace is None),
             packed=as_json(CONFIG.tokens.pack),
             strategy=CONFIG.attribution.fit.strategy,
@@ -108,6 +125,12 @@ if CONFIG.figures.browser_characters is not None:
             code=ALL_SAMPLES.code,
         shell:
             ALL_SAMPLES.command(templates="{params.templates:q}")
+
+
+def compared_checkpoints():
+    """The browser of all samples at several checkpoints of a run, if there are several and one wants it."""
+    made = CONFIG.figures.browser_characters is not None and CONFIG.trace is None
+    return ["<results>/samples/checkpoints"] if made and variants.checkpoints(CONFIG) else []
 
 
 # The page's own, what it includes, and the captions.
