@@ -149,10 +149,10 @@ def test_keys_go_from_sample_to_sample_and_over_the_ends_of_a_page(path, visit):
     page.locator("article").nth(19).focus()
     page.keyboard.press("j")
     status(page, "21–40 of 1,000 samples")
-    page.wait_for_function(f"{place} === 0")
+    expect(page.locator("article").first).to_be_focused()
     page.keyboard.press("k")
     status(page, "1–20 of 1,000 samples")
-    page.wait_for_function(f"{place} === 19")
+    expect(page.locator("article").nth(19)).to_be_focused()
     page.locator("article").first.focus()
     page.keyboard.press("k")
     assert page.evaluate(place) == 0
