@@ -112,19 +112,19 @@
   // A target's places, 1 the highest influence.
   function ranksOf(target) {
     if (!ranks.has(target)) {
-      const order = ordered(columns[influenceName(target)], true), rank = new Uint32Array(COUNT);
+      const order = orderOf("influence-down", target), rank = new Uint32Array(COUNT);
       for (let place = 0; place < COUNT; place += 1) rank[order[place]] = place + 1;
       ranks.set(target, rank);
     }
     return ranks.get(target);
   }
 
-  function orderOf(sort) {
+  function orderOf(sort, target = state.target) {
     const down = sort.endsWith("-down"), name = sort.replace("-down", "");
-    const key = name === "influence" ? `${sort} ${state.target}` : name === "apart" ? `${sort} ${state.target} ${state.other}` : sort;
+    const key = name === "influence" ? `${sort} ${target}` : name === "apart" ? `${sort} ${state.target} ${state.other}` : sort;
     if (!orders.has(key)) {
       if (orders.size > 6) orders.delete(orders.keys().next().value);
-      orders.set(key, ordered(name === "influence" ? columns[influenceName(state.target)] : name === "apart" ? apart() : columns[name], down));
+      orders.set(key, ordered(name === "influence" ? columns[influenceName(target)] : name === "apart" ? apart() : columns[name], down));
     }
     return orders.get(key);
   }
@@ -268,8 +268,9 @@
   let counts = null;
   function controls() {
     if (!counts) {
-      counts = new Map();
-      for (const code of columns.label) counts.set(code, (counts.get(code) || 0) + 1);
+      const each = new Uint32Array(columns.labels.length);
+      for (let at = 0; at < COUNT; at += 1) each[columns.label[at]] += 1;
+      counts = new Map([...each.entries()].filter(([, count]) => count));
     }
     const labels = [...counts].sort((one, other) => other[1] - one[1] || one[0] - other[0]).slice(0, LABELS)
       .map(([code, count]) => [columns.labels[code], count]);
@@ -300,13 +301,19 @@
 
   // --- The histogram: its axis is asinh(influence / median size). ---
 
+  // Sizes in order; of very many samples those of some, for the unit of an axis need not be exact.
+  function sizesOf(values) {
+    const by = Math.ceil(COUNT / 50000);
+    return Float32Array.from({ length: Math.ceil(COUNT / by) }, (_, place) => Math.abs(values[place * by])).sort();
+  }
+
   const axes = new Map();
   function axisOf(target) {
     if (!axes.has(target)) {
-      const values = columns[influenceName(target)], sizes = values.map(Math.abs).sort();
+      const values = columns[influenceName(target)], sizes = sizesOf(values);
       let low = Infinity, high = -Infinity;
       for (const value of values) { low = Math.min(low, value); high = Math.max(high, value); }
-      const unit = sizes[Math.floor(COUNT / 2)] || sizes[COUNT - 1] || 1;
+      const unit = sizes[Math.floor(sizes.length / 2)] || sizes.at(-1) || 1;
       const begin = Math.asinh(low / unit), end = Math.max(Math.asinh(high / unit), begin + 1e-9);
       const axis = { low, high, value: (share) => unit * Math.sinh(begin + share * (end - begin)),
         share: (value) => (Math.asinh(value / unit) - begin) / (end - begin) };
