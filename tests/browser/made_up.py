@@ -131,7 +131,8 @@ def write_all(folder: Path, made: all_samples.Scored, texts: list[str], sources:
     facts = {key: value for key, value in FACTS.items() if key not in ("scored", "all_samples")}
     # A target, or a target at another checkpoint than that of the sample browser.
     facts["units"] = {name: UNITS[name.split(" at ")[0]] for name in made.influence}
-    facts["by_token"] = {name: name.split(" at ")[0] for name in made.influence if "early" not in name}
+    facts["targets"] = {name: name.split(" at ")[0] for name in made.influence}
+    facts["by_token"] = [name for name in made.influence if "early" not in name]
     facts["several"] = any(" at " in name for name in made.influence)
     facts |= {"sources": ["document"] if sources[0] else [], "characters": 1000, "ends": 20}
     parts = (samples[part] for part in all_samples.parts(len(texts)))

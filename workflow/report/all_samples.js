@@ -279,14 +279,14 @@
     const every = counts.size > LABELS ? `all; the ${LABELS} most frequent of ${told(counts.size)}:` : `all (${told(COUNT)})`;
     // A label may be any text, so those of the list begin with a sign that "all" has not.
     fill(find("label"), [["", every], ...labels.map(([label, count]) => ["=" + label, `${visible(label)} (${told(count)})`])], goal.label);
-    const named = (target) => [target, `${target} (${DATA.units[target].join(", ")})`];
+    const named = (target) => [target, DATA.several ? target : `${target} (${DATA.units[target].join(", ")})`];
     fill(find("target"), TARGETS.map(named), goal.target);
-    // The same units at other checkpoints first.
-    const apart = (target) => DATA.units[target].join() !== DATA.units[goal.target].join();
+    // The same target at other checkpoints first.
+    const apart = (target) => DATA.targets[target] !== DATA.targets[goal.target];
     const others = TARGETS.filter((target) => target !== goal.target).sort((one, other) => apart(one) - apart(other));
     fill(find("other"), [["", others.length ? "nothing" : "there is one target only"], ...others.map(named)], goal.other);
     find("other").disabled = !others.length;
-    fill(find("both"), [["", goal.other ? "no matter" : "with another target"], ...SHARES.map((share) => [String(share), `the highest ${share} % of each`])], goal.both);
+    fill(find("both"), [["", goal.other ? "any place" : "with another target"], ...SHARES.map((share) => [String(share), `the highest ${share} % of each`])], goal.both);
     find("both").disabled = goal.other === "";
     for (const option of find("sort").options) if (option.value.startsWith("apart")) option.hidden = option.disabled = goal.other === "";
     find("sort").value = goal.sort;
@@ -397,9 +397,9 @@
       for (let place = 0; place < SHARES.length; place += 1) if (here[at] <= tops[place] && there[at] <= tops[place]) both[place] += 1;
     }
     const correlation = square === 0 ? 0 : product / square;
-    const share = SHARES.map((of, place) => `${of} %: ${told(both[place])} of ${told(tops[place])} (by chance ${told(Math.round(tops[place] ** 2 / COUNT))})`);
+    const share = SHARES.map((of, place) => `${of} %: ${told(both[place])} of ${told(tops[place])} (by chance ${number(tops[place] ** 2 / COUNT)})`);
     find("about-scatter").textContent = `Places on ${state.target} and ${state.other}`;
-    find("compared").textContent = `Right and up: higher influence on ${state.target} and on ${state.other}. Of the list's samples. `
+    find("compared").textContent = `Right and up: higher influence on ${state.target} and on ${state.other}. Shown are the samples of the list. `
       + `Rank correlation of all samples: ${correlation.toFixed(2)}. At the top of both, of the highest ${share.join("; ")}.`;
     find("scatter").setAttribute("aria-label", `Places of the samples on ${state.target}, across, and on ${state.other}, upwards; rank correlation ${correlation.toFixed(2)}`);
     density(here, there);
@@ -475,7 +475,7 @@
       const other = columns[influenceName(state.other)][at];
       list.push([`influence on ${state.other}`, number(other, true)], [`place on ${state.other}`, placed(ranksOf(state.other)[at])]);
     }
-    const when = DATA.several ? ` at ${DATA.checkpoint}` : "";
+    const when = !DATA.by_token.includes(state.target) ? ` at ${DATA.checkpoint}` : "";
     list.push([`loss${when}`, number(loss[at]) + " nats"], [`loss a token${when}`, number(loss[at] / Math.max(1, tokens[at])) + " nats"]);
     if (DATA.trained) list.push(["step", step[at]]);
     if (DATA.window) list.push(["in the window", windowOf(step[at])]);
@@ -523,9 +523,9 @@
     const only = make("button", "", "Link to it"), side = rank <= DATA.ends ? "top" : rank > COUNT - DATA.ends ? "bottom" : "";
     only.type = "button";
     only.addEventListener("click", () => change({ ...FILTERS, row: String(columns.row[at]) }));
-    if (side === "" || !Object.hasOwn(DATA.by_token, state.target)) return state.row === "" ? [only] : [];
+    if (side === "" || !DATA.by_token.includes(state.target)) return state.row === "" ? [only] : [];
     const tokens = make("a", "", "token by token");
-    tokens.href = "../index.html#" + new URLSearchParams({ target: DATA.by_token[state.target], side, row: String(columns.row[at]) });
+    tokens.href = "../index.html#" + new URLSearchParams({ target: DATA.targets[state.target], side, row: String(columns.row[at]) });
     return state.row === "" ? [only, tokens] : [tokens];
   }
 

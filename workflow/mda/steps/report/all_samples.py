@@ -68,8 +68,11 @@ def write(
         "units": {
             all_samples.named(target, name, several): of for name in tables for target, of in members.items()
         },
-        # The sample browser has the ends of these, and what it calls them.
-        "by_token": {all_samples.named(target, checkpoint, several): target for target in members},
+        "targets": {
+            all_samples.named(target, name, several): target for name in tables for target in members
+        },
+        # The sample browser has the ends of these.
+        "by_token": [all_samples.named(target, checkpoint, several) for target in members],
         "several": several > 1,
         "sources": names,
         "characters": characters,
