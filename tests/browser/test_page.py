@@ -187,9 +187,11 @@ def test_the_token_pointed_at_says_its_loss_and_what_the_head_attends_to(path, v
     assert {at: float(share) for at, share in box.evaluate(bars)} == {
         at: percent / 100 for at, percent in shown.items()
     }
-    assert "overline" in box.locator(".attended").first.evaluate(
-        "t => getComputedStyle(t).textDecorationLine"
-    )
+    height = "t => parseFloat(getComputedStyle(t, '::after').height)"
+    heights = {
+        int(bar.get_attribute("data-place")): bar.evaluate(height) for bar in box.locator(".attended").all()
+    }
+    assert sorted(heights, key=lambda at: heights[at]) == sorted(shown, key=lambda at: shown[at])
     # A colour is influence, and stays.
     look = "t => getComputedStyle(t).backgroundColor"
     before = token.evaluate(look)
@@ -244,7 +246,7 @@ def test_a_repeated_span_is_outlined_and_keeps_its_colours(path, visit):
     assert span.evaluate(look) == before
     assert span.evaluate("u => getComputedStyle(u).backgroundColor") == "rgba(0, 0, 0, 0)"
     ink = page.evaluate("getComputedStyle(document.body).color")
-    assert span.evaluate("u => getComputedStyle(u).outlineColor") == ink
+    assert span.evaluate("u => getComputedStyle(u).boxShadow") == f"{ink} 0px 0px 0px 2px"
 
 
 @pytest.mark.parametrize(
