@@ -458,7 +458,7 @@
   }
 
   function percentile(rank) {
-    return (100 * (COUNT - rank) / COUNT).toFixed(COUNT >= 1e4 ? 3 : 1);
+    return percentileOf(rank, COUNT);
   }
 
   // Whether interventions may take it.

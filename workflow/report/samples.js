@@ -14,6 +14,11 @@
     return (value < 0 ? "\u2212" : signed && value > 0 ? "+" : "") + text.replace("e-", "e\u2212").replace("e+", "e");
   }
 
+  // How many of all are below a place, in percent, with as many digits as tell neighbours apart.
+  function percentileOf(place, count) {
+    return (100 * (count - place) / count).toFixed(Math.max(1, Math.ceil(Math.log10(count)) - 2));
+  }
+
   // Line ends and tabs are shown and kept; control characters, those of direction too, only shown.
   function visible(text) {
     return text.replace(/\r?\n|[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, (sign) => {

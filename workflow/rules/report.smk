@@ -70,6 +70,12 @@ ALL_SAMPLES_TEMPLATES = [
 ]
 
 
+def compared_checkpoints():
+    """The browser of all samples at several checkpoints of a run, if there are several and one wants it."""
+    made = CONFIG.figures.browser_characters is not None and CONFIG.trace is None
+    return ["<results>/samples/checkpoints"] if made and variants.checkpoints(CONFIG) else []
+
+
 def checkpoints_shown(wildcards):
     """The other checkpoints whose influence a browser of all samples shows: of a run those of the studies."""
     every = CONFIG.trace is not None or wildcards.view == "checkpoints"
@@ -127,12 +133,6 @@ if CONFIG.figures.browser_characters is not None:
             ALL_SAMPLES.command(templates="{params.templates:q}")
 
 
-def compared_checkpoints():
-    """The browser of all samples at several checkpoints of a run, if there are several and one wants it."""
-    made = CONFIG.figures.browser_characters is not None and CONFIG.trace is None
-    return ["<results>/samples/checkpoints"] if made and variants.checkpoints(CONFIG) else []
-
-
 # The page's own, what it includes, and the captions.
 REPORT_TEMPLATES = [
     beside("workflow/report/report.html.j2"),
@@ -172,6 +172,7 @@ if CONFIG.trace is None:
             templates=REPORT_TEMPLATES,
             content=content_of(REPORT_TEMPLATES),
             complete=lambda wildcards: as_json(wildcards.page == "evidence"),
+            checkpoints=lambda wildcards: as_json(wildcards.page == "evidence" and bool(compared_checkpoints())),
             benchmarks=f"{CONFIG.results}/benchmarks",
             logs=f"{CONFIG.results}/logs",
             code=REPORT.code,
