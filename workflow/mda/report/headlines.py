@@ -72,7 +72,8 @@ def sentence(name: str, line: pd.Series, confidence: str) -> str:
     # The words say the direction, so that the numbers are those of its size.
     ends = sorted((line["low"], line["high"]) if line["value"] >= 0 else (-line["high"], -line["low"]))
     told, *_ = both = with_interval(abs(line["value"]), *ends).split(" ", 1)
-    interval = "".join(f" {part}" for part in both[1:])
+    # On one line.
+    interval = "".join(f" {part}" for part in both[1:]).replace(", ", ",\N{NO-BREAK SPACE}")
     size = _size(told, line["value"], planned_tests.TESTS[name])
     runs = f"{line['runs']:.0f} run" + ("" if line["runs"] == 1 else "s")
     sure = f"{confidence} % interval, {runs}" if interval else runs
