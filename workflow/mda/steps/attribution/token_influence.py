@@ -125,10 +125,12 @@ def _by_token(
 def _attention(passed: Iterator[tuple[np.ndarray | None, np.ndarray]]) -> dict[str, list]:
     found: dict[str, list] = {"token_loss": [], "attended": [], "attention": [], "received": []}
     for pattern, losses in passed:
-        told = None if pattern is None else attention.summary(pattern, MOST)
         found["token_loss"].append(losses)
-        for name, values in zip(("attended", "attention", "received"), told or ([], [], []), strict=True):
-            found[name].append(np.ravel(values))
+        # A target without heads attends to nothing.
+        told = attention.summary(np.empty((0, 0)) if pattern is None else pattern, MOST)
+        found["attended"].append(told.places.ravel())
+        found["attention"].append(told.shares.ravel())
+        found["received"].append(told.received)
     return found
 
 
