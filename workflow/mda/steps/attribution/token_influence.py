@@ -97,7 +97,7 @@ def score(
                 rows, fitted, fit.strategy, damping, fit.batch_size, floor, by_position=True
             )
             texts = [text for part in store.tokens_of(rows.rows) for text in part]
-            columns = {
+            columns: dict[str, list] = {
                 "pieces": [tokens.pieces(reader, text) for text in texts],
                 "repeated": [repetition.repeated_spans(text, shortest) for text in texts],
                 "token_influence": _by_token(target, shown, texts, next(results)[1]),
