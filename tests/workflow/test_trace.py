@@ -231,7 +231,7 @@ def test_the_run_ends_with_the_documents_of_highest_influence(traced):
     # What a terminal would obey is spelled out, on one line.
     shown = " ".join(best["id"].split()).replace("\x1b", "\\x1b")
     assert "\x1b[31mred" not in told
-    assert f"    1. id {shown}, label all, influence {best['influence']:.4g}\n" in told
+    assert f"    1. id {shown}, label all, influence {rounding.number(best['influence'])}\n" in told
     agreement = pd.read_csv(project.results / "whole" / "evidence" / "agreement.csv")
     line = agreement.query("target == 'pair'").iloc[0]
     assert line["variant"] == "checkpoint-0"
