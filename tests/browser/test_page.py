@@ -162,7 +162,7 @@ def test_the_token_pointed_at_says_its_loss_and_what_the_head_attends_to(path, v
     box = page.locator("article", has=page.locator("dd.row", has_text=re.compile(f"^{made['row']}$")))
     assert (
         page.inner_text("#attends")
-        == "bars above tokens: what the head attends to from the token that you point at"
+        == "bars above tokens: what the head attends to, at step 120, from the token that you point at"
     )
     place = 20
     token = box.locator(f"[data-place='{place}']")
