@@ -80,7 +80,7 @@ def test_the_report_has_every_study(evidence):
 def test_a_browser_of_all_samples_compares_the_checkpoints(evidence):
     found = pages.columns(evidence.results / "samples" / "checkpoints")
     names = [f"{target} at step {step}" for step in (4, 8) for target in ("induction-1", "pair")]
-    assert sorted(found) == names and list(found)[2:] == names[2:]
+    assert list(found) == names
     other = evidence.results / "variants" / "checkpoint-8" / "scores" / "scores.parquet"
     mine = pd.read_parquet(other).query("target == 'pair'").sort_values(["step", "row"])
     assert found["pair at step 8"].tolist() == mine["influence"].astype("f4").tolist()
