@@ -103,3 +103,4 @@ rule evidence:
         # First, so that an experiment that has not been run is named.
         not_run(*CONFIGURED),
         ["<results>/evidence.html"] if CONFIG.trace is None else [],
+        compared_checkpoints(),

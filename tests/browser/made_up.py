@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 from project import ROOT
 
+from mda.attribution import attention
 from mda.interventions import repetition
 from mda.report import all_samples, browser
+from mda.steps.attribution import token_influence
 
 ALL_TEMPLATE = ROOT / "workflow" / "report" / "all_samples.html.j2"
 TEMPLATE = ROOT / "workflow" / "report" / "samples.html.j2"
-UNITS = {"induction-1": ["L1H0"], "pair": ["L0H0", "L0H1"]}
+UNITS = {"induction-1": ["L1H0"], "pair": ["L0N3", "L0N5"]}
 FACTS = {
     "experiment": "made-up",
     "checkpoint": "step 120",
@@ -43,13 +45,26 @@ HOSTILE = (
     "a\tb\nc\r\n",
     "\ufffd\ufeff",
 )
+# Of a target without heads.
+NOTHING: dict = {"attended": [], "attention": [], "received": []}
 WORDS = ("the", "a", "head", "of", "text", "that", "model", "was", "and", "in", "to", "it", "seen", "again")
 WORDS += ("over", "some", "words", "more", "data", "on")
 
 
+def attended(length: int, generator: np.random.Generator) -> dict:
+    """What a head attends to in a text of which the model reads so many tokens."""
+    pattern = np.tril(generator.gamma(0.2, 1.0, (length, length)) + 1e-6)
+    found = attention.summary(pattern / pattern.sum(axis=1, keepdims=True), token_influence.MOST)
+    return {
+        "attended": found.places.ravel().tolist(),
+        "attention": found.shares.ravel().tolist(),
+        "received": found.received.tolist(),
+    }
+
+
 def lines(a_side: int = 250, length: int = 33, seed: int = 0) -> list[dict]:
     """`a_side` samples of highest and of lowest influence on two targets: four times as many lines."""
-    generator = np.random.default_rng(seed)
+    generator, other = np.random.default_rng(seed), np.random.default_rng(seed + 1)
     found = []
     for target in UNITS:
         for side, sign in (("top", 1), ("bottom", -1)):
@@ -76,7 +91,10 @@ def lines(a_side: int = 250, length: int = 33, seed: int = 0) -> list[dict]:
                     "pieces": words,
                     "token_influence": [float(value) for value in values],
                     "repeated": repetition.repeated_spans(ids, 2).tolist(),
+                    **(attended(length - 1, other) if target == "induction-1" else NOTHING),
                 }
+                losses = other.gamma(2.0, 1.0, length - 1)
+                line["token_loss"] = (line["loss"] * losses / losses.sum()).tolist()
                 found.append(line)
     return found
 
@@ -111,7 +129,11 @@ def write_all(folder: Path, made: all_samples.Scored, texts: list[str], sources:
         [text[:1000], 32, len(text) > 1000, *source] for text, source in zip(texts, sources, strict=True)
     ]
     facts = {key: value for key, value in FACTS.items() if key not in ("scored", "all_samples")}
-    facts["units"] = {target: UNITS[target] for target in made.influence}
+    # A target, or a target at another checkpoint than that of the sample browser.
+    facts["units"] = {name: UNITS[name.split(" at ")[0]] for name in made.influence}
+    facts["targets"] = {name: name.split(" at ")[0] for name in made.influence}
+    facts["by_token"] = [name for name in made.influence if "early" not in name]
+    facts["several"] = any(" at " in name for name in made.influence)
     facts |= {"sources": ["document"] if sources[0] else [], "characters": 1000, "ends": 20}
     parts = (samples[part] for part in all_samples.parts(len(texts)))
     all_samples.write(folder, ALL_TEMPLATE, made, parts, facts)

@@ -101,12 +101,61 @@ def test_two_targets_are_compared(path, visit):
     status(page, re.compile(f" of {len(top)} samples"))
     told = page.inner_text("#compared")
     assert f"Rank correlation of all samples: {spearmanr(HERE, THERE).statistic:.2f}." in told
-    assert f"5 %: {len(top)} of 50 (by chance 3)" in told
+    assert f"5 %: {len(top)} of 50 (by chance 2.5)" in told
     place = {at: number for number, at in enumerate(np.argsort(-THERE, kind="stable"))}
     apart = sorted(top, key=lambda at: -(place[at] - ORDER.tolist().index(at)))
     assert rows(page)[0] == SCORED.columns["row"][apart[0]]
     page.select_option("#other", "")
     status(page, "1–20 of 1,000 samples")
+
+
+def test_two_checkpoints_are_compared(tmp_path, visit):
+    """Of the same units, which come first among what there is to compare with."""
+    late, early = "induction-1 at late", "induction-1 at early"
+    influence = {late: SCORED.influence["induction-1"], "pair at late": SCORED.influence["induction-1"]}
+    influence |= {early: SCORED.influence["pair"], "pair at early": SCORED.influence["pair"]}
+    made = all_samples.Scored(SCORED.columns, influence, SCORED.labels)
+    page = visit(made_up.write_all(tmp_path / "all", made, TEXTS, [[]] * COUNT))
+    choices = page.eval_on_selector_all("#other option", "options => options.map(option => option.value)")
+    assert choices == ["", early, "pair at late", "pair at early"]
+    page.select_option("#other", early)
+    page.select_option("#sort", "apart-down")
+    correlation = f"Rank correlation of all samples: {spearmanr(HERE, THERE).statistic:.2f}."
+    expect(page.locator("#compared")).to_contain_text(correlation)
+    place = np.argsort(np.argsort(-THERE, kind="stable")) - np.argsort(np.argsort(-HERE, kind="stable"))
+    expect(page.locator("article").first).to_contain_text(TEXTS[int(place.argmax())])
+    assert f"influence on {early}" in page.inner_text("article")
+    # The sample browser has the ends of the targets at one checkpoint.
+    page.select_option("#sort", "influence-down")
+    assert "target=induction-1&side=top" in page.locator("article a").first.get_attribute("href")
+    page.select_option("#target", early)
+    expect(page.locator("#name")).to_have_text(early)
+    assert page.locator("article a").count() == 0
+    assert "loss at step 120" in page.inner_text("article")
+
+
+def test_keys_go_from_sample_to_sample_and_over_the_ends_of_a_page(path, visit):
+    page = visit(path, "#page=2")
+    place = "[...document.querySelectorAll('article')].indexOf(document.activeElement)"
+    for key, expected in (("j", 0), ("j", 1), ("J", 2), ("k", 1)):
+        page.keyboard.press(key)
+        assert page.evaluate(place) == expected
+    # What is typed is no key of the page.
+    page.fill("#search", "")
+    page.type("#search", "kj")
+    assert page.input_value("#search") == "kj"
+    page.fill("#search", "")
+    status(page, "1–20 of 1,000 samples")
+    page.locator("article").nth(19).focus()
+    page.keyboard.press("j")
+    status(page, "21–40 of 1,000 samples")
+    expect(page.locator("article").first).to_be_focused()
+    page.keyboard.press("k")
+    status(page, "1–20 of 1,000 samples")
+    expect(page.locator("article").nth(19)).to_be_focused()
+    page.locator("article").first.focus()
+    page.keyboard.press("k")
+    assert page.evaluate(place) == 0
 
 
 def test_what_is_saved_is_a_selection_of_ones_own(path, visit, tmp_path):

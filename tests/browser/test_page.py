@@ -90,7 +90,7 @@ def test_choices_filter_and_count(path, visit):
     page.select_option("#label", label=f"{made_up.LABELS[2]} (10)")
     assert page.inner_text("#status") == "1–10 of 10 samples"
     assert page.inner_text("#name") == "pair"
-    assert "L0H0, L0H1" in page.inner_text("#units")
+    assert "L0N3, L0N5" in page.inner_text("#units")
 
 
 def count(label):
@@ -156,6 +156,58 @@ def test_tokens_are_shaded_by_their_influence_and_say_their_number(path, visit):
             assert alpha == pytest.approx(0.72 * share, abs=0.01)
 
 
+def test_the_token_pointed_at_says_its_loss_and_what_the_head_attends_to(path, visit):
+    page = visit(path)
+    made = of(target="induction-1", side="top")[len(made_up.HOSTILE)]
+    box = page.locator("article", has=page.locator("dd.row", has_text=re.compile(f"^{made['row']}$")))
+    assert (
+        page.inner_text("#attends")
+        == "bars above tokens: what the head attends to, at step 120, from the token that you point at"
+    )
+    place = 20
+    token = box.locator(f"[data-place='{place}']")
+    token.hover()
+    words, loss = box.locator(".told").inner_text(), float(f"{made['token_loss'][place - 1]:.3g}")
+    assert f"; loss {loss:g} nats; attends to " in words
+    received = float(re.search(r"attended to from here on: ([\d.]+) % on average", words)[1])
+    assert received == pytest.approx(100 * made["received"][place], abs=0.06)
+    shown = {
+        at: round(100 * share)
+        for at, share in zip(
+            made["attended"][3 * place : 3 * place + 3], made["attention"][3 * place :], strict=False
+        )
+        if share >= browser.LEAST
+    }
+    assert 1 < len(shown) <= 3
+    for at, percent in shown.items():
+        where = "itself" if at == place else f"“{made['pieces'][at].strip()}” {place - at} before"
+        assert f"{where} {percent} %" in words
+    bars = """box => [...box.querySelectorAll('.attended')].map(
+        token => [Number(token.dataset.place), token.style.getPropertyValue('--share')])"""
+    assert {at: float(share) for at, share in box.evaluate(bars)} == {
+        at: percent / 100 for at, percent in shown.items()
+    }
+    height = "t => parseFloat(getComputedStyle(t, '::after').height)"
+    heights = {
+        int(bar.get_attribute("data-place")): bar.evaluate(height) for bar in box.locator(".attended").all()
+    }
+    assert sorted(heights, key=lambda at: heights[at]) == sorted(shown, key=lambda at: shown[at])
+    # A colour is influence, and stays.
+    look = "t => getComputedStyle(t).backgroundColor"
+    before = token.evaluate(look)
+    page.mouse.move(0, 0)
+    assert box.locator(".attended").count() == 0 and token.evaluate(look) == before
+    assert box.locator(".told").inner_text().startswith("Largest token: ")
+
+
+def test_of_neurons_no_attention_is_shown(path, visit):
+    page = visit(path, "#target=pair")
+    assert page.inner_text("#attends") == "neurons and MLPs attend to nothing, so no attention is shown"
+    page.locator(".token").nth(5).hover()
+    words = page.locator(".told").first.inner_text()
+    assert " nats" in words and "attend" not in words
+
+
 def test_full_colour_may_be_that_of_all_texts(path, visit):
     page = visit(path, "#shade=target")
     largest = max(abs(value) for line in of(target="induction-1") for value in line["token_influence"])
@@ -194,7 +246,7 @@ def test_a_repeated_span_is_outlined_and_keeps_its_colours(path, visit):
     assert span.evaluate(look) == before
     assert span.evaluate("u => getComputedStyle(u).backgroundColor") == "rgba(0, 0, 0, 0)"
     ink = page.evaluate("getComputedStyle(document.body).color")
-    assert span.evaluate("u => getComputedStyle(u).outlineColor") == ink
+    assert span.evaluate("u => getComputedStyle(u).boxShadow") == f"{ink} 0px 0px 0px 2px"
 
 
 @pytest.mark.parametrize(
@@ -281,6 +333,9 @@ def test_keys_go_from_sample_to_sample(path, visit):
     assert page.evaluate(place) == 2
     page.keyboard.press("k")
     assert page.evaluate(place) == 1
+    page.locator("article").last.locator("[tabindex='0']").first.focus()
+    page.keyboard.press("j")
+    assert page.inner_text("#status").startswith("21–") and page.evaluate(place) == 0
 
 
 def test_the_address_holds_the_view(path, visit):

@@ -79,6 +79,7 @@ def path(tmp_path, default):
         str(results / "benchmarks"),
         str(results / "logs"),
         True,
+        True,
         out,
     )
     return out
@@ -120,7 +121,7 @@ def test_the_page_of_the_samples_works_inside(path, visit):
 def test_every_finding_stands_with_its_verdict_and_where_it_comes_from(path, visit):
     page = visit(path)
     first = page.locator("tbody tr").first.inner_text()
-    assert "1235 [-0.000123, 10] steps" in first
+    assert "1235 [0, 10] steps" in first
     assert "4 runs find an effect of 12 steps four times out of five" in first
     assert "evidence/effects.csv, rule effects" in first
     assert page.locator(".findings .verdict").all_inner_texts().count("reproduced") == 1

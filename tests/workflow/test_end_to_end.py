@@ -198,6 +198,16 @@ def test_the_shown_samples_are_the_extremes_and_their_tokens_sum_to_the_influenc
             assert "".join(sample["pieces"]).rstrip() == text
             repeated = repetition.repeated_positions(row.astype(int), 2)
             assert ((sample["repeated"] > 0) == repeated).all()
+            assert sample["token_loss"].sum() == pytest.approx(score["loss"], rel=1e-5)
+            # Of heads; each position gives its attention away, most of it to at most three tokens.
+            shares = sample["attention"].reshape(len(row) - 1, 3)
+            assert (
+                shares[0].tolist() == [1, 0, 0]
+                and ((shares.sum(axis=1) > 0) & (shares.sum(axis=1) < 1.01)).all()
+            )
+            attended = sample["attended"].reshape(shares.shape)
+            assert (attended.max(axis=1) <= np.arange(len(row) - 1)).all()
+            assert 0 < sample["received"].max() <= 1
 
 
 def test_the_page_of_samples_says_what_made_it(finished):

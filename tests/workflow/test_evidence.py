@@ -3,6 +3,7 @@
 import os
 import shutil
 
+import pages
 import pandas as pd
 import pytest
 import tables
@@ -74,6 +75,18 @@ def test_the_report_has_every_study(evidence):
         assert f'download="evidence-{study}.csv"' in page
     for study in STUDIES - WITHOUT_FIGURE:
         assert f"<code>figures/evidence/{study}.png</code>" in page
+
+
+def test_a_browser_of_all_samples_compares_the_checkpoints(evidence):
+    found = pages.columns(evidence.results / "samples" / "checkpoints")
+    names = [f"{target} at step {step}" for step in (4, 8) for target in ("induction-1", "pair")]
+    assert list(found) == names
+    other = evidence.results / "variants" / "checkpoint-8" / "scores" / "scores.parquet"
+    mine = pd.read_parquet(other).query("target == 'pair'").sort_values(["step", "row"])
+    assert found["pair at step 8"].tolist() == mine["influence"].astype("f4").tolist()
+    assert list(pages.columns(evidence.results / "samples" / "all")) == ["induction-1", "pair"]
+    page = (evidence.results / "evidence.html").read_text()
+    assert "<code>samples/checkpoints/index.html</code>" in page
 
 
 def test_effects_cover_every_way_to_select(evidence):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pages
 import pandas as pd
 import pytest
 import tables
@@ -21,6 +22,7 @@ from loopback import Hub
 from project import Project
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from mda.evidence import rounding
 from mda.runtime import lineage
 
 pytestmark = pytest.mark.slow
@@ -176,6 +178,18 @@ def test_the_page_has_the_ids_and_obeys_none(traced):
     assert "<b>&amp;" not in page
 
 
+def test_the_browser_of_all_samples_has_both_checkpoints(traced):
+    results = traced[0].results / "whole"
+    found = pages.columns(results / "samples" / "all")
+    assert list(found) == [
+        f"{target} at {name}" for name in ("late", "early") for target in ("induction-1", "pair")
+    ]
+    [other] = (results / "variants").glob("checkpoint-*/scores/scores.parquet")
+    for name, path in (("late", results / "scores" / "scores.parquet"), ("early", other)):
+        mine = pd.read_parquet(path).query("target == 'pair'").sort_values(["step", "row"])
+        assert found[f"pair at {name}"].tolist() == mine["influence"].astype("f4").tolist()
+
+
 def test_the_report_has_what_was_asked_and_found_with_every_figure_and_the_page(traced):
     project, told = traced
     results = project.results / "whole"
@@ -195,7 +209,7 @@ def test_the_report_has_what_was_asked_and_found_with_every_figure_and_the_page(
     assert asked.count("<td>id ") == 2 * 2 * 20
     shown = re.sub("<[^>]*>", "", asked)
     for line in found.itertuples():
-        assert f"{line.rank}id " in shown and f"all{line.influence:.4g}" in shown
+        assert f"{line.rank}id " in shown and f"all{rounding.number(line.influence)}" in shown
     nodes = {node.path.name for node in lineage.trace(results / "report.html").all()}
     assert {"trace.html.j2", "documents.parquet", "config.yaml"} <= nodes
 
@@ -217,7 +231,7 @@ def test_the_run_ends_with_the_documents_of_highest_influence(traced):
     # What a terminal would obey is spelled out, on one line.
     shown = " ".join(best["id"].split()).replace("\x1b", "\\x1b")
     assert "\x1b[31mred" not in told
-    assert f"    1. id {shown}, label all, influence {best['influence']:.4g}\n" in told
+    assert f"    1. id {shown}, label all, influence {rounding.number(best['influence'])}\n" in told
     agreement = pd.read_csv(project.results / "whole" / "evidence" / "agreement.csv")
     line = agreement.query("target == 'pair'").iloc[0]
     assert line["variant"] == "checkpoint-0"

@@ -112,19 +112,19 @@
   // A target's places, 1 the highest influence.
   function ranksOf(target) {
     if (!ranks.has(target)) {
-      const order = ordered(columns[influenceName(target)], true), rank = new Uint32Array(COUNT);
+      const order = orderOf("influence-down", target), rank = new Uint32Array(COUNT);
       for (let place = 0; place < COUNT; place += 1) rank[order[place]] = place + 1;
       ranks.set(target, rank);
     }
     return ranks.get(target);
   }
 
-  function orderOf(sort) {
+  function orderOf(sort, target = state.target) {
     const down = sort.endsWith("-down"), name = sort.replace("-down", "");
-    const key = name === "influence" ? `${sort} ${state.target}` : name === "apart" ? `${sort} ${state.target} ${state.other}` : sort;
+    const key = name === "influence" ? `${sort} ${target}` : name === "apart" ? `${sort} ${state.target} ${state.other}` : sort;
     if (!orders.has(key)) {
       if (orders.size > 6) orders.delete(orders.keys().next().value);
-      orders.set(key, ordered(name === "influence" ? columns[influenceName(state.target)] : name === "apart" ? apart() : columns[name], down));
+      orders.set(key, ordered(name === "influence" ? columns[influenceName(target)] : name === "apart" ? apart() : columns[name], down));
     }
     return orders.get(key);
   }
@@ -219,7 +219,7 @@
         search = NO_SEARCH;
         if (words !== "") return await seek(words);
       }
-      show();
+      await show();
     } catch (error) { if (mine === goal) tell(error); }
   }
 
@@ -260,7 +260,7 @@
     for (const id of ["previous", "previous-below"]) find(id).disabled = state.page <= 1;
     for (const id of ["next", "next-below"]) find(id).disabled = state.page >= pages;
     find("save").disabled = found.length === 0;
-    cards([...part]);
+    return cards([...part]);
   }
 
   const told = (count) => count.toLocaleString("en");
@@ -268,8 +268,9 @@
   let counts = null;
   function controls() {
     if (!counts) {
-      counts = new Map();
-      for (const code of columns.label) counts.set(code, (counts.get(code) || 0) + 1);
+      const each = new Uint32Array(columns.labels.length);
+      for (let at = 0; at < COUNT; at += 1) each[columns.label[at]] += 1;
+      counts = new Map([...each.entries()].filter(([, count]) => count));
     }
     const labels = [...counts].sort((one, other) => other[1] - one[1] || one[0] - other[0]).slice(0, LABELS)
       .map(([code, count]) => [columns.labels[code], count]);
@@ -278,12 +279,14 @@
     const every = counts.size > LABELS ? `all; the ${LABELS} most frequent of ${told(counts.size)}:` : `all (${told(COUNT)})`;
     // A label may be any text, so those of the list begin with a sign that "all" has not.
     fill(find("label"), [["", every], ...labels.map(([label, count]) => ["=" + label, `${visible(label)} (${told(count)})`])], goal.label);
-    const named = (target) => [target, `${target} (${DATA.units[target].join(", ")})`];
+    const named = (target) => [target, DATA.several ? target : `${target} (${DATA.units[target].join(", ")})`];
     fill(find("target"), TARGETS.map(named), goal.target);
-    const others = TARGETS.filter((target) => target !== goal.target);
+    // The same target at other checkpoints first.
+    const apart = (target) => DATA.targets[target] !== DATA.targets[goal.target];
+    const others = TARGETS.filter((target) => target !== goal.target).sort((one, other) => apart(one) - apart(other));
     fill(find("other"), [["", others.length ? "nothing" : "there is one target only"], ...others.map(named)], goal.other);
     find("other").disabled = !others.length;
-    fill(find("both"), [["", goal.other ? "no matter" : "with another target"], ...SHARES.map((share) => [String(share), `the highest ${share} % of each`])], goal.both);
+    fill(find("both"), [["", goal.other ? "any place" : "with another target"], ...SHARES.map((share) => [String(share), `the highest ${share} % of each`])], goal.both);
     find("both").disabled = goal.other === "";
     for (const option of find("sort").options) if (option.value.startsWith("apart")) option.hidden = option.disabled = goal.other === "";
     find("sort").value = goal.sort;
@@ -298,13 +301,19 @@
 
   // --- The histogram: its axis is asinh(influence / median size). ---
 
+  // Sizes in order; of very many samples those of some, for the unit of an axis need not be exact.
+  function sizesOf(values) {
+    const by = Math.ceil(COUNT / 50000);
+    return Float32Array.from({ length: Math.ceil(COUNT / by) }, (_, place) => Math.abs(values[place * by])).sort();
+  }
+
   const axes = new Map();
   function axisOf(target) {
     if (!axes.has(target)) {
-      const values = columns[influenceName(target)], sizes = values.map(Math.abs).sort();
+      const values = columns[influenceName(target)], sizes = sizesOf(values);
       let low = Infinity, high = -Infinity;
       for (const value of values) { low = Math.min(low, value); high = Math.max(high, value); }
-      const unit = sizes[Math.floor(COUNT / 2)] || sizes[COUNT - 1] || 1;
+      const unit = sizes[Math.floor(sizes.length / 2)] || sizes.at(-1) || 1;
       const begin = Math.asinh(low / unit), end = Math.max(Math.asinh(high / unit), begin + 1e-9);
       const axis = { low, high, value: (share) => unit * Math.sinh(begin + share * (end - begin)),
         share: (value) => (Math.asinh(value / unit) - begin) / (end - begin) };
@@ -388,9 +397,9 @@
       for (let place = 0; place < SHARES.length; place += 1) if (here[at] <= tops[place] && there[at] <= tops[place]) both[place] += 1;
     }
     const correlation = square === 0 ? 0 : product / square;
-    const share = SHARES.map((of, place) => `${of} %: ${told(both[place])} of ${told(tops[place])} (by chance ${told(Math.round(tops[place] ** 2 / COUNT))})`);
+    const share = SHARES.map((of, place) => `${of} %: ${told(both[place])} of ${told(tops[place])} (by chance ${number(tops[place] ** 2 / COUNT)})`);
     find("about-scatter").textContent = `Places on ${state.target} and ${state.other}`;
-    find("compared").textContent = `Right and up: higher influence on ${state.target} and on ${state.other}. Of the list's samples. `
+    find("compared").textContent = `Right and up: higher influence on ${state.target} and on ${state.other}. Shown are the samples of the list. `
       + `Rank correlation of all samples: ${correlation.toFixed(2)}. At the top of both, of the highest ${share.join("; ")}.`;
     find("scatter").setAttribute("aria-label", `Places of the samples on ${state.target}, across, and on ${state.other}, upwards; rank correlation ${correlation.toFixed(2)}`);
     density(here, there);
@@ -449,7 +458,7 @@
   }
 
   function percentile(rank) {
-    return (100 * (COUNT - rank) / COUNT).toFixed(COUNT >= 1e4 ? 3 : 1);
+    return percentileOf(rank, COUNT);
   }
 
   // Whether interventions may take it.
@@ -466,7 +475,8 @@
       const other = columns[influenceName(state.other)][at];
       list.push([`influence on ${state.other}`, number(other, true)], [`place on ${state.other}`, placed(ranksOf(state.other)[at])]);
     }
-    list.push(["loss", number(loss[at]) + " nats"], ["loss a token", number(loss[at] / Math.max(1, tokens[at])) + " nats"]);
+    const when = !DATA.by_token.includes(state.target) ? ` at ${DATA.checkpoint}` : "";
+    list.push([`loss${when}`, number(loss[at]) + " nats"], [`loss a token${when}`, number(loss[at] / Math.max(1, tokens[at])) + " nats"]);
     if (DATA.trained) list.push(["step", step[at]]);
     if (DATA.window) list.push(["in the window", windowOf(step[at])]);
     return [...list, ["row", row[at]]];
@@ -475,6 +485,7 @@
   function card(at, [text, cut, ...sources]) {
     const rank = ranksOf(state.target)[at], value = columns[influenceName(state.target)][at];
     const item = make("li"), box = make("article", value > 0 ? "up" : value < 0 ? "down" : ""), head = make("div", "head");
+    box.tabIndex = -1;
     head.append(make("h2", "", `Place ${told(rank)}`), make("span", "chip", visible(columns.labels[columns.label[at]])));
     const list = make("dl");
     const given = sources.flatMap((source, place) => (source === null ? [] : [[visible(DATA.sources[place]), visible(source)]]));
@@ -512,9 +523,9 @@
     const only = make("button", "", "Link to it"), side = rank <= DATA.ends ? "top" : rank > COUNT - DATA.ends ? "bottom" : "";
     only.type = "button";
     only.addEventListener("click", () => change({ ...FILTERS, row: String(columns.row[at]) }));
-    if (side === "") return state.row === "" ? [only] : [];
+    if (side === "" || !DATA.by_token.includes(state.target)) return state.row === "" ? [only] : [];
     const tokens = make("a", "", "token by token");
-    tokens.href = "../index.html#" + new URLSearchParams({ target: state.target, side, row: String(columns.row[at]) });
+    tokens.href = "../index.html#" + new URLSearchParams({ target: DATA.targets[state.target], side, row: String(columns.row[at]) });
     return state.row === "" ? [only, tokens] : [tokens];
   }
 
@@ -583,6 +594,12 @@
   find("save").addEventListener("click", save);
   window.addEventListener("hashchange", () => { goal = wanted(); draw(); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (found.length) comparison(); });
+  walk(() => [...document.querySelectorAll("article")], async (by) => {
+    const last = Math.ceil(found.length / PAGE);
+    if (state.page + by < 1 || state.page + by > last) return false;
+    await change({ page: state.page + by });
+    return true;
+  });
   brush();
   goal = wanted();
   draw();

@@ -14,6 +14,11 @@
     return (value < 0 ? "\u2212" : signed && value > 0 ? "+" : "") + text.replace("e-", "e\u2212").replace("e+", "e");
   }
 
+  // How many of all are below a place, in percent, with as many digits as tell neighbours apart.
+  function percentileOf(place, count) {
+    return (100 * (count - place) / count).toFixed(Math.max(1, Math.ceil(Math.log10(count)) - 2));
+  }
+
   // Line ends and tabs are shown and kept; control characters, those of direction too, only shown.
   function visible(text) {
     return text.replace(/\r?\n|[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, (sign) => {
@@ -31,6 +36,18 @@
       return option;
     }));
     select.value = value;
+  }
+
+  // The keys J and K go to the next and the previous sample, over the ends of a page, unless one types.
+  function walk(stops, turn) {
+    document.addEventListener("keydown", async (event) => {
+      const by = { j: 1, k: -1 }[event.key.toLowerCase()];
+      if (!by || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select")) return;
+      const all = stops(), now = all.findIndex((stop) => stop.closest("article").contains(document.activeElement));
+      const next = now < 0 ? (by > 0 ? 0 : -1) : now + by;
+      if (all[next]) all[next].focus();
+      else if (now >= 0 && await turn(by)) stops().at(by > 0 ? 0 : -1).focus();
+    });
   }
 
   // A table as a file. Between parts of it the page goes on.

@@ -2,7 +2,8 @@
 # In:  the findings, tables and figures above, and their captions; the influence of every token; the benchmarks and
 #      logs of all jobs.
 # Out: samples/index.html, a page to look at the samples, which needs no other file; samples/all, a page of all scored
-#      samples, and the files that it loads; report.html, what `snakemake`
+#      samples, and the files that it loads; samples/checkpoints, the same with influence at other checkpoints of a
+#      run; report.html, what `snakemake`
 #      shows (of a trace what was asked and found), and evidence.html, what `snakemake evidence` does: each one file to send; benchmarks/usage.csv, a line
 #      a rule: jobs, times, memory, GPU memory.
 
@@ -77,17 +78,20 @@ if CONFIG.figures.browser_characters is not None:
         """Write the browser of all scored samples: samples/all/index.html and the files that it loads."""
         input:
             scores="<results>/scores/scores.parquet",
+            others=lambda wildcards: variant_scores(checkpoints_shown(wildcards)),
             targets="<results>/heads/targets.json",
             train="<results>/tokens/train.npy",
             tokenizer="<results>/tokens/tokenizer.json",
             train_rows=NAMED_ROWS,
             documents=NAMED_DOCUMENTS,
         output:
-            folder=directory("<results>/samples/all"),
+            folder=directory("<results>/samples/{view}"),
         log:
-            "<logs>/all_samples.log",
+            "<logs>/all_samples/{view}.log",
         benchmark:
-            "<benchmarks>/all_samples.jsonl"
+            "<benchmarks>/all_samples/{view}.jsonl"
+        wildcard_constraints:
+            view="all|checkpoints",
         localrule: LIGHT
         conda:
             "../../envs/mda.yaml"
@@ -99,6 +103,7 @@ if CONFIG.figures.browser_characters is not None:
             content=content_of(ALL_SAMPLES_TEMPLATES),
             experiment=as_json(CONFIG.experiment),
             checkpoint=CONFIG.checkpoint_names[CONFIG.attribution.checkpoint],
+            checkpoints=names_of_checkpoints,
             trained=as_json(CONFIG.trace is None),
             packed=as_json(CONFIG.tokens.pack),
             strategy=CONFIG.attribution.fit.strategy,
@@ -149,6 +154,9 @@ if CONFIG.trace is None:
             templates=REPORT_TEMPLATES,
             content=content_of(REPORT_TEMPLATES),
             complete=lambda wildcards: as_json(wildcards.page == "evidence"),
+            checkpoints=lambda wildcards: as_json(
+                wildcards.page == "evidence" and bool(compared_checkpoints())
+            ),
             benchmarks=f"{CONFIG.results}/benchmarks",
             logs=f"{CONFIG.results}/logs",
             code=REPORT.code,

@@ -52,3 +52,21 @@ def marked_for_report(paths):
                         }
                     )
     return found
+
+
+def compared_checkpoints():
+    """The browser of all samples at several checkpoints of a run, if there are several and one wants it."""
+    made = CONFIG.figures.browser_characters is not None and CONFIG.trace is None
+    return ["<results>/samples/checkpoints"] if made and variants.checkpoints(CONFIG) else []
+
+
+def checkpoints_shown(wildcards):
+    """The other checkpoints whose influence a browser of all samples shows: of a run those of the studies."""
+    every = CONFIG.trace is not None or wildcards.view == "checkpoints"
+    return variants.checkpoints(CONFIG) if every else []
+
+
+def names_of_checkpoints(wildcards):
+    """What these are called."""
+    steps = [int(dict(variants.changes(name))["checkpoint"]) for name in checkpoints_shown(wildcards)]
+    return as_json([CONFIG.checkpoint_names[step] for step in steps])

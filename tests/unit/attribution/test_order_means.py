@@ -11,11 +11,11 @@ def order(scores, rows, step, outcome="x"):
     return pd.DataFrame({"outcome": outcome, "step": step, "update": 0, "row": rows, "score": scores})
 
 
-def test_scores_are_standardised_within_an_update_and_outcome():
+def test_scores_are_standardized_within_an_update_and_outcome():
     first = order([1.0, 3.0, 10.0, 30.0], [0, 1, 2, 3], [0, 0, 1, 1])
     inserted = order([5.0, 5.0, np.nan], [4, 5, 6], 1).assign(update=1)
     other = order([7.0, 9.0, 8.0], [0, 1, 2], 0, "y")
-    found = order_means.standardised(pd.concat([first, inserted, other]))
+    found = order_means.standardized(pd.concat([first, inserted, other]))
     assert found["row"].tolist() == [0, 1, 2, 3, 4, 5, 0, 1, 2]
     assert found["score"].tolist() == pytest.approx([-1, 1, -1, 1, 0, 0, -(1.5**0.5), 1.5**0.5, 0])
 

@@ -14,12 +14,17 @@ from tokenizers.models import WordLevel
 
 from mda.report import all_samples
 from mda.runtime import cli, files
+from mda.runtime.errors import UserError
 from mda.steps.report import all_samples as step
 
 TEMPLATE = ROOT / "workflow" / "report" / "all_samples.html.j2"
 COUNT = 300
 WORDS = ("one", "two", "three", "<script>alert(1)</script>", "\u2028", "שלום")
 TARGETS = ("first", "second")
+ARGUMENTS = [
+    *("--packed", "false", "--templates", str(TEMPLATE), "--experiment", "null", "--checkpoint", "step 3"),
+    *("--window", "null", "--trained", "true", "--strategy", "ekfac", "--characters", "12", "--ends", "5"),
+]
 
 
 @pytest.fixture
@@ -58,28 +63,7 @@ def made(tmp_path):
         "tokenizer": "tokenizer.json", "train-rows": "rows.parquet", "documents": "documents.parquet",
     }  # fmt: skip
     arguments = [part for key, name in given.items() for part in (f"--{key}", str(tmp_path / name))]
-    arguments += [
-        "--packed",
-        "false",
-        "--templates",
-        str(TEMPLATE),
-        "--experiment",
-        "null",
-        "--checkpoint",
-        "step 3",
-    ]
-    arguments += [
-        "--window",
-        "null",
-        "--trained",
-        "true",
-        "--strategy",
-        "ekfac",
-        "--characters",
-        "12",
-        "--ends",
-        "5",
-    ]
+    arguments += [*ARGUMENTS, "--others", "--checkpoints", "[]"]
     cli.run(step.write, arguments)
     texts = [reader.decode(row[row < len(WORDS)].tolist(), skip_special_tokens=False) for row in rows]
     sources = [names[document] for document in documents]
@@ -108,6 +92,36 @@ def test_the_columns_are_those_of_the_scores_in_the_order_of_the_run(made):
     labels = told(folder / "labels.js")[2]
     codes = np.frombuffer(base64.b64decode(told(folder / "column-label.js")[2]), "<u4")
     assert [labels[code] for code in codes] == lines["label"][order].tolist()
+
+
+def test_other_checkpoints_are_more_columns_of_the_same_samples(tmp_path):
+    step, row = np.repeat(np.arange(5), 2), np.arange(10)[::-1]
+    tables = {}
+    for number, checkpoint in enumerate(("late", "early")):
+        order = np.random.default_rng(number).permutation(10)
+        parts = {
+            "step": step[order],
+            "row": row[order],
+            "label": ["a"] * 10,
+            "loss": np.full(10, number, "f4"),
+        }
+        influence = (100 * number + 10 * step + row)[order].astype("f4")
+        tables[checkpoint] = tmp_path / f"{checkpoint}.parquet"
+        files.write_table(
+            tables[checkpoint], pa.table({**parts, "influence": influence, "target": ["t"] * 10})
+        )
+    found = all_samples.read(tables, ["t"])
+    assert list(found.influence) == ["t at late", "t at early"]
+    assert (found.influence["t at early"] - found.influence["t at late"]).tolist() == [100] * 10
+    assert (
+        found.influence["t at late"].tolist() == (10 * found.columns["step"] + found.columns["row"]).tolist()
+    )
+    assert set(found.columns["loss"].tolist()) == {0}
+    assert list(all_samples.read({"late": tables["late"]}, ["t"]).influence) == ["t"]
+    shorter = files.read_table(tables["early"]).slice(1)
+    files.write_table(tables["early"], shorter)
+    with pytest.raises(UserError, match=r"early.parquet: has other samples than the scores of the first"):
+        all_samples.read(tables, ["t"])
 
 
 def test_every_text_is_in_its_place_with_its_document(made):

@@ -51,10 +51,10 @@ def test_no_sample_is_on_both_sides_and_ties_go_by_place():
     assert found["row"].tolist() == [2, 3, 1, 0]
 
 
-def line(pieces, values, repeated):
+def line(pieces, values, repeated, **attention):
     kept = {"target": "t", "side": "top", "rank": 1, "row": 5, "step": 2, "label": "x"}
-    lists = {"pieces": pieces, "token_influence": values, "repeated": repeated}
-    return {**kept, "influence": sum(values), "loss": 1.23456789, **lists}
+    lists = {"pieces": pieces, "token_influence": values, "repeated": repeated, "token_loss": values}
+    return {**kept, "influence": sum(values), "loss": 1.23456789, **lists, **made_up.NOTHING, **attention}
 
 
 def test_a_character_of_several_tokens_is_one_piece():
@@ -62,9 +62,28 @@ def test_a_character_of_several_tokens_is_one_piece():
     assert found["pieces"] == ["a", "🙂", "b", "!"]
     # The last token is only predicted.
     assert found["values"] == [1.0, 9.0, 5.0, None]
+    # And the first is not: the loss of a character is that of all its tokens.
+    assert found["losses"] == [None, 6.0, 4.0, 5.0]
     assert found["tokens"] == {"1": 3}
     assert found["loss"] == 1.235
     assert found["spans"] == [(0, 2, 1)]
+    assert (found["attended"], found["received"]) == ([], [])
+
+
+def test_attention_goes_from_the_last_token_of_a_piece_to_pieces():
+    pieces = ["a", "", "b", "c", "!"]
+    attended = [0, -1, -1, 1, 0, -1, 2, 1, 0, 0, 3, 2]
+    shares = [1.0, 0.0, 0.0, 0.9, 0.1, 0.0, 0.5, 0.2, 0.3, 0.6, 0.395, 0.005]
+    given = {"attended": attended, "attention": shares, "received": [0.5, 0.25, 0.125, 0.395]}
+    found = browser.sample(line(pieces, [1.0, 2.0, 3.0, 4.0], [0] * 5, **given))
+    # "b" is tokens 1 and 2: from token 2 it attends to itself, 0.7 in two parts, and to "a".
+    assert found["attended"] == [[0, 100], [1, 70, 0, 30], [0, 60, 2, 40]]
+    assert found["received"] == [50, 37.5, 39.5]
+
+
+def test_a_text_that_shows_nothing_has_one_empty_piece():
+    found = browser.sample(line(["", ""], [1.0], [0, 0]))
+    assert (found["pieces"], found["values"], found["losses"]) == ([""], [1.0], [1.0])
 
 
 def test_occurrences_side_by_side_are_apart():

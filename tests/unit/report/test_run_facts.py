@@ -33,7 +33,7 @@ def run(tmp_path):
 def test_a_run_is_told_with_its_dates_its_computing_and_its_gpu(run):
     told = run_facts.facts(run / "benchmarks", run / "logs")
     assert told["Run"] == (
-        "1 March 2026, 11:00 to 1 March 2026, 13:00 UTC, by the dates of its files: 2 jobs, 2.0 hours of "
+        "1 March 2026, 11:00 to 13:00 UTC, by the dates of its files: 2 jobs, 2.0 hours of "
         "computing added up over jobs, 0.9 GB of memory of one job at most, 41.0 GB of GPU memory of one "
         "job at most (NVIDIA H100)"
     )

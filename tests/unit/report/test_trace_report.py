@@ -171,6 +171,6 @@ def test_what_is_approximate_is_said_so(results):
     files.write_text(results / "evidence" / "stored_gradients.csv", table.to_csv(index=False))
     told = words(written(results, stored=True))
     assert told.count("Influence is approximate here: it is computed from 64 stored numbers a sample.") == 2
-    assert told.count("rank correlation 0.90 [0.80, 0.95]; of the top 10%, 70% are the same") == 2
+    assert told.count("rank correlation 0.90 [0.80, 0.95]; of the top 10 %, 70 % are the same") == 2
     assert "0.30" not in told.partition("approximate")[2].partition("Documents of highest")[0]
     assert "approximate here" not in words(written(results))

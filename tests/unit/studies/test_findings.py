@@ -376,7 +376,7 @@ def test_readers_see_every_finding_with_its_interval():
     # The detectable effect is that of the stricter level.
     shifts = [statistics.detectable_shift(4, confidence) for confidence in (0.975, 0.95)]
     assert removal["here"] == {
-        "value": "20 [18, 22]",
+        "value": "20.0 [18.0, 22.0]",
         "unit": "steps",
         "more": "p 0.001, corrected for 2 planned tests 0.002; 4 runs find an effect of "
         f"{3 * shifts[0] / shifts[1]:.3g} steps four times out of five",

@@ -1,7 +1,7 @@
 """The mean of samples' scores over orders of the window, and how reliable it is.
 
 A score by trajectory belongs to its order: what it finds of a sample depends on when the sample came, and on
-what came before. So scores are standardised among the samples of an update before their mean is taken.
+what came before. So scores are standardized among the samples of an update before their mean is taken.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Reliability(NamedTuple):
         return wanted * (1 - self.one) / (self.one * (1 - wanted))
 
 
-def standardised(scores: pd.DataFrame) -> pd.DataFrame:
+def standardized(scores: pd.DataFrame) -> pd.DataFrame:
     """Scores with mean 0 and standard deviation 1 among the samples of an update.
 
     Args:
@@ -58,17 +58,17 @@ def standardised(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def over_orders(orders: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The standardised scores of every order, side by side.
+    """The standardized scores of every order, side by side.
 
     Args:
-        orders: of each order a table as `standardised` takes it.
+        orders: of each order a table as `standardized` takes it.
 
     Returns:
         A line for each outcome and row, with a column for each order, by its place; the mean over the places
         of a row that an order reads several times. Rows that some order does not read are left out.
     """
     columns = [
-        standardised(order).groupby(["outcome", "row"])["score"].mean().rename(number)
+        standardized(order).groupby(["outcome", "row"])["score"].mean().rename(number)
         for number, order in enumerate(orders)
     ]
     return pd.concat(columns, axis=1).dropna()

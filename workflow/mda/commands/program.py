@@ -37,6 +37,7 @@ VERBS = {
     "run": "run the workflow on this machine and print the main numbers",
     "status": "say what the last run has done, is doing and has left",
     "summary": "print the main numbers of finished results",
+    "browse": "serve the pages of finished results, to look at them from another machine",
     "cost": "say what an experiment takes before it starts",
     "pin": "note commits and hashes of what an experiment takes from the hub",
     "bench": "measure where time and memory go on this machine",

@@ -13,6 +13,7 @@ import pandas as pd
 from mda.commands import trace_summary
 from mda.config import strict_yaml
 from mda.evidence import finding, in_words, planned_tests
+from mda.evidence.rounding import with_interval
 from mda.runtime import files
 from mda.runtime.errors import UserError, printable
 
@@ -156,9 +157,7 @@ def measured(line: dict) -> str:
     """What was measured of a finding, beside the published figure."""
     told = "not measured"
     if not pd.isna(line["value"]):
-        told = f"{line['value']:+.3g} {line['unit']}"
-        if not pd.isna(line["low"]):
-            told = f"{line['value']:+.3g} [{line['low']:+.3g}, {line['high']:+.3g}] {line['unit']}"
+        told = f"{with_interval(line['value'], line['low'], line['high'], '+')} {line['unit']}"
     note = printable(f"; {line['note']}") if line["note"] else ""
     power = in_words.power(line)
     published = f"; published: {line['published']}" if line["published"] else ""

@@ -9,14 +9,10 @@ import numpy as np
 
 from mda.evidence import intervention_findings
 from mda.evidence.finding import CANNOT_TELL, NOT_RUN
+from mda.evidence.rounding import number
 
 # Claims that there is no effect: the smallest that would be found is not held against theirs.
 EQUIVALENCES = (intervention_findings.RANDOM_REMOVAL.name, intervention_findings.SWAP.name)
-
-
-def number(value: float) -> str:
-    """Three significant digits."""
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
 def power(line: Mapping[str, Any]) -> str:

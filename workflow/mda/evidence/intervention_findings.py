@@ -19,6 +19,7 @@ from mda.evidence.finding import (
     Tables,
     unknown,
 )
+from mda.evidence.rounding import with_interval
 from mda.evidence.table_lines import all_the_same, cell, first, measured
 
 
@@ -113,7 +114,7 @@ def as_the_base(kinds: Sequence[str], selection: str) -> Measure:
         for other in found:
             if other is not line:
                 ends = [other[f"to_base{end}"] for end in ("", "_low", "_high")]
-                note += "; {}{:.3g} [{:.3g}, {:.3g}] steps".format(KINDS[other["intervention"]], *ends)
+                note += f"; {KINDS[other['intervention']]}{with_interval(*ends)} steps"
         told = measured(line, "to_base", holds, line["seeds"], "steps", line["to_base_detectable"], note)
         # More runs may find an effect of removal, unless these have ruled it out.
         return told._replace(possible=bool(own["to_base_high"] > 0))

@@ -7,6 +7,7 @@ import textwrap
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from mda.evidence.rounding import number
 from mda.figures import style
 
 
@@ -34,7 +35,7 @@ def draw(samples: list[dict], target: str, among: str) -> Figure:
     axis.text(0, 0.2, wide, fontsize=7, va="top")
     line = 3.2
     for sample, block in zip(samples, blocks, strict=True):
-        facts = (f"{sample['rank']}.", style.shown(sample["label"]), f"influence {sample['score']:.4g}")
+        facts = (f"{sample['rank']}.", style.shown(sample["label"]), f"influence {number(sample['score'])}")
         head = "   ".join((*facts, f"row {sample['row']}"))
         axis.text(0, line, head, fontsize=6.5, fontweight="bold", va="center", parse_math=False)
         for words in block:
@@ -47,7 +48,7 @@ def draw(samples: list[dict], target: str, among: str) -> Figure:
                 axis.text(start, line, text, fontsize=size, family="monospace", va="center", parse_math=False)
         line += 1.6
     told = "; ".join(
-        f"{sample['rank']}. {style.shown(sample['label'])}, influence {sample['score']:.4g}: "
+        f"{sample['rank']}. {style.shown(sample['label'])}, influence {number(sample['score'])}: "
         f"{style.shown(''.join(sample['tokens']))}"
         for sample in samples
     )

@@ -7,9 +7,10 @@ and the texts are scripts, each of which hands the page one piece of data.
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from jinja2.utils import htmlsafe_json_dumps
 
 from mda.report import html_page
 from mda.runtime import files
+from mda.runtime.errors import UserError
 
 # Texts of a file: a page of 20 samples reads as many files at most, a search all of them.
 A_FILE = 256
@@ -30,7 +32,8 @@ class Scored:
 
     Attributes:
         columns: step, row, loss, label (a number of `labels`), each of shape (samples,).
-        influence: by target, in the order of the targets, each of shape (samples,).
+        influence: by target, and by checkpoint where there are several, in their order, each of shape
+            (samples,).
         labels: the labels, each once.
     """
 
@@ -39,16 +42,30 @@ class Scored:
     labels: list[str]
 
 
-def read(scores: Path, targets: Sequence[str]) -> Scored:
-    """Read scores/scores.parquet, one target at a time."""
+def named(target: str, checkpoint: str, checkpoints: int) -> str:
+    """What a target is called: by itself, and with the checkpoint where there are several."""
+    return target if checkpoints == 1 else f"{target} at {checkpoint}"
+
+
+def read(scores: Mapping[str, Path], targets: Sequence[str]) -> Scored:
+    """Read scores, one target at a time.
+
+    Args:
+        scores: scores/scores.parquet, and those of the same samples at other checkpoints, by the
+            checkpoint's name. Loss is of the first.
+
+    Raises:
+        UserError: when the tables are not of the same samples.
+    """
     influence: dict[str, np.ndarray] = {}
     columns: dict[str, np.ndarray] = {}
     labels: list[str] = []
-    for target in targets:
+    for (checkpoint, path), target in itertools.product(scores.items(), targets):
         names = ["step", "row", "influence"] + ([] if columns else ["loss", "label"])
-        table = files.read_where(scores, "target", target, names)
+        table = files.read_where(path, "target", target, names)
         order = np.lexsort((table.column("row").to_numpy(), table.column("step").to_numpy()))
-        influence[target] = table.column("influence").to_numpy()[order].astype("<f4")
+        key = named(target, checkpoint, len(scores))
+        influence[key] = table.column("influence").to_numpy()[order].astype("<f4")
         if not columns:
             coded = table.column("label").combine_chunks().dictionary_encode()
             labels = [str(label) for label in coded.dictionary.to_pylist()]
@@ -58,6 +75,10 @@ def read(scores: Path, targets: Sequence[str]) -> Scored:
                 "loss": table.column("loss").to_numpy()[order].astype("<f4"),
                 "label": np.asarray(coded.indices)[order].astype("<u4"),
             }
+        if not np.array_equal(table.column("row").to_numpy()[order], columns["row"]):
+            raise UserError(
+                f"{path}: has other samples than the scores of the first checkpoint; delete it and run again"
+            )
     return Scored(columns, influence, labels)
 
 

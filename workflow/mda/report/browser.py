@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2.utils import htmlsafe_json_dumps
 
 from mda.report import html_page
 
 # Digits of a number on the page: float32 has no more than seven, and a reader needs fewer.
 DIGITS = 4
+# Attention below this share is not shown.
+LEAST = 0.01
 
 
 def sample(line: dict[str, Any], source: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -23,35 +26,87 @@ def sample(line: dict[str, Any], source: Mapping[str, Any] | None = None) -> dic
 
     Returns:
         The line's target, side, rank, row, step, label, influence and loss, and the loss `per_token`;
-        `pieces` of text, and for each the influence of its tokens in `values` and their number in `tokens`,
-        where it is not one; and `spans`: (first piece, piece after the last, number) of every occurrence of
-        a repeated span; and `source`, pairs of name and text.
+        `pieces` of text, and for each the influence of its tokens in `values`, the loss of their prediction
+        in `losses`, and their number in `tokens`, where it is not one; `spans`: (first piece, piece after
+        the last, number) of every occurrence of a repeated span; `source`, pairs of name and text; and what
+        `attention` gives.
     """
     kept = {key: line[key] for key in ("target", "side", "rank", "row", "step", "label")}
     numbers = {key: _rounded(line[key]) for key in ("influence", "loss")}
     # The last token is what is predicted from the others, and has no influence of its own.
     values = [*line["token_influence"], None]
+    # The first is predicted from nothing.
+    losses = [None, *line["token_loss"]]
     pieces: list[str] = []
     spans: list[int] = []
-    parts: list[list[float]] = [[]]
-    for piece, value, span in zip(line["pieces"], values, line["repeated"], strict=True):
-        parts[-1] += [] if value is None else [value]
+    # Of each token the piece that it is in.
+    owners: list[int] = []
+    for piece, span in zip(line["pieces"], line["repeated"], strict=True):
+        owners.append(len(pieces))
         # A character of several tokens is one piece: the text stands at the last of them.
         if piece:
             pieces.append(piece)
             spans.append(span)
-            parts.append([])
+    if not pieces:
+        pieces, spans = [""], [0]
+    # What comes after the last piece, and has no text, belongs to it.
+    owners = [min(owner, len(pieces) - 1) for owner in owners]
+    counts = np.bincount(owners, minlength=len(pieces))
     return {
         **kept,
         **numbers,
         "per_token": _rounded(line["loss"] / max(1, len(line["token_influence"]))),
         "pieces": pieces,
-        "values": [_rounded(sum(part)) if part else None for part in parts[: len(pieces)]],
+        "values": _summed(values, owners, len(pieces)),
+        "losses": _summed(losses, owners, len(pieces)),
         # In the order of the user's columns, as JSON objects need not be.
         "source": [[name, str(value)] for name, value in (source or {}).items() if value is not None],
-        "tokens": {str(place): len(part) for place, part in enumerate(parts) if len(part) > 1},
+        "tokens": {str(place): int(count) for place, count in enumerate(counts) if count > 1},
         "spans": occurrences(pieces, spans),
+        **attention(line, owners, len(pieces)),
     }
+
+
+def _summed(values: Sequence[float | None], owners: Sequence[int], pieces: int) -> list[float | None]:
+    """By piece the sum over its tokens that have a value; None where none has."""
+    found: list[float | None] = [None] * pieces
+    for value, owner in zip(values, owners, strict=True):
+        if value is not None:
+            found[owner] = value + (found[owner] or 0.0)
+    return [None if value is None else _rounded(value) for value in found]
+
+
+def attention(line: dict[str, Any], owners: Sequence[int], pieces: int) -> dict[str, list]:
+    """What the target's heads attend to, by piece; empty lists for a target without heads.
+
+    Args:
+        line: a line of samples/tokens.parquet.
+        owners: of each token the piece that it is in.
+
+    Returns:
+        `attended`: of each piece but the last, which the model does not read, the pieces that its last token
+        attends to, the most first, each followed by the share in percent, all in one list. `received`: the
+        mean attention to each of these pieces from itself and all later tokens, in percent.
+    """
+    read = len(line["received"])
+    if read == 0:
+        return {"attended": [], "received": []}
+    places, shares = (np.reshape(line[name], (read, -1)).tolist() for name in ("attended", "attention"))
+    attended: list[list[float]] = [[] for _ in range(pieces)]
+    for owner, *told in zip(owners[:read], places, shares, strict=True):
+        sums: dict[int, float] = {}
+        for place, share in zip(*told, strict=True):
+            if place >= 0:
+                sums[owners[place]] = sums.get(owners[place], 0.0) + share
+        # The piece's last token comes last.
+        shown = sorted(
+            ((part, share) for part, share in sums.items() if share >= LEAST), key=lambda of: -of[1]
+        )
+        attended[owner] = [number for part, share in shown for number in (part, round(100 * share))]
+    received = [0.0] * (owners[read - 1] + 1)
+    for owner, share in zip(owners[:read], line["received"], strict=True):
+        received[owner] += 100 * share
+    return {"attended": attended[: len(received)], "received": [round(share, 1) for share in received]}
 
 
 def occurrences(pieces: Sequence[str], spans: Sequence[int]) -> list[tuple[int, int, int]]:

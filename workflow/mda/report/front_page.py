@@ -19,6 +19,7 @@ from PIL import Image
 from mda.config.experiment import Config
 from mda.config.section import Section
 from mda.evidence import finding, in_words
+from mda.evidence.rounding import with_interval
 from mda.report import asked, table_view
 from mda.runtime import files
 
@@ -150,9 +151,7 @@ def measured(line: pd.Series) -> dict[str, str]:
     """What a finding's measure is, for readers: `value` with its interval, and what else to know of it."""
     if np.isnan(line["value"]):
         return {"value": "", "unit": "", "more": line["note"]}
-    value = in_words.number(line["value"])
-    if not np.isnan(line["low"]):
-        value += f" [{in_words.number(line['low'])}, {in_words.number(line['high'])}]"
+    value = with_interval(line["value"], line["low"], line["high"])
     more = filter(None, [line["note"], in_words.power(line.to_dict())])
     return {"value": value, "unit": line["unit"], "more": "; ".join(more)}
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mda.evidence import finding, in_words, planned_tests
-from mda.evidence.in_words import number
+from mda.evidence.rounding import with_interval
 from mda.report.front_page import Item, description, image
 
 # What was done to the samples, and to what it is compared.
@@ -71,8 +71,10 @@ def sentence(name: str, line: pd.Series, confidence: str) -> str:
         return f"{done}: this cannot be told, for {_why(line)}."
     # The words say the direction, so that the numbers are those of its size.
     ends = sorted((line["low"], line["high"]) if line["value"] >= 0 else (-line["high"], -line["low"]))
-    interval = "" if np.isnan(line["low"]) else f" [{number(ends[0])}, {number(ends[1])}]"
-    size = _size(line["value"], planned_tests.TESTS[name])
+    told, *_ = both = with_interval(abs(line["value"]), *ends).split(" ", 1)
+    # On one line.
+    interval = "".join(f" {part}" for part in both[1:]).replace(", ", ",\N{NO-BREAK SPACE}")
+    size = _size(told, line["value"], planned_tests.TESTS[name])
     runs = f"{line['runs']:.0f} run" + ("" if line["runs"] == 1 else "s")
     sure = f"{confidence} % interval, {runs}" if interval else runs
     words = f"{done} {size}{interval} {than} ({sure})."
@@ -89,8 +91,8 @@ def _why(line: pd.Series) -> str:
     return note if isinstance(note, str) and note else "it was not run"
 
 
-def _size(value: float, test: planned_tests.Test) -> str:
-    """The effect against random in words."""
+def _size(told: str, value: float, test: planned_tests.Test) -> str:
+    """The effect against random in words; `told` is its size."""
     if test.outcome == "formation_step":
-        return f"makes the unit form {number(abs(value))} steps {'later' if value >= 0 else 'earlier'}"
-    return f"makes the unit's metric {number(abs(value))} {'higher' if value >= 0 else 'lower'}"
+        return f"makes the unit form {told} steps {'later' if value >= 0 else 'earlier'}"
+    return f"makes the unit's metric {told} {'higher' if value >= 0 else 'lower'}"

@@ -45,7 +45,8 @@ def _dates(benchmarks: Path) -> str:
     ended = [(path.stat().st_mtime, _seconds(path)) for path in benchmarks.rglob("*.jsonl")]
     begin = datetime.fromtimestamp(min(end - taken for end, taken in ended), UTC)
     end = datetime.fromtimestamp(max(end for end, _ in ended), UTC)
-    return f"{_date(begin)} to {_date(end)} UTC, by the dates of its files"
+    last = f"{end:%H:%M}" if begin.date() == end.date() else _date(end)
+    return f"{_date(begin)} to {last} UTC, by the dates of its files"
 
 
 def _seconds(path: Path) -> float:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mda.evidence import score_table
+from mda.evidence.rounding import number
 from mda.runtime import files
 from mda.runtime.errors import printable
 
@@ -34,7 +35,7 @@ class Line(NamedTuple):
     influence: float
 
     def __str__(self) -> str:
-        return f"{self.rank}. {self.what}, label {self.label}, influence {self.influence:.4g}"
+        return f"{self.rank}. {self.what}, label {self.label}, influence {number(self.influence)}"
 
 
 class Ends(NamedTuple):
@@ -112,7 +113,7 @@ def _agrees(line: dict[str, Any]) -> str:
         return "all scores are equal"
     return (
         f"rank correlation {line['spearman']:.2f} [{line['spearman_low']:.2f}, {line['spearman_high']:.2f}]; "
-        f"of the top {line['chance']:.0%}, {line['overlap']:.0%} are the same"
+        f"of the top {100 * line['chance']:.0f} %, {100 * line['overlap']:.0f} % are the same"
     )
 
 

@@ -69,7 +69,7 @@ TRAJECTORY_MEAN = Step("attribution.trajectory_mean")
 
 
 rule trajectory_mean:
-    """Take the mean of the standardised scores over orders, with its reliability: trajectory/mean.parquet."""
+    """Take the mean of the standardized scores over orders, with its reliability: trajectory/mean.parquet."""
     input:
         orders=expand(
             "<results>/trajectory/order-{order}.parquet",

@@ -1,4 +1,4 @@
-"""Influence of every token of the samples that are shown: the highest and the lowest of each target."""
+"""Influence, loss and attention of every token of the samples that are shown: the ends of each target."""
 
 import functools
 import logging
@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mda.attribution import curvature, factor_files, influence, queries
+from mda.attribution import attention, curvature, factor_files, influence, queries
 from mda.config import sections, unit_sections
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
@@ -33,9 +33,15 @@ SCHEMA = pa.schema(
         "pieces": pa.list_(pa.string()),
         "token_influence": pa.list_(pa.float32()),
         "repeated": pa.list_(pa.int32()),
+        "token_loss": pa.list_(pa.float32()),
+        "attended": pa.list_(pa.int32()),
+        "attention": pa.list_(pa.float32()),
+        "received": pa.list_(pa.float32()),
     }
 )
 
+# Of the tokens that one attends to, those that are kept.
+MOST = 3
 # Of the scores.
 SHOWN = ["row", "step", "label", "influence", "loss"]
 
@@ -65,9 +71,11 @@ def score(
     influence and loss of the sample as in `scores`; and lists: pieces, the text of each of its
     tokens, which join to the sample's; token_influence of each but the last, which the model
     does not read, whose sum is the influence; repeated, for each piece the number of the repeated span of at
-    least `shortest` tokens that it belongs to, or 0. No sample is on both sides: of fewer samples
-    there are fewer. `probe_files` are the users' own sources, noted in `out` with their hashes; `content` is
-    that of the probes' data when the run was planned.
+    least `shortest` tokens that it belongs to, or 0; token_loss of each but the first, in nats; and, empty
+    for targets without heads, the parts of `attention.Attended`: attended, `MOST` places for each token but
+    the last, one token's after another's, attention, their shares, and received. No sample is on both sides:
+    of fewer samples there are fewer. `probe_files` are the users' own sources, noted in `out` with their
+    hashes; `content` is that of the probes' data when the run was planned.
     """
     del probe_files
     external_files.check(unit_sections.probe_data(probe_settings), content)
@@ -89,28 +97,41 @@ def score(
                 rows, fitted, fit.strategy, damping, fit.batch_size, floor, by_position=True
             )
             texts = [text for part in store.tokens_of(rows.rows) for text in part]
-            yield _table(target, shown, texts, next(results)[1], reader, shortest)
+            columns: dict[str, list] = {
+                "pieces": [tokens.pieces(reader, text) for text in texts],
+                "repeated": [repetition.repeated_spans(text, shortest) for text in texts],
+                "token_influence": _by_token(target, shown, texts, next(results)[1]),
+                **_attention(attention.passes(model, query.units, store, rows.rows, numerics.attribution)),
+            }
+            yield _table(target, shown, columns)
 
     files.write_tables(out, tables())
 
 
-def _table(
-    target: unit_sections.Target,
-    shown: pa.Table,
-    texts: list[np.ndarray],
-    parts: dict[str, np.ndarray],
-    reader,
-    shortest: int,
-) -> pa.Table:
+def _table(target: unit_sections.Target, shown: pa.Table, columns: dict[str, list]) -> pa.Table:
+    scores = {name: shown.column(name) for name in shown.column_names}
+    every = scores | columns | {"target": [target.name] * shown.num_rows}
+    return pa.table({name: every[name] for name in SCHEMA.names}, schema=SCHEMA)
+
+
+def _by_token(
+    target: unit_sections.Target, shown: pa.Table, texts: list[np.ndarray], parts: dict[str, np.ndarray]
+) -> list[np.ndarray]:
     values = np.stack([parts[block] for block in target.blocks]).sum(axis=0, dtype=np.float32)
     _tell(target.name, values, shown.column("influence").to_numpy())
-    columns = {name: shown.column(name) for name in shown.column_names} | {
-        "target": [target.name] * len(texts),
-        "pieces": [tokens.pieces(reader, text) for text in texts],
-        "token_influence": [row[: len(text) - 1] for row, text in zip(values, texts, strict=True)],
-        "repeated": [repetition.repeated_spans(text, shortest) for text in texts],
-    }
-    return pa.table({name: columns[name] for name in SCHEMA.names}, schema=SCHEMA)
+    return [row[: len(text) - 1] for row, text in zip(values, texts, strict=True)]
+
+
+def _attention(passed: Iterator[tuple[np.ndarray | None, np.ndarray]]) -> dict[str, list]:
+    found: dict[str, list] = {"token_loss": [], "attended": [], "attention": [], "received": []}
+    for pattern, losses in passed:
+        found["token_loss"].append(losses)
+        # A target without heads attends to nothing.
+        told = attention.summary(np.empty((0, 0)) if pattern is None else pattern, MOST)
+        found["attended"].append(told.places.ravel())
+        found["attention"].append(told.shares.ravel())
+        found["received"].append(told.received)
+    return found
 
 
 def _lines(path: Path, target: str) -> Iterator[pa.Table]:

@@ -13,7 +13,7 @@ from mda.runtime import cli, files
 def join(orders: list[Path], window: sections.Window, out: Path, out_reliability: Path) -> None:
     """Write `out`, the mean of every row of the window, and `out_reliability`, a line for each outcome.
 
-    Scores are standardised within each update. `orders` are tables of the step `trajectory`, two or more.
+    Scores are standardized within each update. `orders` are tables of the step `trajectory`, two or more.
     """
     tables = []
     for path in orders:

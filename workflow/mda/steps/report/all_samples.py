@@ -13,6 +13,7 @@ from mda.runtime import cli, files
 
 def write(
     scores: Path,
+    others: list[Path],
     targets: Path,
     train: Path,
     tokenizer: Path,
@@ -22,6 +23,7 @@ def write(
     templates: list[Path],
     experiment: str | None,
     checkpoint: str,
+    checkpoints: list[str],
     trained: bool,
     strategy: str,
     window: sections.Window | None,
@@ -31,11 +33,14 @@ def write(
 ) -> None:
     """Write `out`, a folder: index.html, which shows every sample of `scores`, and the files that it loads.
 
+    `others` are scores of the same samples at other checkpoints, whose names are `checkpoints`.
     Of each text the first `characters` are shown. `ends` samples at either end of a target's influence are in
     the sample browser, token by token, and the page leads there. Others are as of the step `sample_browser`.
     """
     members = {name: list(map(str, of)) for name, of in units.read_targets(targets).items()}
-    scored = all_samples.read(scores, list(members))
+    tables = {checkpoint: scores, **dict(zip(checkpoints, others, strict=True))}
+    scored = all_samples.read(tables, list(members))
+    several = len(tables)
     names, sources = documents_of_rows.read(train_rows[0], documents[0], packed) if documents else ([], None)
     rows = scored.columns["row"]
 
@@ -60,7 +65,15 @@ def write(
         "checkpoint": checkpoint,
         "trained": trained,
         "strategy": strategy,
-        "units": members,
+        "units": {
+            all_samples.named(target, name, several): of for name in tables for target, of in members.items()
+        },
+        "targets": {
+            all_samples.named(target, name, several): target for name in tables for target in members
+        },
+        # The sample browser has the ends of these.
+        "by_token": [all_samples.named(target, checkpoint, several) for target in members],
+        "several": several > 1,
         "sources": names,
         "characters": characters,
         "ends": min(ends, len(rows) // 2),

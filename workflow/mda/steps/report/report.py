@@ -18,12 +18,14 @@ def write(
     benchmarks: str,
     logs: str,
     complete: bool,
+    checkpoints: bool,
     out: Path,
 ) -> None:
     """Write `out`, a page of HTML that needs no other file.
 
     `templates` are the page's own, what it includes, and the captions; `items` is what it shows, in
-    order; `complete` says whether the studies are among it. `benchmarks` and `logs` are names of folders,
+    order; `complete` says whether the studies are among it, and `checkpoints` whether there is a browser of
+    all samples at several checkpoints. `benchmarks` and `logs` are names of folders,
     for what they hold changes with every run.
     """
     text = configuration.read_text(encoding="utf-8")
@@ -45,6 +47,7 @@ def write(
         groups=front_page.groups(items, out.parent, read),
         confidence=confidence,
         complete=complete,
+        checkpoints=checkpoints,
         configuration=text,
     )
     files.write_text(out, page)

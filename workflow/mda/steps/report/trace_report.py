@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mda.config import strict_yaml
 from mda.config.experiment import Config
+from mda.evidence import rounding
 from mda.models import units
 from mda.report import front_page, html_page, run_facts, trace_page, trace_results
 from mda.runtime import cli, files
@@ -60,6 +61,7 @@ def write(
         groups=front_page.groups(items, out.parent, read),
         table="scores/documents.parquet" if documents else "scores/scores.parquet",
         configuration=text,
+        number=rounding.number,
     )
     files.write_text(out, page)
 

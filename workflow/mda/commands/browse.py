@@ -1,0 +1,128 @@
+"""Serve the pages of finished results, to look at them from another machine.
+
+On this machine every page opens by a double click. Where the results lie on a cluster, this saves copying
+them: it serves the folder until Ctrl-C, to this machine alone. The address has a secret in it, so that other
+users of the machine cannot read the results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import secrets
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from mda.runtime.errors import UserError
+
+EXAMPLES = """\
+examples:
+  mda browse results/mine
+  ssh -L 8765:localhost:8765 CLUSTER      on your own machine; then open there what mda browse prints
+"""
+
+# The pages of a folder of results, each with what it is.
+PAGES = {
+    "report.html": "the report",
+    "evidence.html": "the report of the studies",
+    "samples/index.html": "the samples of highest and lowest influence",
+    "samples/all/index.html": "all samples",
+    "samples/checkpoints/index.html": "all samples, at several checkpoints",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the verb takes."""
+    parser.add_argument(
+        "results",
+        nargs="?",
+        type=Path,
+        default=Path("results"),
+        help="folder of an experiment's results; results, that of the embedded default, without",
+    )
+    parser.add_argument(
+        "--port", type=int, default=8765, help="port to serve at; 8765 without, 0 for a free one"
+    )
+
+
+def main(given: argparse.Namespace) -> int:
+    """Serve until Ctrl-C; returns the exit status.
+
+    Raises:
+        UserError: when the folder has no page, or the port cannot be had.
+    """
+    found = [page for page in PAGES if (given.results / page).is_file()]
+    if not found:
+        raise UserError(
+            f"{given.results}: has none of the pages, such as report.html; make them with mda run, or name a "
+            "folder of results"
+        )
+    with server(given.results, given.port) as serving:
+        for page in found:
+            print(f"{PAGES[page]}: {serving.address}{page}")
+        print("\nCtrl-C ends it", flush=True)
+        try:
+            serving.serve_forever()
+        except KeyboardInterrupt:
+            print("ended")
+    return 0
+
+
+class Server(ThreadingHTTPServer):
+    """Serves a folder to this machine.
+
+    Attributes:
+        address: the URL of the folder.
+    """
+
+    daemon_threads = True
+    address: str
+
+
+def server(folder: Path, port: int) -> Server:
+    """A server of a folder, at `port` or, for 0, at any that is free.
+
+    Raises:
+        UserError: when the port cannot be had.
+    """
+    secret = secrets.token_urlsafe(12)
+    handler = functools.partial(_Handler, secret=secret, directory=str(folder))
+    try:
+        serving = Server(("127.0.0.1", port), handler)
+    except (OSError, OverflowError) as error:
+        raise UserError(f"port {port} cannot be had ({error}); name another with --port") from None
+    serving.address = f"http://localhost:{serving.server_port}/{secret}/"
+    return serving
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    """Files of the folder below the secret, and nothing else."""
+
+    # Connections stay open: a search reads thousands of files.
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, *arguments: object, secret: str, **settings: object) -> None:
+        self.secret = f"/{secret}/"
+        super().__init__(*arguments, **settings)  # type: ignore[arg-type]
+
+    def send_head(self):
+        """Without the secret there is nothing, and no list of what a folder holds."""
+        given = self.path.partition("?")[0]
+        if not secrets.compare_digest(given[: len(self.secret)].encode(), self.secret.encode()):
+            self.send_error(404)
+            return None
+        self.path = given[len(self.secret) - 1 :]
+        return super().send_head()
+
+    def list_directory(self, path):
+        """None."""
+        del path
+        self.send_error(404)
+
+    def end_headers(self) -> None:
+        """What is made anew is read anew."""
+        self.send_header("Cache-Control", "no-cache")
+        super().end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        """Of each request nothing is told."""
