@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mda.runtime import database, files
@@ -15,6 +16,8 @@ from mda.runtime.errors import UserError
 
 # Of the documents, what is not told again; texts are most of the file.
 LEFT_OUT = ("document", "text", "split")
+# Columns on the way, which no column of a user is called.
+SUM, LOSS, TOKENS = "(influence)", "(loss)", "(tokens)"
 
 
 def tables(data: Database, scores: Path, rows: Path, documents: Path) -> Iterator[pa.Table]:
@@ -38,35 +41,44 @@ def tables(data: Database, scores: Path, rows: Path, documents: Path) -> Iterato
     """
     if "tokens" not in files.columns_of(rows):
         raise UserError("scores of documents need rows of single documents; set tokens.pack to false")
-    sums, ordered = data.folder / "sums.parquet", data.folder / "ordered.parquet"
     of_user = [field for field in pq.read_schema(documents) if field.name not in LEFT_OUT]
-    told = "".join(f", documents.{database.quoted(field.name)}" for field in of_user)
     for target in files.words_of(scores, "target"):
-        lines = data.ask(
-            "select documents[1] as document, influence::double, loss::double, greatest(tokens - 1, 0) "
-            f"from {database.table(scores)} scores join {database.table(rows)} rows "
-            "on scores.row = rows.file_row_number where target = $1 order by document, scores.row",
+        by_row = data.ask(
+            f"select row, influence::double as influence, loss::double as loss from {database.table(scores)} "
+            "where target = $1 order by row",
             [target],
         )
-        files.write_tables(sums, _sums(lines))
+        owned = database.looked_up(by_row, database.numbered(rows, ["documents", "tokens"]), "row")
+        kept = data.keep("rows", map(_of_document, owned))
+        lines = data.ask(f"select * from {database.table(kept)} order by document, row")
+        told = files.read_batches(documents, ["document", *(field.name for field in of_user)])
+        kept = data.keep("sums", database.looked_up(_sums(lines), told, "document"))
         lines = data.ask(
-            f"select document, influence, loss, tokens{told} from {database.table(sums)} sums "
-            f"join {database.table(documents)} documents using (document) order by influence desc, document"
+            f"select * from {database.table(kept)} order by {database.quoted(SUM)} desc, document"
         )
-        files.write_tables(ordered, (pa.Table.from_batches([batch]) for batch in lines))
-        yield from _of_target(target, pq.ParquetFile(ordered), of_user)
+        yield from _of_target(target, pq.ParquetFile(data.keep("ordered", lines)), of_user)
 
 
-def _sums(lines: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Sums of lines that are sorted by document, in their order: document, influence, loss, tokens."""
-    names = ("document", "influence", "loss", "tokens")
+def _of_document(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Rows with the number of their document, and how many of their tokens are predicted."""
+    return pa.record_batch(
+        {
+            "document": pc.list_element(rows.column("documents"), 0),
+            "row": rows.column("row"),
+            SUM: rows.column("influence"),
+            LOSS: rows.column("loss"),
+            TOKENS: np.maximum(rows.column("tokens").to_numpy() - 1, 0),
+        }
+    )
+
+
+def _sums(lines: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Sums of lines that are sorted by document, in their order: document, `SUM`, `LOSS`, `TOKENS`."""
+    names = ("document", SUM, LOSS, TOKENS)
     # The last document of a piece may go on in the next.
     open_one = {name: np.empty(0, np.int64) for name in names}
     for batch in lines:
-        columns = {
-            name: np.concatenate([open_one[name], column.to_numpy()])
-            for name, column in zip(names, batch.columns, strict=True)
-        }
+        columns = {name: np.concatenate([open_one[name], batch.column(name).to_numpy()]) for name in names}
         document = columns.pop("document")
         begins = np.flatnonzero(np.append(True, document[1:] != document[:-1]))
         group = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(document)))
@@ -78,18 +90,18 @@ def _sums(lines: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
     yield _whole(open_one)
 
 
-def _whole(columns: dict[str, np.ndarray]) -> pa.Table:
-    return pa.table(columns | {"tokens": columns["tokens"].astype(np.int64)})
+def _whole(columns: dict[str, np.ndarray]) -> pa.RecordBatch:
+    return pa.record_batch(columns | {TOKENS: columns[TOKENS].astype(np.int64)})
 
 
 def _of_target(target: str, ordered: pq.ParquetFile, of_user: list[pa.Field]) -> Iterator[pa.Table]:
     parts = range(ordered.num_row_groups)
     total, begin = ordered.metadata.num_rows, 0
-    ends = ends_of_ties(ordered.read_row_group(part, ["influence"])["influence"].to_numpy() for part in parts)
+    ends = ends_of_ties(ordered.read_row_group(part, [SUM])[SUM].to_numpy() for part in parts)
     ties_begin, before = 0, np.nan
     for part, end in zip(parts, ends, strict=True):
         read = ordered.read_row_group(part)
-        influence, tokens = read["influence"].to_numpy(), read["tokens"].to_numpy()
+        influence, tokens = read[SUM].to_numpy(), read[TOKENS].to_numpy()
         first = begin + np.searchsorted(-influence, -influence, side="left")
         stop = begin + np.searchsorted(-influence, -influence, side="right")
         # Ties that go on from the part before, or in the next.
@@ -104,7 +116,7 @@ def _of_target(target: str, ordered: pq.ParquetFile, of_user: list[pa.Field]) ->
                 "influence": influence,
                 "tokens": tokens,
                 "influence_per_token": _per_token(influence, tokens),
-                "loss_per_token": _per_token(read["loss"].to_numpy(), tokens),
+                "loss_per_token": _per_token(read[LOSS].to_numpy(), tokens),
                 "rank": np.arange(begin + 1, begin + 1 + len(read)),
                 "percentile": 100 * ((total - stop) + (total - first)) / 2 / total,
             }

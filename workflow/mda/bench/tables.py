@@ -3,8 +3,8 @@
     python -m mda.bench.tables prepare FOLDER SAMPLES
     python -m mda.bench.tables STEP FOLDER SAMPLES
 
-The second does one of `STEPS` and prints its seconds, its CPU-seconds and its peak of resident memory, in bytes.
-Memory has the libraries, and the pages of files that the system may drop.
+The second does one of `STEPS` and prints its seconds, CPU-seconds and peak of resident memory, in bytes. In that
+are the libraries, and pages of files that the system may drop.
 """
 
 from __future__ import annotations
@@ -221,16 +221,16 @@ STEPS: dict[str, tuple[str, Callable[[Path, int], None]]] = {
 
 
 def measured(step: str, place: Path, number: int) -> tuple[float, float]:
-    """Seconds of a step, and GiB at its peak, in a process of its own."""
+    """CPU-seconds of a step, and GiB at its peak, in a process of its own."""
     command = [sys.executable, "-m", "mda.bench.tables", step, str(place), str(number)]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    seconds, peak = done.stdout.split()[-2:]
+    _, seconds, peak = done.stdout.split()
     return float(seconds), int(peak) / GIB
 
 
 def by_samples(folder: Path, numbers: Sequence[int]) -> str:
-    """A table: seconds and GiB of each step, for each number of samples."""
+    """A table: GiB and CPU-seconds of each step, for each number of samples."""
     found: dict[str, list[str]] = {name: [] for name in STEPS}
     for number in numbers:
         place = folder / f"{number}-scores"
@@ -241,7 +241,7 @@ def by_samples(folder: Path, numbers: Sequence[int]) -> str:
                 found[name] += [f"{peak:.2f}", f"{seconds:.0f}"]
         finally:
             shutil.rmtree(place, ignore_errors=True)
-    head = [f"{number:,} samples: {what}" for number in numbers for what in ("GiB", "s")]
+    head = [f"{number:,} samples: {what}" for number in numbers for what in ("GiB", "CPU-s")]
     return table(["step", *head], [[about, *found[name]] for name, (about, _) in STEPS.items()])
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mda.runtime import database, files
@@ -16,6 +17,8 @@ from mda.runtime.database import Database
 APART = ("document", "text", "label", "split")
 # What a page calls the origin of a row's first document, and how many others there are.
 FIRST = "document"
+# Columns on the way, which no column of a user is called.
+PLACE, OTHERS = "(place)", "(others)"
 
 
 def read(
@@ -34,30 +37,40 @@ def read(
         packed: whether a row may be of several documents.
     """
     shown = ["origin"] if packed else [name for name in files.columns_of(documents) if name not in APART]
-    data.give("asked", _numbered(rows))
-    told = "".join(f", documents.{database.quoted(name)}" for name in shown)
-    found = data.ask(
-        f"select len(rows.documents) - 1{told} from asked "
-        f"join {database.table(train_rows)} rows on asked.row = rows.file_row_number "
-        f"join {database.table(documents)} documents on rows.documents[1] = documents.document "
-        "order by place"
-    )
     schema = pq.read_schema(documents)
-    return [FIRST] if packed else shown, _values(found, [schema.field(name).type for name in shown])
+    data.give("asked", _numbered(rows))
+    by_row = data.ask("select * from asked order by row")
+    owned = database.looked_up(by_row, database.numbered(train_rows, ["documents"]), "row")
+    kept = data.keep("owned", map(_of_first, owned))
+    by_document = data.ask(f"select * from {database.table(kept)} order by document")
+    told = files.read_batches(documents, ["document", *shown])
+    kept = data.keep("told", database.looked_up(by_document, told, "document"))
+    found = data.ask(f"select * from {database.table(kept)} order by {database.quoted(PLACE)}")
+    kinds = {name: schema.field(name).type for name in shown}
+    return [FIRST] if packed else shown, _values(found, kinds)
+
+
+def _of_first(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The place of rows, the first of their documents, and how many others they are of."""
+    documents = rows.column("documents")
+    others = pc.subtract(pc.list_value_length(documents), 1)
+    return pa.record_batch(
+        {"document": pc.list_element(documents, 0), PLACE: rows.column(PLACE), OTHERS: others}
+    )
 
 
 def _numbered(rows: Iterable[np.ndarray]) -> Iterator[pa.RecordBatch]:
     begin = 0
     for part in rows:
         places = np.arange(begin, begin + len(part))
-        yield pa.record_batch({"place": places, "row": part.astype(np.int64)})
+        yield pa.record_batch({PLACE: places, "row": part.astype(np.int64)})
         begin += len(part)
 
 
-def _values(found: Iterable[pa.RecordBatch], kinds: list[pa.DataType]) -> Iterator[list[str | None]]:
+def _values(found: Iterable[pa.RecordBatch], kinds: Mapping[str, pa.DataType]) -> Iterator[list[str | None]]:
     for batch in found:
-        others, *columns = batch.columns
-        given = [database.as_given(column, kind) for column, kind in zip(columns, kinds, strict=True)]
-        for count, *values in zip(others.to_pylist(), *(column.to_pylist() for column in given), strict=True):
+        given = [database.as_given(batch.column(name), kind).to_pylist() for name, kind in kinds.items()]
+        for place, count in enumerate(batch.column(OTHERS).to_pylist()):
             more = f" and {count:,} more" if count else ""
+            values = (column[place] for column in given)
             yield [None if value is None else f"{value}{more}" for value in values]

@@ -1,17 +1,19 @@
-"""Sort and join tables that do not fit the memory: DuckDB, which spills to disk beside the result.
+"""Sort and join tables that do not fit the memory.
 
-No sum of numbers that are not whole is left to it, for the order in which it adds is not fixed.
+DuckDB sorts, and spills to disk beside the result. Joins are of sorted tables that are read side by side:
+DuckDB holds more to join than to sort. It adds no numbers that are not whole, for it adds in any order.
 """
 
 from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from mda.runtime import files
@@ -46,13 +48,11 @@ class Database:
 
         self._connection.register(name, pa.RecordBatchReader.from_batches(first.schema, every()))
 
-    def make(self, name: str, query: str, given: Sequence[Any] = ()) -> None:
-        """Keep the answer to a query as a table."""
-        self._connection.execute(f"create or replace table {name} as {query}", list(given))
-
-    def drop(self, name: str) -> None:
-        """Give up a table."""
-        self._connection.execute(f"drop table {name}")
+    def keep(self, name: str, batches: Iterable[pa.RecordBatch]) -> Path:
+        """Write pieces as a Parquet table in `folder`, as they come."""
+        path = self.folder / name
+        files.write_tables(path, (pa.Table.from_batches([batch]) for batch in batches))
+        return path
 
     def ask(self, query: str, given: Sequence[Any] = ()) -> Iterator[pa.RecordBatch]:
         """The answer to a query, some lines at a time; only one is read at a time."""
@@ -78,10 +78,11 @@ def beside(out: Path, memory: int = MEMORY) -> Iterator[Database]:
     # Few steps need it.
     import duckdb
 
-    for left in out.parent.glob(f".{out.name}.*.spill"):
-        files.remove(left)
     folder = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.spill")
     folder.mkdir(parents=True)
+    for left in out.parent.iterdir():
+        if left != folder and left.name.startswith(f".{out.name}.") and left.suffix == folder.suffix:
+            files.remove(left)
     settings = {
         "memory_limit": f"{memory}MB",
         "temp_directory": str(folder),
@@ -92,6 +93,8 @@ def beside(out: Path, memory: int = MEMORY) -> Iterator[Database]:
     }
     try:
         with duckdb.connect(config=settings) as connection:
+            # It would print a bar where a query takes long.
+            connection.execute("set enable_progress_bar = false")
             yield Database(connection, folder)
     except duckdb.IOException as error:
         raise UserError(
@@ -109,15 +112,62 @@ def threads() -> int:
 
 
 def table(path: Path) -> str:
-    """A Parquet table in a query; its `file_row_number` is the place of each line.
+    """A Parquet table in a query.
 
     Raises:
         UserError: when it is missing, truncated or not Parquet.
     """
-    files.columns_of(path)
-    # A name is no pattern, whatever it has in it.
-    name = "".join(f"[{sign}]" if sign in "[*?" else sign for sign in str(path)).replace("'", "''")
-    return f"read_parquet('{name}')"
+    return tables([path])
+
+
+def tables(paths: Sequence[Path]) -> str:
+    """Parquet tables in a query, one after the other."""
+    names = []
+    for path in paths:
+        files.columns_of(path)
+        # A name is no pattern, whatever it has in it.
+        name = "".join(f"[{sign}]" if sign in "[*?" else sign for sign in str(path)).replace("'", "''")
+        names.append(f"'{name}'")
+    return f"read_parquet([{', '.join(names)}])"
+
+
+def numbered(path: Path, columns: list[str], name: str = "row") -> Iterator[pa.RecordBatch]:
+    """Columns of a Parquet table, and the place of each line as a column `name`."""
+    begin = 0
+    for batch in files.read_batches(path, columns):
+        yield batch.append_column(name, pa.array(np.arange(begin, begin + len(batch))))
+        begin += len(batch)
+
+
+def looked_up(
+    batches: Iterable[pa.RecordBatch], table: Iterator[pa.RecordBatch], key: str
+) -> Iterator[pa.RecordBatch]:
+    """Pieces with the other columns of a table, of its first line with the same key, or null.
+
+    Both are sorted by the key, a whole number, and no more than a piece of each is held.
+    """
+    held = next(table)
+    keys = held.column(key).to_numpy()
+    for batch in batches:
+        wanted, parts, done = batch.column(key).to_numpy(), [], 0
+        while done < len(wanted):
+            # What is beyond the last piece is in none.
+            stop = int(np.searchsorted(wanted, keys[-1], side="right"))
+            places = np.searchsorted(keys, wanted[done:stop])
+            parts.append(held.take(pa.array(places, mask=keys[places] != wanted[done:stop])))
+            done = stop
+            if done < len(wanted):
+                following = next(table, None)
+                if following is None:
+                    parts.append(held.take(pa.nulls(len(wanted) - done, pa.int64())))
+                    break
+                held, keys = following, following.column(key).to_numpy()
+        found = pa.Table.from_batches(parts).combine_chunks()
+        for name in found.column_names:
+            if name != key:
+                column = found.column(name)
+                batch = batch.append_column(found.schema.field(name), column.combine_chunks())
+        yield batch
 
 
 def quoted(name: str) -> str:

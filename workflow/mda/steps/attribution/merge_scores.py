@@ -44,13 +44,11 @@ def merge(
         )
     for target, sentence in ((target, sentence) for target, told in notes.items() for sentence in told):
         log.warning("target %s: %s", target, sentence)
-    with database.beside(out) as own:
-        scores = " union all ".join(f"select * from {database.table(shard)}" for shard in shards)
-        ordered = own.ask(
-            f"select scores.*, labels.label from ({scores}) scores "
-            f"left join {database.table(train_rows)} labels on scores.row = labels.file_row_number "
-            "order by target, step, row"
-        )
+    with database.beside(out) as data:
+        by_row = data.ask(f"select * from {database.tables(shards)} order by row, target, step")
+        labelled = database.looked_up(by_row, database.numbered(train_rows, ["label"]), "row")
+        kept = data.keep("labelled", labelled)
+        ordered = data.ask(f"select * from {database.table(kept)} order by target, step, row")
         tables = (pa.Table.from_batches([batch]) for batch in ordered)
         files.write_tables(out, (score_notes.with_notes(table, notes) for table in tables))
 

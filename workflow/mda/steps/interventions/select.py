@@ -3,6 +3,7 @@
 import functools
 import logging
 import math
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,7 @@ import pyarrow as pa
 from mda.config import sections
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
-from mda.evidence import statistics
+from mda.evidence import score_parts, statistics
 from mda.interventions import own_scores, selection
 from mda.planning.controls import CONTROLS
 from mda.runtime import cli, database, external_files, files
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Scores(NamedTuple):
-    """A column of a table that has a line for each row, once only those are left that have `wanted` in `column`."""
+    """The column `value` of a table, of the lines that have `wanted` in `column`: a line for each row."""
 
     path: Path
     value: str
@@ -81,13 +82,14 @@ def select(
     reader, store = tokens.load_tokenizer(tokenizer), TokenStore(train)
     with database.beside(out) as data:
         data.give("stream", stream)
-        if own is not None or drawn:
-            data.make("candidates", "select * from stream")
+        asked = [] if own is not None or drawn else _asked(method, target, outcome, scores)
+        candidates = _candidates_by_row(data, asked, train_rows)
+        value = _value(data, candidates, len(asked))
+        _check(data, f"(select {value} as value from {candidates})", number, method, own)
+        if method == "matched":
+            chosen = _matched(data, candidates, matched[0])
         else:
-            _join(data, _values(method, target, outcome, scores))
-        _check(data, number, method, own)
-        labels = f"(select file_row_number, label from {database.table(train_rows)})"
-        chosen = _matched(data, matched[0], labels) if method == "matched" else _top(data, number, labels)
+            chosen = _top(data, candidates, value, number)
         files.write_tables(out, _tables(chosen, store, reader, characters))
 
 
@@ -139,7 +141,7 @@ def _with_values(
         yield batch.append_column("value", pa.array(found))
 
 
-def _values(method: str, target: str | None, outcome: str | None, scores: list[Path]) -> list[Scores]:
+def _asked(method: str, target: str | None, outcome: str | None, scores: list[Path]) -> list[Scores]:
     if outcome is not None:
         return [Scores(scores[0], "score", "outcome", outcome)]
     if method in CONTROLS:
@@ -150,82 +152,87 @@ def _values(method: str, target: str | None, outcome: str | None, scores: list[P
     return [Scores(path, column, "target", wanted) for path in scores]
 
 
-def _join(data: database.Database, scores: list[Scores]) -> None:
-    """Make the table `candidates`: step, row, tie, value."""
-    joins, given = [], []
+def _candidates_by_row(data: database.Database, scores: list[Scores], train_rows: Path) -> str:
+    """The stream with its labels and, as value_0 and on, its scores."""
+    kept = []
     for place, one in enumerate(scores):
-        where = "" if one.column is None else f"where {one.column} = ${len(given) + 1}"
-        given += [] if one.column is None else [one.wanted]
-        joins.append(
-            f"left join (select row, {one.value} as value_{place} from {database.table(one.path)} {where}) "
-            "using (row)"
+        where = "" if one.column is None else f"where {one.column} = $1"
+        given = [] if one.column is None else [one.wanted]
+        query = (
+            f"select row, {one.value} as value_{place} from {database.table(one.path)} {where} order by row"
         )
-    data.make("joined", f"select * from stream {' '.join(joins)}", given)
-    value = "value_0"
-    if len(scores) > 1:
-        # Each checkpoint counts the same, however large its influence is.
-        parts = [_standardized(data, f"value_{place}") for place in range(len(scores))]
-        value = f"({' + '.join(parts)}) / {len(scores)}"
-    data.make("candidates", f"select step, row, tie, {value} as value from joined")
-    data.drop("joined")
+        kept.append(data.keep(f"scores-{place}", data.ask(query, given)))
+    found = data.ask("select * from stream order by row")
+    for place, path in enumerate(kept):
+        found = database.looked_up(found, files.read_batches(path, ["row", f"value_{place}"]), "row")
+    labelled = database.looked_up(found, database.numbered(train_rows, ["label"]), "row")
+    return database.table(data.keep("candidates", labelled))
 
 
-def _standardized(data: database.Database, column: str) -> str:
+def _value(data: database.Database, candidates: str, scores: int) -> str:
+    """What candidates are ranked by: of several scores the mean of the standardized.
+
+    Each checkpoint counts the same, however large its influence is.
+    """
+    if scores < 2:
+        return "value_0" if scores else "value"
+    parts = [_standardized(data, candidates, f"value_{place}") for place in range(scores)]
+    return f"({' + '.join(parts)}) / {scores}"
+
+
+def _standardized(data: database.Database, candidates: str, column: str) -> str:
     """A column less its mean, in standard deviations; of equal numbers, zeros."""
 
     def numbers() -> Iterator[np.ndarray]:
-        parts = data.ask(f"select {column} from joined where {column} is not null")
-        return (part.column(0).to_numpy().astype(np.float64) for part in parts)
+        return _numbers(data, f"select {column} from {candidates} where {column} is not null")
 
-    count = sum(map(len, numbers()))
+    count = max(1, sum(map(len, numbers())))
     # Exact sums, whatever the order in which the numbers come.
-    mean = math.fsum(number for part in numbers() for number in part.tolist()) / max(count, 1)
+    mean = math.fsum(number for part in numbers() for number in part.tolist()) / count
     squares = math.fsum(number for part in numbers() for number in np.square(part - mean).tolist())
-    spread = math.sqrt(squares / max(count, 1)) or 1.0
-    return f"({column}::double - {mean!r}::double) / {spread!r}::double"
+    return f"({column}::double - {mean!r}::double) / {math.sqrt(squares / count) or 1.0!r}::double"
 
 
-def _check(data: database.Database, number: int, method: str, own: str | None) -> None:
+def _numbers(data: database.Database, query: str) -> Iterator[np.ndarray]:
+    return (part.column(0).to_numpy().astype(np.float64) for part in data.ask(query))
+
+
+def _check(data: database.Database, values: str, number: int, method: str, own: str | None) -> None:
     """Make sure that every candidate has a score, and tell of scores that are all equal."""
-    count, known, low, high = data.line(
-        "select count(*), count(*) filter (isfinite(value)), min(value), max(value) from candidates "
-        "where value is not null"
+    count, scored, finite, low, high = data.line(
+        "select count(*), count(value), count(*) filter (isfinite(value)), min(value), max(value) "
+        f"from {values}"
     )
     if own is not None:
-        own_scores.check_enough(known, count, number, Path(own))
-    elif data.line("select count(*) from candidates where value is null") != (0,):
+        own_scores.check_enough(finite, count, number, Path(own))
+    elif scored < count:
         raise UserError("some candidates have no score; delete the folder scores and run again")
-    if method in selection.STREAMS or own is not None:
-        return
-    if statistics.constant(np.array([low, high])):
+    elif method not in selection.STREAMS and statistics.constant(np.array([low, high])):
         log.warning("all %d scores by %s are equal: what is selected is at random", count, method)
 
 
-def _top(data: database.Database, number: int, labels: str) -> Iterator[pa.RecordBatch]:
+def _top(data: database.Database, candidates: str, value: str, number: int) -> Iterator[pa.RecordBatch]:
     """The candidates of highest value, the highest first, ties at random: step, row, value, label."""
+    # What is sorted is no more than may be among them.
+    bound = score_parts.highest(lambda: _numbers(data, f"select ({value})::double from {candidates}"), number)
     return data.ask(
-        "select step, row, value, label from "
-        f"(select * from candidates order by value desc, tie limit {number}) "
-        f"join {labels} on row = file_row_number order by value desc, tie"
+        f"select step, row, {value} as value, label from {candidates} where ({value})::double >= $1 "
+        f"order by value desc, tie limit {number}",
+        [bound],
     )
 
 
-def _matched(data: database.Database, selected: Path, labels: str) -> Iterator[pa.RecordBatch]:
+def _matched(data: database.Database, candidates: str, selected: Path) -> Iterator[pa.RecordBatch]:
     """As many candidates of each label as the rows of a selection have, those of the lowest value."""
-    data.make("wanted", f"select label, count(*) as wanted from {database.table(selected)} group by label")
-    ordered = data.ask(
-        f"select step, row, value, label, wanted from candidates join {labels} on row = file_row_number "
-        "join wanted using (label) order by label, value"
-    )
-    before: tuple[str | None, int] = (None, 0)
-    for batch in ordered:
-        label = np.array(batch.column("label").to_pylist(), object)
-        begins = np.flatnonzero(np.append(True, label[1:] != label[:-1]))
-        place = np.arange(len(label)) - np.repeat(begins, np.diff(begins, append=len(label)))
-        # A label goes on from the piece before.
-        place[: begins[1] if len(begins) > 1 else None] += before[1] if label[0] == before[0] else 0
-        before = label[-1], int(place[-1]) + 1
-        yield batch.filter(pa.array(place < batch.column("wanted").to_numpy()))
+    left: Counter[str] = Counter()
+    for batch in files.read_batches(selected, ["label"]):
+        left.update(batch.column("label").to_pylist())
+    for batch in data.ask(f"select step, row, value, label from {candidates} order by label, value"):
+        kept = []
+        for label in batch.column("label").to_pylist():
+            kept.append(left[label] > 0)
+            left[label] -= 1
+        yield batch.filter(pa.array(kept))
 
 
 if __name__ == "__main__":
