@@ -3,8 +3,8 @@
     python -m mda.bench.tables prepare FOLDER SAMPLES
     python -m mda.bench.tables STEP FOLDER SAMPLES
 
-The second does one of `STEPS` and prints its seconds, CPU-seconds and peak of resident memory, in bytes. In that
-are the libraries, and pages of files that the system may drop.
+The second does one of `STEPS` and prints its seconds, CPU-seconds and peak of resident memory, in bytes, with
+that of the libraries and of pages of files that the system may drop.
 """
 
 from __future__ import annotations
