@@ -237,5 +237,3 @@ def _matched(data: database.Database, candidates: str, selected: Path) -> Iterat
 
 if __name__ == "__main__":
     cli.run(select)
-if __name__ == "__main__":
-    cli.run(select)
