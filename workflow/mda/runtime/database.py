@@ -90,6 +90,8 @@ def beside(out: Path, memory: int = MEMORY) -> Iterator[Database]:
         # Queries say what they are sorted by.
         "preserve_insertion_order": False,
         "python_enable_replacements": False,
+        # All that is needed comes with it.
+        "autoinstall_known_extensions": False,
     }
     try:
         with duckdb.connect(config=settings) as connection:
@@ -108,7 +110,7 @@ def beside(out: Path, memory: int = MEMORY) -> Iterator[Database]:
 def threads() -> int:
     """As many as Snakemake gives the job; without it, one for each processor."""
     given = os.environ.get("OMP_NUM_THREADS", "")
-    return int(given) if given.isdigit() and int(given) else len(os.sched_getaffinity(0))
+    return int(given) if given.isdigit() and int(given) else os.cpu_count() or 1
 
 
 def table(path: Path) -> str:
