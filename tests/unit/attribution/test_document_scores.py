@@ -98,6 +98,12 @@ def test_ranks_are_those_of_all_documents_however_they_are_read(tmp_path, monkey
         assert table[name].combine_chunks().equals(kept[name].combine_chunks()), name
 
 
+def test_a_document_may_be_all_there_is(tmp_path):
+    rows = pa.table({"documents": [[5]] * 3, "tokens": [2, 2, 2]})
+    [line] = found(tmp_path, rows, DOCUMENTS, one=[1.0, 2.0, 3.0]).to_pylist()
+    assert (line["document"], line["influence"], line["percentile"], line["id"]) == (5, 6.0, 50.0, 3)
+
+
 def test_packed_rows_have_no_documents_of_their_own(tmp_path):
     packed = ROWS.drop_columns(["tokens"])
     with pytest.raises(UserError, match=r"set tokens\.pack to false"):

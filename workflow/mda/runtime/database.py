@@ -146,11 +146,11 @@ def looked_up(
 ) -> Iterator[pa.RecordBatch]:
     """Pieces with the other columns of a table, of its first line with the same key, or null.
 
-    Both are sorted by the key, a whole number, and no more than a piece of each is held.
+    Both are sorted by the key, a whole number, and no more than a piece of each is held. None is empty.
     """
     held = next(table)
     keys = held.column(key).to_numpy()
-    for batch in batches:
+    for batch in (batch for batch in batches if len(batch)):
         wanted, parts, done = batch.column(key).to_numpy(), [], 0
         while done < len(wanted):
             # What is beyond the last piece is in none.
