@@ -38,8 +38,8 @@ def read(
     """
     shown = ["origin"] if packed else [name for name in files.columns_of(documents) if name not in APART]
     schema = pq.read_schema(documents)
-    data.give("asked", _numbered(rows))
-    by_row = data.ask("select * from asked order by row")
+    kept = data.keep("asked", _numbered(rows))
+    by_row = data.ask(f"select * from {database.table(kept)} order by row")
     owned = database.looked_up(by_row, database.numbered(train_rows, ["documents"]), "row")
     kept = data.keep("owned", map(_of_first, owned))
     by_document = data.ask(f"select * from {database.table(kept)} order by document")

@@ -38,16 +38,6 @@ class Database:
     def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
         self._connection, self.folder = connection, folder
 
-    def give(self, name: str, batches: Iterator[pa.RecordBatch]) -> None:
-        """Make pieces of one schema a table that can be read once."""
-        first = next(batches)
-
-        def every() -> Iterator[pa.RecordBatch]:
-            yield first
-            yield from batches
-
-        self._connection.register(name, pa.RecordBatchReader.from_batches(first.schema, every()))
-
     def keep(self, name: str, batches: Iterable[pa.RecordBatch]) -> Path:
         """Write pieces as a Parquet table in `folder`, as they come."""
         path = self.folder / name

@@ -81,9 +81,9 @@ def select(
         stream = _with_values(stream, selection.draws(method, seed, draw))
     reader, store = tokens.load_tokenizer(tokenizer), TokenStore(train)
     with database.beside(out) as data:
-        data.give("stream", stream)
+        kept = data.keep("stream", stream)
         asked = [] if own is not None or drawn else _asked(method, target, outcome, scores)
-        candidates = _candidates_by_row(data, asked, train_rows)
+        candidates = _candidates_by_row(data, kept, asked, train_rows)
         value = _value(data, candidates, len(asked))
         _check(data, f"(select {value} as value from {candidates})", number, method, own)
         if method == "matched":
@@ -152,7 +152,7 @@ def _asked(method: str, target: str | None, outcome: str | None, scores: list[Pa
     return [Scores(path, column, "target", wanted) for path in scores]
 
 
-def _candidates_by_row(data: database.Database, scores: list[Scores], train_rows: Path) -> str:
+def _candidates_by_row(data: database.Database, stream: Path, scores: list[Scores], train_rows: Path) -> str:
     """The stream with its labels and, as value_0 and on, its scores."""
     kept = []
     for place, one in enumerate(scores):
@@ -162,7 +162,7 @@ def _candidates_by_row(data: database.Database, scores: list[Scores], train_rows
             f"select row, {one.value} as value_{place} from {database.table(one.path)} {where} order by row"
         )
         kept.append(data.keep(f"scores-{place}", data.ask(query, given)))
-    found = data.ask("select * from stream order by row")
+    found = data.ask(f"select * from {database.table(stream)} order by row")
     for place, path in enumerate(kept):
         found = database.looked_up(found, files.read_batches(path, ["row", f"value_{place}"]), "row")
     labelled = database.looked_up(found, database.numbered(train_rows, ["label"]), "row")
