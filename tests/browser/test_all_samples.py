@@ -169,7 +169,7 @@ def test_what_is_saved_is_a_selection_of_ones_own(path, visit, tmp_path):
     assert saved["place"].tolist() == list(range(COUNT - len(kept) + 1, COUNT + 1))
     assert saved["influence"].to_numpy() == pytest.approx(HERE[kept])
     assert saved["influence on pair"].to_numpy() == pytest.approx(THERE[kept])
-    scores = own_scores.scores(tmp_path / "own.csv", SCORED.columns["row"].astype(int))
+    scores = own_scores.of(own_scores.read(tmp_path / "own.csv"), SCORED.columns["row"].astype(int))
     assert np.isfinite(scores).sum() == len(kept)
 
 

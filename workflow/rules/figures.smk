@@ -152,7 +152,7 @@ rule plot_influence:
     conda:
         "../../envs/mda.yaml"
     resources:
-        mem_mb=table_memory,
+        mem_mb=sorted_memory,
         runtime=minutes(30),
     params:
         width=FIGURE_WIDTH,

@@ -47,7 +47,7 @@ rule sample_browser:
     conda:
         "../../envs/mda.yaml"
     resources:
-        mem_mb=table_memory,
+        mem_mb=sorted_memory,
         runtime=minutes(30),
     params:
         templates=BROWSER_TEMPLATES,
@@ -96,7 +96,7 @@ if CONFIG.figures.browser_characters is not None:
         conda:
             "../../envs/mda.yaml"
         resources:
-            mem_mb=table_memory,
+            mem_mb=sorted_memory,
             runtime=minutes(60),
         params:
             templates=ALL_SAMPLES_TEMPLATES,
@@ -190,7 +190,7 @@ else:
         conda:
             "../../envs/mda.yaml"
         resources:
-            mem_mb=table_memory,
+            mem_mb=sorted_memory,
             runtime=minutes(10),
         params:
             shown=lambda wildcards, input: as_json(marked_for_report(input.shown)),

@@ -30,6 +30,10 @@ TORCH_MEMORY = 3000 + 8 * checkpoint_bytes() // 10**6
 # Python's libraries, and 2 kB a training sample: a step that selects among 200,000 took 1.2 GB.
 TABLE_MEMORY = 1000 + 2 * CONFIG.run.steps * CONFIG.run.batch_size // 1000
 
+# Of a step that sorts scores on disk: the libraries, what mda.runtime.database holds, and pieces on the way. The most
+# that was seen is 1.8 GB.
+SORTED_MEMORY = min(TABLE_MEMORY, 3000)
+
 # Of a cluster: whether the steps of tables and figures are so light that they run beside the workflow, which may
 # be on a login node, and are no jobs. With these many samples or runs the heaviest of them takes 2 CPU-seconds
 # and 300 MB; see docs/benchmarks.md.
@@ -57,6 +61,14 @@ def walk_memory(wildcards, attempt):
 def table_memory(wildcards, attempt):
     """Memory of a step that reads tables, in MB; more on every retry."""
     return TABLE_MEMORY * attempt
+
+
+def sorted_memory(wildcards, attempt):
+    """Memory of a step that sorts scores on disk or reads them in parts, in MB; more on every retry.
+
+    It hardly grows with the samples; see docs/benchmarks.md.
+    """
+    return SORTED_MEMORY * attempt
 
 
 def checked_memory(wildcards, attempt):

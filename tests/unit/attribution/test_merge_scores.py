@@ -10,7 +10,6 @@ import pytest
 from mda.evidence import score_notes
 from mda.runtime import files
 from mda.runtime.errors import UserError
-from mda.steps.attribution import merge_scores
 from mda.steps.attribution.merge_scores import merge
 
 LABELS = ["prose", "tiled", "code"]
@@ -52,7 +51,6 @@ def test_samples_are_in_order_and_have_their_labels(tmp_path):
 @pytest.mark.parametrize("together", [1, 3, 2**18])
 def test_shards_may_share_a_step_and_come_in_any_order(tmp_path, monkeypatch, together):
     """As where a step's samples are more than a job scores."""
-    monkeypatch.setattr(merge_scores, "TOGETHER", together)
     generator = np.random.default_rng(0)
     rows = generator.permutation(40)
     files.write_table(tmp_path / "rows.parquet", {"label": [f"label {row}" for row in range(40)]})

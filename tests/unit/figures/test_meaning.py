@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from held import figure_of
 from matplotlib import colors as matplotlib_colors
 from matplotlib import text as matplotlib_text
 from PIL import Image
 from project import ROOT
 
 from mda.evidence import statistics
-from mda.figures import base_run, effects, emergence, icl, influence, labels, style
+from mda.figures import base_run, effects, emergence, icl, labels, style
 from mda.report import front_page
 from mda.studies import figures
 
@@ -157,7 +158,7 @@ def scores(values, labels_of):
 def test_influence_has_no_pile_at_its_ends_and_a_curve_to_compare_with():
     """Of a heavy tail: what lies beyond the ends is in no bar, and the tail lies above normal."""
     values = np.random.default_rng(0).standard_t(2, 20_000)
-    figure = influence.draw(scores(values, ["a"] * 20_000))
+    figure = figure_of(scores(values, ["a"] * 20_000))
     left, middle, right = figure.axes
     heights = [patch.get_height() for patch in left.patches]
     assert sum(heights) < 20_000
@@ -174,7 +175,7 @@ def test_influence_has_no_pile_at_its_ends_and_a_curve_to_compare_with():
 def test_the_curve_to_compare_with_is_that_of_normal_scores():
     generator = np.random.default_rng(1)
     values = np.concatenate([generator.normal(-1, 1, 10_000), generator.normal(3, 2, 10_000)])
-    figure = influence.draw(scores(values, ["a"] * 10_000 + ["b"] * 10_000))
+    figure = figure_of(scores(values, ["a"] * 10_000 + ["b"] * 10_000))
     share, normal = figure.axes[2].lines[:2]
     for percent in (5, 10, 30):
         told = [np.interp(percent, line.get_xdata(), line.get_ydata()) for line in (share, normal)]
@@ -221,7 +222,7 @@ def test_what_is_seen_stands_in_the_file_and_on_the_page(tmp_path):
             runs(CELLS), "unit", "prefix_matching", 0.3, 0.95, (60, 240, 150), PALETTE
         ),
         "runs": icl.draw(runs(CELLS), "unit", "prefix_matching", PALETTE),
-        "a: 3 samples, mean 1": influence.draw(scores([0.0, 1.0, 2.0], ["a"] * 3)),
+        "a: 3 samples, mean 1": figure_of(scores([0.0, 1.0, 2.0], ["a"] * 3)),
     }
     for words, figure in drawn.items():
         style.save(figure, [tmp_path / "figure.png"], 30)
@@ -256,7 +257,7 @@ def drawn():
             runs(cells), "unit", "prefix_matching", 0.3, 0.95, (60, 240, 150), PALETTE
         ),
         "effects": effects.draw(table, "unit", ["formation_step", "score_area", "icl_area"], PALETTE),
-        "influence": influence.draw(scores(normal, ["prose", "records of some kind"] * 250)),
+        "influence": figure_of(scores(normal, ["prose", "records of some kind"] * 250)),
         "icl": icl.draw(runs(cells), "unit", "prefix_matching", PALETTE),
         "labels": labels.draw(shares, "unit"),
         "base_run": base_run.draw(curve, pd.DataFrame(), "prefix_matching", (0, 1), PALETTE),

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, models
 
 from mda.corpus.tokens import TokenStore
 from mda.interventions import selection
-from mda.runtime import cli, files
+from mda.runtime import cli, database, files
 from mda.steps.interventions import select
 from mda.training import schedule
 
@@ -208,3 +208,25 @@ def test_several_tables_select_by_their_standardized_mean(tmp_path, arguments):
     best = both[inside].sort_values(ascending=False).index[:8]
     assert found["row"].tolist() == rows[best].tolist() != alone.tolist()
     assert found["score"].to_numpy() == pytest.approx(both[best].to_numpy())
+
+
+@pytest.mark.parametrize("piece", [2048, 2**17])
+def test_equal_scores_are_drawn_as_by_one_that_holds_them_all(tmp_path, arguments, monkeypatch, piece):
+    monkeypatch.setattr(database, "PIECE", piece)
+    stream, generator = schedule.base(6000, 600, 10, seed=3), np.random.default_rng(2)
+    stream.write(tmp_path / "schedule")
+    files.write_array(tmp_path / "train.npy", generator.integers(1, 30, (6000, 9)).astype(np.uint16))
+    files.write_table(tmp_path / "rows", {"label": [f"label{n % 3}" for n in range(6000)]})
+    by_row = generator.integers(0, 3, 6000).astype(np.float32)
+    rows = generator.permutation(6000)
+    table = {"target": ["first"] * 6000, "row": rows, "influence": by_row[rows], "loss": by_row[rows]}
+    files.write_table(tmp_path / "scores", table)
+    given = arguments("influence", "first")
+    given[given.index("--window") + 1] = json.dumps({"start": 20, "stop": 580, "branch": None})
+    found = selected(tmp_path, given)
+    inside = stream.row[200:5800]
+    wanted = inside[selection.top(by_row[inside], 560, 0)]
+    assert found["row"].tolist() == wanted.tolist()
+    assert found["score"].tolist() == by_row[wanted].tolist()
+    assert found["label"].tolist() == [f"label{row % 3}" for row in wanted]
+    assert found["rank"].tolist() == list(range(1, 561))

@@ -13,7 +13,7 @@ from project import ROOT
 from tokenizers.models import WordLevel
 
 from mda.report import all_samples
-from mda.runtime import cli, files
+from mda.runtime import cli, database, files
 from mda.runtime.errors import UserError
 from mda.steps.report import all_samples as step
 
@@ -110,18 +110,22 @@ def test_other_checkpoints_are_more_columns_of_the_same_samples(tmp_path):
         files.write_table(
             tables[checkpoint], pa.table({**parts, "influence": influence, "target": ["t"] * 10})
         )
-    found = all_samples.read(tables, ["t"])
-    assert list(found.influence) == ["t at late", "t at early"]
-    assert (found.influence["t at early"] - found.influence["t at late"]).tolist() == [100] * 10
-    assert (
-        found.influence["t at late"].tolist() == (10 * found.columns["step"] + found.columns["row"]).tolist()
-    )
-    assert set(found.columns["loss"].tolist()) == {0}
-    assert list(all_samples.read({"late": tables["late"]}, ["t"]).influence) == ["t"]
+    with database.beside(tmp_path / "all") as data:
+        found = all_samples.read(data, tables, ["t"])
+        assert list(found.influence) == ["t at late", "t at early"]
+        assert (found.influence["t at early"] - found.influence["t at late"]).tolist() == [100] * 10
+        assert (
+            found.influence["t at late"].tolist()
+            == (10 * found.columns["step"] + found.columns["row"]).tolist()
+        )
+        assert set(found.columns["loss"].tolist()) == {0}
+    with database.beside(tmp_path / "all") as data:
+        assert list(all_samples.read(data, {"late": tables["late"]}, ["t"]).influence) == ["t"]
     shorter = files.read_table(tables["early"]).slice(1)
     files.write_table(tables["early"], shorter)
-    with pytest.raises(UserError, match=r"early.parquet: has other samples than the scores of the first"):
-        all_samples.read(tables, ["t"])
+    told = r"early.parquet: has other samples than the scores of the first"
+    with database.beside(tmp_path / "all") as data, pytest.raises(UserError, match=told):
+        all_samples.read(data, tables, ["t"])
 
 
 def test_every_text_is_in_its_place_with_its_document(made):

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from held import figure_of
 from project import ROOT
 
 from mda.commands import summary
 from mda.config.corpus_sections import Corpus
 from mda.corpus import sources
-from mda.figures import influence, style, top_samples
 from mda.figures import labels as labels_figure
+from mda.figures import style, top_samples
 from mda.runtime import cli, errors, files
 from mda.runtime.errors import UserError
 from mda.studies import figures
@@ -67,7 +68,7 @@ SHARES = pd.DataFrame({"label": [HOSTILE] * 2, "selection": ["all", "random"], "
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda: influence.draw(scores([HOSTILE, "b", "$x$"])),
+        lambda: figure_of(scores([HOSTILE, "b", "$x$"])),
         lambda: labels_figure.draw(SHARES, "unit"),
         lambda: top_samples.draw([SAMPLE], "unit", "all rows"),
         lambda: figures.draw("enrichment", enrichment([HOSTILE]), PALETTE),
@@ -80,7 +81,7 @@ def test_every_figure_with_users_words_shows_them_as_they_are(tmp_path, draw):
 
 
 def test_a_label_that_begins_with_an_underscore_is_in_the_legend():
-    figure = influence.draw(scores(["_hidden", "b", "_hidden"]))
+    figure = figure_of(scores(["_hidden", "b", "_hidden"]))
     legend = figure.axes[0].get_legend()
     assert {text.get_text() for text in legend.get_texts()} == {"_hidden", "b"}
 

@@ -5,6 +5,7 @@ given, and no sentence has 'nan' in it.
 """
 
 import warnings
+from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,12 +13,13 @@ import pandas as pd
 import pytest
 import torch
 from conftest import NUMERICS, Store
+from held import figure_of
 
 from mda.commands import summary
 from mda.config.study_sections import Contrast
-from mda.evidence import effect_table, finding, score_notes, statistics
+from mda.evidence import effect_table, finding, score_notes, score_parts, statistics
 from mda.figures import effects as effects_figure
-from mda.figures import emergence, icl, influence, style
+from mda.figures import emergence, icl, style
 from mda.interventions import selection
 from mda.planning.cell import Cell
 from mda.report import front_page
@@ -128,7 +130,7 @@ def studies(tmp_path, monkeypatch, seeds, score, area, scores, labels=1):
             {"target": "unit", "side": side, "kind": kind, "q": 1.0, **line}
             for side in ("proponents", "opponents")
             for kind, found in (
-                ("label", enrichment.labels(names[:2], names, 0.95)),
+                ("label", enrichment.labels(Counter(names[:2]), Counter(names), 0.95)),
                 ("feature", enrichment.features(features[:2], features, 0.95)),
             )
             for line in found
@@ -192,7 +194,7 @@ def studies(tmp_path, monkeypatch, seeds, score, area, scores, labels=1):
         ),
         "replication": replication.replications({"twin": outcomes, "brother": outcomes}, 0.1, 10, 0.95),
         "null": null.false_positives(effects, 0.95),
-        "tail": tail.tails(mine, 0.1, 0, 0.95),
+        "tail": tail.tails({"unit": score_parts.of_frame(mine["unit"])}, 0.1, 0, 0.95),
     }
     for name, table in tables.items():
         table.to_csv(tmp_path / f"{name}.csv", index=False, float_format="%.6g")
@@ -269,7 +271,7 @@ def test_a_verdict_needs_scores_that_rank():
 
 @pytest.mark.parametrize("values", [EQUAL, ZERO, NEGATIVE, [1.0]])
 def test_scores_at_the_edge_are_drawn(tmp_path, values):
-    figure = influence.draw(scores_of(values), ["all scores are equal"])
+    figure = figure_of(scores_of(values), ["all scores are equal"])
     assert figure.get_suptitle() == "all scores are equal"
     tallest = max(patch.get_height() for patch in figure.axes[0].patches)
     assert tallest == len(values) if len(set(values)) == 1 else tallest > 0

@@ -1,5 +1,7 @@
 """Labels and features of samples."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -20,8 +22,8 @@ def test_features_see_what_they_are_called_after():
 
 
 def test_labels_are_held_against_their_rate():
-    everything = ["a"] * 800 + ["b"] * 200
-    rows = {line["name"]: line for line in enrichment.labels(["b"] * 50 + ["a"] * 50, everything, 0.95)}
+    everything = Counter({"a": 800, "b": 200})
+    rows = {line["name"]: line for line in enrichment.labels(Counter({"b": 50, "a": 50}), everything, 0.95)}
     assert rows["b"]["ratio"] == pytest.approx(2.5)
     assert rows["b"]["ratio_low"] > 1 > rows["a"]["ratio_high"]
     assert rows["b"]["p"] < 1e-6

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from mda.runtime import database, files
+from mda.runtime.database import Database
 from mda.runtime.errors import UserError
 
+# Of the documents, what is not told again; texts are most of the file.
+LEFT_OUT = ("document", "text", "split")
+# Columns on the way, which no column of a user is called.
+SUM, LOSS, TOKENS = "(influence)", "(loss)", "(tokens)"
 
-def tables(
-    targets: Iterable[str], scores: Callable[[str], pa.Table], rows: pa.Table, documents: pa.Table
-) -> Iterator[pa.Table]:
-    """What each document does to a target, a table for each target.
+
+def tables(data: Database, scores: Path, rows: Path, documents: Path) -> Iterator[pa.Table]:
+    """What each document does to each target, in pieces, one target after the other.
 
     Args:
-        scores: a target's columns row, influence, loss; of all rows, the same of every target.
+        data: what sorts them; its folder holds them for a while.
+        scores: columns target, row, influence, loss; of all rows, the same of every target.
         rows: of `mda.corpus.tokens.lay_out`, each of one document.
         documents: columns document, label, origin, and the user's own.
 
     Yields:
-        A line for each document that has rows. Columns: document, target, label, origin and the user's own;
+        A line for each document that has rows, the highest influence first, ties by number: document,
+        target, label, origin and the user's own;
         influence, the sum over its rows; tokens that are predicted in it; influence_per_token and
         loss_per_token (nats), null of a document with no predicted token; rank, 1 for the highest influence;
         and percentile, the share of the documents, in percent, with a lower influence, ties counted half.
@@ -30,52 +39,107 @@ def tables(
     Raises:
         UserError: when the rows are not of single documents.
     """
-    if "tokens" not in rows.column_names:
+    if "tokens" not in files.columns_of(rows):
         raise UserError("scores of documents need rows of single documents; set tokens.pack to false")
-    owner = pc.list_element(rows.column("documents"), 0).to_numpy()
-    predicted = np.maximum(rows.column("tokens").to_numpy() - 1, 0)
-    for target in targets:
-        mine = scores(target)
-        row = mine.column("row").to_numpy()
-        owners = owner[row]
-        names = np.flatnonzero(np.bincount(owners))
-        sums = {
-            name: np.bincount(owners, values)[names]
-            for name, values in (
-                ("influence", mine.column("influence").to_numpy().astype(np.float64)),
-                ("loss", mine.column("loss").to_numpy().astype(np.float64)),
-                ("tokens", predicted[row]),
-            )
+    of_user = [field for field in pq.read_schema(documents) if field.name not in LEFT_OUT]
+    for target in files.words_of(scores, "target"):
+        by_row = data.ask(
+            f"select row, influence::double as influence, loss::double as loss from {database.table(scores)} "
+            "where target = $1 order by row",
+            [target],
+        )
+        owned = database.looked_up(by_row, database.numbered(rows, ["documents", "tokens"]), "row")
+        kept = data.keep("rows", map(_of_document, owned))
+        lines = data.ask(f"select * from {database.table(kept)} order by document, row")
+        told = files.read_batches(documents, ["document", *(field.name for field in of_user)])
+        kept = data.keep("sums", database.looked_up(_sums(lines), told, "document"))
+        lines = data.ask(
+            f"select * from {database.table(kept)} order by {database.quoted(SUM)} desc, document"
+        )
+        yield from _of_target(target, pq.ParquetFile(data.keep("ordered", lines)), of_user)
+
+
+def _of_document(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Rows with the number of their document, and how many of their tokens are predicted."""
+    return pa.record_batch(
+        {
+            "document": pc.list_element(rows.column("documents"), 0),
+            "row": rows.column("row"),
+            SUM: rows.column("influence"),
+            LOSS: rows.column("loss"),
+            TOKENS: np.maximum(rows.column("tokens").to_numpy() - 1, 0),
         }
-        yield _table(target, names, sums, documents)
+    )
 
 
-def _table(target: str, names: np.ndarray, sums: dict[str, np.ndarray], documents: pa.Table) -> pa.Table:
-    # The highest influence first, ties by place. Every column is put in order once, for they may be long.
-    order = np.argsort(-sums["influence"], kind="stable")
-    influence, tokens = sums["influence"][order], sums["tokens"][order].astype(np.int64)
-    places = pa.array(np.searchsorted(documents.column("document").to_numpy(), names[order]))
-    of_user = [name for name in documents.column_names if name not in ("document", "text", "split")]
-    columns = {
-        "document": names[order],
-        "target": pa.repeat(target, len(names)),
-        **{name: documents.column(name).take(places) for name in of_user},
-        "influence": influence,
-        "tokens": tokens,
-        "influence_per_token": _per_token(influence, tokens),
-        "loss_per_token": _per_token(sums["loss"][order], tokens),
-        "rank": np.arange(1, len(names) + 1),
-        "percentile": _percentile(influence),
-    }
-    return pa.table(columns)
+def _sums(lines: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Sums of lines that are sorted by document, in their order: document, `SUM`, `LOSS`, `TOKENS`."""
+    names = ("document", SUM, LOSS, TOKENS)
+    # The last document of a piece may go on in the next.
+    open_one = {name: np.empty(0, np.int64) for name in names}
+    for batch in lines:
+        columns = {name: np.concatenate([open_one[name], batch.column(name).to_numpy()]) for name in names}
+        document = columns.pop("document")
+        begins = np.flatnonzero(np.append(True, document[1:] != document[:-1]))
+        group = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(document)))
+        found = {"document": document[begins]} | {
+            name: np.bincount(group, column) for name, column in columns.items()
+        }
+        open_one = {name: column[-1:] for name, column in found.items()}
+        yield _whole({name: column[:-1] for name, column in found.items()})
+    yield _whole(open_one)
+
+
+def _whole(columns: dict[str, np.ndarray]) -> pa.RecordBatch:
+    return pa.record_batch(columns | {TOKENS: columns[TOKENS].astype(np.int64)})
+
+
+def _of_target(target: str, ordered: pq.ParquetFile, of_user: list[pa.Field]) -> Iterator[pa.Table]:
+    parts = range(ordered.num_row_groups)
+    total, begin = ordered.metadata.num_rows, 0
+    ends = ends_of_ties(ordered.read_row_group(part, [SUM])[SUM].to_numpy() for part in parts)
+    ties_begin, before = 0, np.nan
+    for part, end in zip(parts, ends, strict=True):
+        read = ordered.read_row_group(part)
+        influence, tokens = read[SUM].to_numpy(), read[TOKENS].to_numpy()
+        first = begin + np.searchsorted(-influence, -influence, side="left")
+        stop = begin + np.searchsorted(-influence, -influence, side="right")
+        # Ties that go on from the part before, or in the next.
+        first[influence == before] = ties_begin
+        stop[influence == influence[-1]] = end
+        ties_begin, before = int(first[-1]), influence[-1]
+        yield pa.table(
+            {
+                "document": read["document"],
+                "target": pa.repeat(target, len(read)),
+                **{field.name: database.as_given(read[field.name], field.type) for field in of_user},
+                "influence": influence,
+                "tokens": tokens,
+                "influence_per_token": _per_token(influence, tokens),
+                "loss_per_token": _per_token(read[LOSS].to_numpy(), tokens),
+                "rank": np.arange(begin + 1, begin + 1 + len(read)),
+                "percentile": 100 * ((total - stop) + (total - first)) / 2 / total,
+            }
+        )
+        begin += len(read)
+
+
+def ends_of_ties(parts: Iterable[np.ndarray]) -> list[int]:
+    """For each part of numbers that fall: the place, in all, after the last that equals the part's last."""
+    told = [(part[0], part[-1], len(part), int((part == part[0]).sum())) for part in parts]
+    found: list[int] = []
+    place = sum(length for _, _, length, _ in told)
+    following: tuple[float, float, int] = (np.nan, np.nan, 0)
+    for first, last, length, ties in reversed(told):
+        if last == following[0]:
+            # The next part may be of equal numbers alone.
+            found.append(found[-1] if following[0] == following[1] else place + following[2])
+        else:
+            found.append(place)
+        following = first, last, ties
+        place -= length
+    return found[::-1]
 
 
 def _per_token(values: np.ndarray, tokens: np.ndarray) -> pa.Array:
     return pa.array(values / np.maximum(tokens, 1), mask=tokens == 0)
-
-
-def _percentile(influence: np.ndarray) -> np.ndarray:
-    """Share of the numbers, which fall, that are lower, in percent; equal ones count half."""
-    below = len(influence) - np.searchsorted(-influence, -influence, side="right")
-    upto = len(influence) - np.searchsorted(-influence, -influence, side="left")
-    return 100 * (below + upto) / 2 / len(influence)

@@ -152,7 +152,8 @@ def read(path: Path, lines: int, numbers: int) -> Iterator[np.ndarray]:
             f"{path}: has the shape {found.shape}, and not {(lines, numbers)} as the files beside it say; "
             "delete the folder and run again"
         )
-    begin = found.offset
+    # The numbers are the end of the file.
+    begin = path.stat().st_size - found.nbytes
     del found
     together = max(1, HELD // numbers)
     with path.open("rb") as stream:

@@ -15,7 +15,7 @@ import psutil
 import torch
 from scipy.stats import spearmanr
 
-from mda.bench import gpu, passes, peaks, retraining, scale, startup
+from mda.bench import gpu, passes, peaks, retraining, scale, startup, tables
 from mda.bench.shapes import PRECISIONS, Setting
 from mda.config.merged import configuration
 from mda.runtime.machine import cpu
@@ -36,6 +36,7 @@ class Given:
     rows: int
     repetitions: int
     folder: Path
+    samples: list[int]
 
     def setting(self, shape: str, rows: int | None = None) -> Setting:
         """In fp32."""
@@ -68,6 +69,11 @@ def memory(given: Given) -> str:
 def samples(given: Given) -> str:
     """Peaks by the number of samples."""
     return peaks.by_samples(given.folder, [10**4, 10**5, 10**6], given.repetitions)
+
+
+def all_scores(given: Given) -> str:
+    """Steps that read all scores, by the number of samples."""
+    return tables.by_samples(given.folder, given.samples)
 
 
 def start(given: Given) -> str:
@@ -153,6 +159,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Given], str]]] = {
     "one-at-a-time": ("Against one head and one sample at a time", one_at_a_time),
     "memory": ("Memory at the same batch", memory),
     "samples": ("Memory by the number of samples", samples),
+    "tables": ("Tables of scores by the number of samples", all_scores),
     "start": ("Start-up", start),
     "training": ("Retraining against a bare loop", training),
     "precisions": ("fp32 and bf16", precisions),

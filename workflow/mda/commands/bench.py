@@ -18,6 +18,7 @@ EXAMPLES = """\
 examples:
   mda bench                            everything
   mda bench throughput memory          two sections
+  mda bench tables --samples 1000000 100000000
   mda bench throughput --shapes 14m --context 512 --repetitions 3
 """
 
@@ -27,6 +28,7 @@ SECTIONS = {
     "one-at-a-time": "all heads at once against one head and one sample at a time",
     "memory": "peaks of training and scoring at the same batch",
     "samples": "peaks of memory by the number of samples",
+    "tables": "memory and time of the steps that read all scores",
     "start": "what a step and Snakemake cost before the work begins",
     "training": "retraining against a bare loop",
     "precisions": "fp32 against bf16",
@@ -51,6 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--context", type=int, metavar="N", help="tokens of a sample; on a GPU 2048, else 512"
     )
     parser.add_argument("--rows", type=int, metavar="N", help="samples to work on; on a GPU 64, else 8")
+    parser.add_argument(
+        "--samples",
+        type=int,
+        nargs="+",
+        default=[10**6, 10**7],
+        metavar="N",
+        help="samples of the section tables; a million and ten, of which ten take 4 GB of disk",
+    )
     parser.add_argument(
         "--repetitions", type=int, default=5, metavar="N", help="how often each is measured; 5"
     )
@@ -84,6 +94,7 @@ def main(given: argparse.Namespace) -> int:
         given.rows or (64 if cuda else 8),
         given.repetitions,
         given.folder,
+        given.samples,
     )
     warnings.filterwarnings("ignore", category=FutureWarning, module="kronfluence")
     print(f"{sections.machine()}\n", flush=True)

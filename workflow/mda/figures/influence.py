@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
+from mda.evidence import score_parts
+from mda.evidence.score_parts import Parts
 from mda.figures import panels, style
 
 # Influence as it would be if that of each label were normal: so many quantiles of each, and some more.
@@ -20,51 +22,114 @@ QUANTILES = 2000
 LABELS = 6
 
 
-def draw(scores: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
+class Curve(NamedTuple):
+    """Samples by influence, which falls: the influence of some, and the share of samples with at least it.
+
+    Attributes:
+        value, rank: shape (points,).
+        cumulated: the share of the positive sum of these samples.
+        tenth: that of the top tenth.
+    """
+
+    value: np.ndarray
+    rank: np.ndarray
+    cumulated: np.ndarray
+    tenth: float
+
+
+# Of more samples, the curves have so many points, spread over their ranks and over the logarithm of these.
+POINTS = 100_000
+
+
+def draw(parts: Parts, falling: Callable[[], Iterator[np.ndarray]], notes: Sequence[str] = ()) -> Figure:
     """A target's influence: by label, its upper tail, and the share of the positive sum it adds up to.
 
     Dotted lines are what would be if the influence of every label were normal, of its mean and spread.
 
     Args:
-        scores: columns label and influence.
+        parts: label and influence of the samples.
+        falling: influence of them all, in parts, the highest first.
         notes: sentences on the scores, which stand above; see `mda.evidence.score_notes`.
     """
     figure, [(left, middle, right)] = panels.grid(1, 3, 2.1 + 0.15 * len(notes), least=1.8)
     if notes:
         figure.suptitle("\n".join(notes), fontsize=7)
-    reference = _normal(scores)
-    _histogram(left, scores)
-    _tail(middle, scores["influence"].to_numpy(float), reference)
-    _shares(right, scores["influence"].to_numpy(float), reference)
-    style.tell(figure, f"Influence of {len(scores)} samples")
+    labels = score_parts.labels(parts)
+    reference, curve = _normal(labels), curve_of(falling, sum(label.samples for label in labels.values()))
+    _histogram(left, parts, labels)
+    _tail(middle, parts, curve, reference)
+    _shares(right, curve, reference)
+    count = sum(label.samples for label in labels.values())
+    style.tell(figure, f"Influence of {count} samples")
     return figure
 
 
-def _normal(scores: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def curve_of(falling: Callable[[], Iterator[np.ndarray]], count: int) -> Curve:
+    """The curve through all samples, or through `POINTS` of them and the last that is positive."""
+    positive = math.fsum(float(part.clip(min=0).sum()) for part in falling())
+    above = sum(int((part > 0).sum()) for part in falling())
+    places, tenth = np.arange(count), max(0, round(0.1 * count) - 1)
+    if count > POINTS:
+        even, fine = np.linspace(0, count - 1, POINTS // 2), np.geomspace(1, count, POINTS // 2) - 1
+        asked = np.concatenate([even, fine, [tenth, max(0, above - 1)]])
+        places = np.unique(asked.round().astype(np.int64))
+    begin, before, values, sums = 0, 0.0, [], []
+    for part in falling():
+        mine = places[(places >= begin) & (places < begin + len(part))] - begin
+        total = before + np.cumsum(part.clip(min=0))
+        values.append(part[mine])
+        sums.append(total[mine])
+        begin, before = begin + len(part), float(total[-1])
+    cumulated = np.concatenate(sums) / max(positive, np.finfo(float).tiny)
+    share = float(cumulated[np.searchsorted(places, tenth)])
+    return Curve(np.concatenate(values), (places + 1) / count, cumulated, share)
+
+
+def _normal(labels: Mapping[str, score_parts.Label]) -> tuple[np.ndarray, np.ndarray]:
     """Values that are normal within each label, the highest first, and the share of samples that each is."""
     values, weights = [], []
     # Evenly, and ever finer where the highest are.
     upper = 1 - np.geomspace(1 / QUANTILES, 1e-7, 60)
     edges = np.concatenate([np.linspace(0, upper[0], QUANTILES), upper[1:], [1.0]])
     places = (edges[1:] + edges[:-1]) / 2
-    for _, part in scores.groupby("label")["influence"]:
-        values.append(stats.norm.ppf(places, part.mean(), max(float(part.std(ddof=0)), 1e-30)))
-        weights.append(np.diff(edges) * len(part) / len(scores))
+    count = sum(label.samples for label in labels.values())
+    for _, label in sorted(labels.items()):
+        values.append(stats.norm.ppf(places, label.mean, max(label.spread, 1e-30)))
+        weights.append(np.diff(edges) * label.samples / count)
     order = np.argsort(-np.concatenate(values))
     return np.concatenate(values)[order], np.concatenate(weights)[order]
 
 
-def _histogram(axis: Any, scores: pd.DataFrame) -> None:
-    low, high = np.quantile(scores["influence"], [0.001, 0.999])
+def _quantile(parts: Parts, count: int, share: float) -> float:
+    """Linear between the two numbers at its sides, as numpy.quantile."""
+    place = (count - 1) * share
+    low, high = (
+        score_parts.highest(lambda: score_parts.numbers(parts), count - side)
+        for side in (math.floor(place), math.ceil(place))
+    )
+    return low + (high - low) * (place - math.floor(place))
+
+
+def _histogram(axis: Any, parts: Parts, labels: Mapping[str, score_parts.Label]) -> None:
+    count = sum(label.samples for label in labels.values())
+    low, high = (_quantile(parts, count, share) for share in (0.001, 0.999))
     if low == high:
         # A bar that can be seen.
         low, high = low - 0.01 * max(abs(low), 1e-3), high + 0.01 * max(abs(high), 1e-3)
     edges = np.linspace(low, high, 60)
-    counts = scores["label"].value_counts()
-    shown = list(counts.index[:LABELS])
+    # The most frequent, ties by when they come.
+    shown = sorted(labels, key=lambda label: -labels[label].samples)[:LABELS]
+    counts = {label: np.zeros(len(edges) - 1) for label in shown}
+    outside = 0
+    for part in parts():
+        values = part["influence"].to_numpy(float)
+        outside += int(((values < low) | (values > high)).sum())
+        for label, mine in score_parts.by_label(part):
+            if label in counts:
+                counts[label] += np.histogram(mine, edges)[0]
     bars, told = [], []
     for place, label in enumerate(shown):
-        part = scores.loc[scores["label"] == label, "influence"].to_numpy(float)
+        found = labels[label]
         color, dash = style.LABEL_GREYS[place], style.LABEL_DASHES[place % len(style.LABEL_DASHES)]
         # Filled histograms hide each other when there are many.
         kind: dict[str, Any] = (
@@ -72,14 +137,13 @@ def _histogram(axis: Any, scores: pd.DataFrame) -> None:
             if len(shown) <= 3
             else {"histtype": "step", "linewidth": 1.1, "linestyle": dash}
         )
-        bars.append(axis.hist(part, edges, color=color, **kind)[2][0])
-        if part.std() > 0:
-            expected = len(part) * np.diff(stats.norm.cdf(edges, part.mean(), part.std()))
+        bars.append(axis.hist(edges[:-1], edges, weights=counts[label], color=color, **kind)[2][0])
+        if found.spread > 0:
+            expected = found.samples * np.diff(stats.norm.cdf(edges, found.mean, found.spread))
             axis.plot((edges[1:] + edges[:-1]) / 2, expected, color=color, linestyle=":", linewidth=1.0)
         told.append(
-            f"{style.shown(label)}: {len(part)} samples, mean {part.mean():.3g}, spread {part.std():.3g}"
+            f"{style.shown(label)}: {found.samples} samples, mean {found.mean:.3g}, spread {found.spread:.3g}"
         )
-    outside = int(((scores["influence"] < low) | (scores["influence"] > high)).sum())
     axis.axvline(0, color="0.5", linewidth=0.6)
     axis.locator_params(axis="x", nbins=3)
     axis.set_title("by label")
@@ -87,22 +151,20 @@ def _histogram(axis: Any, scores: pd.DataFrame) -> None:
     axis.set_ylabel("samples")
     # By name, or labels that begin with an underscore are left out.
     names = [style.shown(label) for label in shown]
-    names[-1] += f" (and {len(counts) - len(shown)} more labels)" if len(counts) > len(shown) else ""
+    names[-1] += f" (and {len(labels) - len(shown)} more labels)" if len(labels) > len(shown) else ""
     axis.legend(bars, names, fontsize=7, handlelength=1.0, loc="upper right", borderaxespad=0.0)
     style.tell(axis, "; ".join(told))
 
 
-def _tail(axis: Axes, values: np.ndarray, reference: tuple[np.ndarray, np.ndarray]) -> None:
+def _tail(axis: Axes, parts: Parts, curve: Curve, reference: tuple[np.ndarray, np.ndarray]) -> None:
     """Share of samples above an influence, both on a logarithmic scale."""
     axis.set_title("upper tail")
     axis.set_xlabel("influence of at least")
     axis.set_ylabel("share of samples")
-    ranked = np.sort(values)[::-1]
-    positive = ranked[ranked > 0]
+    positive, rank = curve.value[curve.value > 0], curve.rank[curve.value > 0]
     if not len(positive):
         axis.text(0.5, 0.5, "none is positive", ha="center", va="center", transform=axis.transAxes)
         return
-    rank = np.arange(1, len(positive) + 1) / len(ranked)
     axis.plot(positive, rank, color="black", linewidth=1.2, label="samples")
     expected, weights = reference
     above = (expected > 0) & (np.cumsum(weights) >= rank[0])
@@ -121,16 +183,20 @@ def _tail(axis: Axes, values: np.ndarray, reference: tuple[np.ndarray, np.ndarra
     axis.set_ylim(0.6 * rank[0], 1.0)
     axis.legend(fontsize=7, loc="lower left")
     style.tell(
-        axis, f"the largest is {positive[0]:.3g}, the median of the positive {np.median(positive):.3g}"
+        axis, f"the largest is {positive[0]:.3g}, the median of the positive {_median_of_positive(parts):.3g}"
     )
 
 
-def _shares(axis: Axes, values: np.ndarray, reference: tuple[np.ndarray, np.ndarray]) -> None:
+def _median_of_positive(parts: Parts) -> float:
+    count = sum(int((part > 0).sum()) for part in score_parts.numbers(parts))
+    middle = {(count + 1) // 2, count // 2 + 1}
+    found = [score_parts.highest(lambda: score_parts.numbers(parts), place) for place in middle]
+    return float(np.mean(found))
+
+
+def _shares(axis: Axes, curve: Curve, reference: tuple[np.ndarray, np.ndarray]) -> None:
     """The share of the positive sum that the highest samples add up to."""
-    ranked = np.sort(values)[::-1]
-    share = _cumulated(ranked, np.full(len(ranked), 1 / len(ranked)))
-    rank = np.arange(1, len(ranked) + 1) / len(ranked)
-    axis.plot(100 * rank, share, color="black", linewidth=1.2)
+    axis.plot(100 * curve.rank, curve.cumulated, color="black", linewidth=1.2)
     expected, weights = reference
     if expected[0] > 0:
         axis.plot(
@@ -140,9 +206,9 @@ def _shares(axis: Axes, values: np.ndarray, reference: tuple[np.ndarray, np.ndar
             linestyle=":",
             linewidth=1.0,
         )
-    tenth = share[max(0, round(0.1 * len(ranked)) - 1)]
+    tenth = curve.tenth
     axis.plot([10, 10, 0], [0, tenth, tenth], color="0.5", linewidth=0.8)
-    told = f"top 10 %: {100 * tenth:.0f} %" if ranked[0] > 0 else "none is positive"
+    told = f"top 10 %: {100 * tenth:.0f} %" if curve.value[0] > 0 else "none is positive"
     axis.annotate(told, (10, tenth), xytext=(14, max(0.02, tenth - 0.06)))
     axis.set_title("what adds up")
     axis.set_xlabel("top samples (%)")

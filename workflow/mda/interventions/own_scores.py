@@ -15,13 +15,12 @@ from mda.runtime.errors import UserError
 SCORES = ("score", "influence")
 
 
-def scores(path: Path, rows: np.ndarray) -> np.ndarray:
-    """A score for each of `rows`; minus infinity for those that the table does not have.
+def read(path: Path) -> pd.Series:
+    """A score for each row of the table, by row.
 
     Args:
         path: a CSV or Parquet table with the column row, and perhaps one of `SCORES`; without, the first row
             is the best.
-        rows: shape (candidates,), of the training store.
 
     Raises:
         UserError: when the table cannot be read, lacks the column, has a row twice or no number, or has
@@ -41,21 +40,24 @@ def scores(path: Path, rows: np.ndarray) -> np.ndarray:
         raise UserError(f"selection.own: {path} has the row {found[counts > 1][0]:.0f} twice; keep one")
     scored = next((name for name in SCORES if name in table), None)
     values = -np.arange(len(own), dtype=float) if scored is None else _numbers(table[scored], path, scored)
-    by_row = pd.Series(values, index=own)
-    return by_row.reindex(rows.astype(float)).fillna(-np.inf).to_numpy()
+    return pd.Series(values, index=own)
 
 
-def check_enough(values: np.ndarray, number: int, path: Path) -> None:
-    """Make sure that so many candidates have a score.
+def of(scores: pd.Series, rows: np.ndarray) -> np.ndarray:
+    """The scores of some rows; minus infinity for those without."""
+    return scores.reindex(rows.astype(float)).fillna(-np.inf).to_numpy()
+
+
+def check_enough(known: int, candidates: int, number: int, path: Path) -> None:
+    """Make sure that of the candidates `number` have a score; `known` do.
 
     Raises:
         UserError: with the fraction that would do.
     """
-    known = int(np.isfinite(values).sum())
     if known < number:
         raise UserError(
-            f"selection.own: {path} has {known} of the {len(values)} samples of the window, and {number} are "
-            f"to be selected; add rows, or set fractions to {known / len(values):.6g} at most"
+            f"selection.own: {path} has {known} of the {candidates} samples of the window, and {number} are "
+            f"to be selected; add rows, or set fractions to {known / candidates:.6g} at most"
         )
 
 

@@ -19,28 +19,26 @@ def count(candidates: int, fraction: float) -> int:
 
 def top(scores: np.ndarray, number: int, seed: int) -> np.ndarray:
     """Positions of the highest scores, highest first; ties are broken at random, by seed."""
-    ties = np.random.default_rng([seed, 3]).random(len(scores))
+    drawn = ties(seed).random(len(scores))
     # What is sorted is no more than may be among them.
     place = max(0, len(scores) - number)
     lowest = np.partition(scores, place)[place]
     able = np.flatnonzero(scores >= lowest)
-    return able[np.lexsort((ties[able], -scores[able]))[:number]]
+    return able[np.lexsort((drawn[able], -scores[able]))[:number]]
 
 
-def standardized(scores: np.ndarray) -> np.ndarray:
-    """Scores less their mean, in standard deviations; of equal ones, zeros."""
-    centred = scores.astype(np.float64) - scores.mean(dtype=np.float64)
-    spread = centred.std()
-    return centred / spread if spread > 0 else centred
+def ties(seed: int) -> np.random.Generator:
+    """What draws a number for each candidate, in the run's order: of equal scores the lowest is first."""
+    return np.random.default_rng([seed, 3])
 
 
 # Methods that select at random, each with a stream of its own.
 STREAMS = {"random": 4, "matched": 5, "subset": 6}
 
 
-def random_scores(number: int, method: str, seed: int, draw: int) -> np.ndarray:
-    """Scores that select at random; of one seed there are many draws."""
-    return np.random.default_rng([seed, STREAMS[method], draw]).random(number)
+def draws(method: str, seed: int, draw: int) -> np.random.Generator:
+    """What draws a score for each candidate, to select at random; of one seed there are many draws."""
+    return np.random.default_rng([seed, STREAMS[method], draw])
 
 
 def repetition_scores(store: TokenStore, rows: np.ndarray) -> np.ndarray:
@@ -101,21 +99,6 @@ def bm25_scores(store: TokenStore, rows: np.ndarray, queries: Sequence[np.ndarra
     index = bm25s.BM25()
     index.index(documents, show_progress=False)
     return np.sum([index.get_scores([str(token) for token in query.tolist()]) for query in queries], axis=0)
-
-
-def matched(labels: np.ndarray, chosen: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """Positions drawn at random with as many of each label as the chosen ones have.
-
-    Args:
-        labels: of all candidates.
-        chosen: positions of the selection to match.
-        draws: of all candidates, from `random_scores`.
-    """
-    found = []
-    for label in np.unique(labels[chosen]):
-        mine = np.flatnonzero(labels == label)
-        found.append(mine[np.argsort(draws[mine])][: int((labels[chosen] == label).sum())])
-    return np.concatenate(found)
 
 
 def excerpt(text: str, characters: int) -> str:

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from jinja2.utils import htmlsafe_json_dumps
 
 from mda.report import html_page
-from mda.runtime import files
+from mda.runtime import database, files
+from mda.runtime.database import Database
 from mda.runtime.errors import UserError
 
 # Texts of a file: a page of 20 samples reads as many files at most, a search all of them.
@@ -47,8 +49,8 @@ def named(target: str, checkpoint: str, checkpoints: int) -> str:
     return target if checkpoints == 1 else f"{target} at {checkpoint}"
 
 
-def read(scores: Mapping[str, Path], targets: Sequence[str]) -> Scored:
-    """Read scores, one target at a time.
+def read(data: Database, scores: Mapping[str, Path], targets: Sequence[str]) -> Scored:
+    """Read scores, one target at a time; the arrays are files in the folder of `data`.
 
     Args:
         scores: scores/scores.parquet, and those of the same samples at other checkpoints, by the
@@ -59,27 +61,44 @@ def read(scores: Mapping[str, Path], targets: Sequence[str]) -> Scored:
     """
     influence: dict[str, np.ndarray] = {}
     columns: dict[str, np.ndarray] = {}
-    labels: list[str] = []
+    labels: dict[str, int] = {}
     for (checkpoint, path), target in itertools.product(scores.items(), targets):
-        names = ["step", "row", "influence"] + ([] if columns else ["loss", "label"])
-        table = files.read_where(path, "target", target, names)
-        order = np.lexsort((table.column("row").to_numpy(), table.column("step").to_numpy()))
-        key = named(target, checkpoint, len(scores))
-        influence[key] = table.column("influence").to_numpy()[order].astype("<f4")
-        if not columns:
-            coded = table.column("label").combine_chunks().dictionary_encode()
-            labels = [str(label) for label in coded.dictionary.to_pylist()]
-            columns = {
-                "step": table.column("step").to_numpy()[order].astype("<u4"),
-                "row": table.column("row").to_numpy()[order].astype("<u4"),
-                "loss": table.column("loss").to_numpy()[order].astype("<f4"),
-                "label": np.asarray(coded.indices)[order].astype("<u4"),
-            }
-        if not np.array_equal(table.column("row").to_numpy()[order], columns["row"]):
+        names = ["influence", "row"] if columns else ["influence", "step", "row", "loss", "label"]
+        found = _on_disk(_in_order(data, path, target, names), data.folder / f"{len(influence)}", labels)
+        influence[named(target, checkpoint, len(scores))] = found.pop("influence")
+        columns = columns or found
+        if not np.array_equal(found["row"], columns["row"]):
             raise UserError(
                 f"{path}: has other samples than the scores of the first checkpoint; delete it and run again"
             )
-    return Scored(columns, influence, labels)
+    return Scored(columns, influence, list(labels))
+
+
+def _in_order(data: Database, scores: Path, target: str, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    return data.ask(
+        f"select {', '.join(names)} from {database.table(scores)} where target = $1 order by step, row",
+        [target],
+    )
+
+
+def _on_disk(
+    batches: Iterable[pa.RecordBatch], folder: Path, labels: dict[str, int]
+) -> dict[str, np.ndarray]:
+    """The columns as files in a folder, of labels their numbers; a new label gets the next."""
+    folder.mkdir()
+    kinds: dict[str, str] = {}
+    for batch in batches:
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            if name == "label":
+                coded = column.dictionary_encode()
+                known = [labels.setdefault(str(label), len(labels)) for label in coded.dictionary.to_pylist()]
+                values = np.array(known)[np.asarray(coded.indices)]
+            else:
+                values = column.to_numpy()
+            kinds[name] = "<f4" if name in ("influence", "loss") else "<u4"
+            with (folder / name).open("ab") as stream:
+                stream.write(values.astype(kinds[name]).tobytes())
+    return {name: np.memmap(folder / name, kind, mode="r") for name, kind in kinds.items()}
 
 
 def write(
@@ -98,10 +117,11 @@ def write(
         facts: what else the page tells; see the step.
     """
     count = len(scored.columns["row"])
-    tokens = np.zeros(count, "<u4")
     # The page must not call a search through parts of the texts one through all.
     cut = False
     folder.mkdir()
+    kept = folder / "tokens"
+    tokens = np.memmap(kept, "<u4", mode="w+", shape=count)
     for number, part in enumerate(texts):
         cut = cut or any(sample[2] for sample in part)
         tokens[number * A_FILE : number * A_FILE + len(part)] = [sample[1] for sample in part]
@@ -110,9 +130,10 @@ def write(
         _script(folder / f"texts-{number:06d}.js", "texts", number, base64.b64encode(coded).decode())
     every = {**scored.columns, "tokens": tokens}
     for name, column in every.items():
-        _script(folder / f"column-{name}.js", "column", name, _coded(column))
+        _column(folder, name, column)
+    kept.unlink()
     for number, column in enumerate(scored.influence.values()):
-        _script(folder / f"column-influence-{number}.js", "column", f"influence-{number}", _coded(column))
+        _column(folder, f"influence-{number}", column)
     _script(folder / "labels.js", "column", "labels", scored.labels)
     facts = {**facts, "count": count, "cut": cut}
     data = htmlsafe_json_dumps({**facts, "a_file": A_FILE}, separators=(",", ":"))
@@ -127,8 +148,13 @@ def parts(count: int) -> Iterator[slice]:
         yield slice(start, min(start + A_FILE, count))
 
 
-def _coded(column: np.ndarray) -> str:
-    return base64.b64encode(column.tobytes()).decode()
+def _column(folder: Path, key: str, column: np.ndarray) -> None:
+    """Numbers in base64; of a multiple of three of them it goes on where it ended."""
+    with (folder / f"column-{key}.js").open("w", encoding="ascii") as stream:
+        stream.write(f'SAMPLES("column","{key}","')
+        for begin in range(0, len(column), 3 * 2**18):
+            stream.write(base64.b64encode(column[begin : begin + 3 * 2**18].tobytes()).decode())
+        stream.write('");\n')
 
 
 def _script(path: Path, kind: str, key: str | int, data: Any) -> None:

@@ -6,11 +6,12 @@ import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mda.evidence import score_table
+from mda.evidence import score_parts
 from mda.evidence.rounding import number
 from mda.runtime import files
 from mda.runtime.errors import printable
@@ -71,17 +72,28 @@ def of_documents(path: Path, targets: int, told: int) -> dict[str, Ends]:
 
 
 def of_rows(path: Path, told: int) -> dict[str, Ends]:
-    """The same of scores/scores.parquet, whose lines are rows."""
+    """The same of scores/scores.parquet, whose lines are rows; of ties the first in the run is higher."""
     found = {}
-    for target, mine in score_table.read(path, ["influence", "label"]).items():
-        ranked = mine.sort_values("influence", ascending=False, kind="stable", ignore_index=True)
-        both = ranked if len(ranked) <= 2 * told else ranked.iloc[[*range(told), *range(-told, 0)]]
-        lines = [
-            Line(place + 1, f"row {line['row']}", value(line["label"]), line["influence"])
-            for place, line in zip(both.index.tolist(), both.to_dict("records"), strict=True)
-        ]
-        found[target] = _ends(lines, len(mine), told)
+    for target, parts in score_parts.of_targets(path, ["row", "influence", "label"]).items():
+        number, highest, lowest = 0, pd.DataFrame(), pd.DataFrame()
+        for part in parts():
+            number += len(part)
+            highest = _falling(highest, part).head(told)
+            lowest = _falling(lowest, part).tail(told)
+        places = [range(1, len(highest) + 1), range(number - len(lowest) + 1, number + 1)]
+        of_highest, of_lowest = (
+            [
+                Line(place, f"row {line['row']}", value(line["label"]), line["influence"])
+                for place, line in zip(ranks, lines.to_dict("records"), strict=True)
+            ]
+            for ranks, lines in zip(places, (highest, lowest), strict=True)
+        )
+        found[target] = Ends(of_highest, of_lowest[::-1], number)
     return found
+
+
+def _falling(kept: pd.DataFrame, part: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([kept, part]).sort_values("influence", ascending=False, kind="stable")
 
 
 def _ends(lines: list[Line], number: int, told: int) -> Ends:

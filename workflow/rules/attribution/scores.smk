@@ -80,7 +80,7 @@ rule scores:
     conda:
         "../../../envs/mda.yaml"
     resources:
-        mem_mb=table_memory,
+        mem_mb=sorted_memory,
         runtime=minutes(30),
     params:
         samples=as_json(CONFIG.scored_samples),

@@ -81,7 +81,7 @@ if CONFIG.trace is not None:
         conda:
             "../../../envs/mda.yaml"
         resources:
-            mem_mb=table_memory,
+            mem_mb=sorted_memory,
             runtime=minutes(30),
         params:
             code=DOCUMENT_SCORES.code,

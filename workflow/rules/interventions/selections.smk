@@ -64,7 +64,7 @@ rule select:
     conda:
         "../../../envs/mda.yaml"
     resources:
-        mem_mb=table_memory,
+        mem_mb=sorted_memory,
         runtime=minutes(30),
     params:
         method=lambda wildcards: design.Selection.parse(wildcards.selection).method,

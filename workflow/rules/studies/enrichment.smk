@@ -20,7 +20,7 @@ rule study_enrichment:
     conda:
         "../../../envs/mda.yaml"
     resources:
-        mem_mb=table_memory,
+        mem_mb=sorted_memory,
         runtime=minutes(60),
     params:
         window=as_json(CONFIG.run.window),

@@ -18,7 +18,7 @@ rule study_tail:
     conda:
         "../../../envs/mda.yaml"
     resources:
-        mem_mb=table_memory,
+        mem_mb=sorted_memory,
         runtime=minutes(60),
     params:
         seed=CONFIG.selection.seed,

@@ -1,33 +1,36 @@
 """Select the top fraction of the window's samples by one method."""
 
+import functools
 import logging
+import math
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from mda.config import sections
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
-from mda.evidence import statistics
+from mda.evidence import score_parts, statistics
 from mda.interventions import own_scores, selection
 from mda.planning.controls import CONTROLS
-from mda.runtime import cli, external_files, files
+from mda.runtime import cli, database, external_files, files
 from mda.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 
-# Lines of a row group of what is written.
-TOGETHER = 2**17
 
+class Scores(NamedTuple):
+    """The column `value` of a table, of the lines that have `wanted` in `column`: a line for each row."""
 
-class Candidates(NamedTuple):
-    """Steps and rows of the samples that may be selected, in the order of the run."""
-
-    step: np.ndarray
-    row: np.ndarray
+    path: Path
+    value: str
+    column: str | None = None
+    wanted: str | None = None
 
 
 def select(
@@ -59,46 +62,47 @@ def select(
     All select the same number among the samples that the base run reads inside the window; 'outside' as many
     among those it reads outside.
     """
-    stream = _candidates(schedule, window, outside=False)
-    number = selection.count(len(stream.row), fraction)
-    if method == "outside":
-        stream = _candidates(schedule, window, outside=True)
-        if len(stream.row) < number:
-            raise UserError(
-                f"studies.time.swap needs {number} samples outside of the window, but the run reads only "
-                f"{len(stream.row)} there; set it to false, or shorten run.window"
-            )
-    labels = files.read_words(train_rows, "label")
-    if method == "own":
-        assert own is not None
+    batches = functools.partial(_candidates, schedule, window)
+    inside = sum(len(batch) for batch in batches())
+    number = selection.count(inside, fraction)
+    outside = method == "outside"
+    if outside and files.lines_of(schedule) - inside < number:
+        raise UserError(
+            f"studies.time.swap needs {number} samples outside of the window, but the run reads only "
+            f"{files.lines_of(schedule) - inside} there; set it to false, or shorten run.window"
+        )
+    stream = _with_ties(batches(outside), seed)
+    drawn = draw is not None and outcome is None
+    if own is not None:
         external_files.check([Path(own)], content)
-        values = own_scores.scores(Path(own), stream.row)
-        own_scores.check_enough(values, number, Path(own))
-    elif draw is None or outcome is not None:
-        values = _values(method, target, outcome, scores, stream)
-        if statistics.constant(values):
-            log.warning("all %d scores by %s are equal: what is selected is at random", len(values), method)
-    else:
-        values = selection.random_scores(len(stream.row), method, seed, draw)
-    if method == "matched":
-        before = files.read_table(matched[0], columns=["row"]).column("row").to_numpy()
-        # Numbers in the order of the labels, which is that of the selection.
-        alphabetical = np.argsort(np.argsort(np.array(labels.dictionary.to_pylist())))
-        numbers = alphabetical[labels.indices.to_numpy()[stream.row]]
-        chosen = selection.matched(numbers, np.flatnonzero(np.isin(stream.row, before)), values)
-    else:
-        chosen = selection.top(values, number, seed)
+        stream = _with_values(stream, own_scores.read(Path(own)))
+    elif drawn:
+        assert draw is not None
+        stream = _with_values(stream, selection.draws(method, seed, draw))
     reader, store = tokens.load_tokenizer(tokenizer), TokenStore(train)
+    with database.beside(out) as data:
+        kept = data.keep("stream", stream)
+        asked = [] if own is not None or drawn else _asked(method, target, outcome, scores)
+        candidates = _candidates_by_row(data, kept, asked, train_rows)
+        value = _value(data, candidates, len(asked))
+        _check(data, f"(select {value} as value from {candidates})", number, method, own)
+        if method == "matched":
+            chosen = _matched(data, candidates, matched[0])
+        else:
+            chosen = _top(data, candidates, value, number)
+        files.write_tables(out, _tables(chosen, store, reader, characters))
 
-    def tables() -> Iterator[pa.Table]:
-        for begin in range(0, len(chosen), TOGETHER):
-            part = chosen[begin : begin + TOGETHER]
-            rows = stream.row[part]
-            names = labels.take(pa.array(rows)).to_pylist()
-            texts = _excerpts(store, rows, reader, characters)
-            yield selection.table(begin + 1, stream.step[part], rows, values[part], names, texts)
 
-    files.write_tables(out, tables())
+def _tables(
+    chosen: Iterator[pa.RecordBatch], store: TokenStore, reader, characters: int
+) -> Iterator[pa.Table]:
+    """The selection, in parts that say what each sample is."""
+    begin = 1
+    for part in chosen:
+        step, rows, values = (part.column(name).to_numpy() for name in ("step", "row", "value"))
+        texts = _excerpts(store, rows, reader, characters)
+        yield selection.table(begin, step, rows, values, part.column("label").to_pylist(), texts)
+        begin += len(part)
 
 
 def _excerpts(store: TokenStore, rows: np.ndarray, reader, characters: int) -> list[str]:
@@ -112,45 +116,123 @@ def _excerpts(store: TokenStore, rows: np.ndarray, reader, characters: int) -> l
     ]
 
 
-def _candidates(schedule: Path, window: sections.Window, outside: bool) -> Candidates:
-    """The samples that the run reads inside the window, or outside."""
-    table = files.read_table(schedule, columns=["step", "row"])
-    step, row = table.column("step").to_numpy(), table.column("row").to_numpy()
-    begin, end = np.searchsorted(step, [window.start, window.stop])
-    if not outside:
-        return Candidates(step[begin:end], row[begin:end])
-    return Candidates(*(np.concatenate([column[:begin], column[end:]]) for column in (step, row)))
+def _candidates(schedule: Path, window: sections.Window, outside: bool = False) -> Iterator[pa.RecordBatch]:
+    """Steps and rows of the samples that the run reads inside the window, or outside, in its order."""
+    for batch in files.read_batches(schedule, ["step", "row"]):
+        step = batch.column("step").to_numpy()
+        inside = (step >= window.start) & (step < window.stop)
+        yield batch.filter(pa.array(inside != outside))
 
 
-def _values(
-    method: str, target: str | None, outcome: str | None, scores: list[Path], stream: Candidates
-) -> np.ndarray:
+def _with_ties(batches: Iterator[pa.RecordBatch], seed: int) -> Iterator[pa.RecordBatch]:
+    ties = selection.ties(seed)
+    return (batch.append_column("tie", pa.array(ties.random(len(batch)))) for batch in batches)
+
+
+def _with_values(
+    batches: Iterator[pa.RecordBatch], values: np.random.Generator | pd.Series
+) -> Iterator[pa.RecordBatch]:
+    """With draws, or with scores by row."""
+    for batch in batches:
+        if isinstance(values, np.random.Generator):
+            found = values.random(len(batch))
+        else:
+            found = own_scores.of(values, batch.column("row").to_numpy())
+        yield batch.append_column("value", pa.array(found))
+
+
+def _asked(method: str, target: str | None, outcome: str | None, scores: list[Path]) -> list[Scores]:
     if outcome is not None:
-        return _aligned(files.read_where(scores[0], "outcome", outcome, ["row", "score"]), "score", stream)
-    if len(scores) > 1:
-        # Each checkpoint counts the same, however large its influence is.
-        parts = [_from_scores(path, target, "influence", stream) for path in scores]
-        return np.mean([selection.standardized(part) for part in parts], axis=0)
+        return [Scores(scores[0], "score", "outcome", outcome)]
     if method in CONTROLS:
-        return _aligned(files.read_table(scores[0], columns=["row", "score"]), "score", stream)
-    return _from_scores(scores[0], target, "loss" if method == "loss" else "influence", stream)
-
-
-def _from_scores(path: Path, target: str | None, column: str, stream: Candidates) -> np.ndarray:
+        return [Scores(scores[0], "score")]
+    column = "loss" if method == "loss" else "influence"
     # The loss of a sample is the same in the scores of every target.
-    wanted = target or next(files.read_batches(path, ["target"])).column("target")[0].as_py()
-    return _aligned(files.read_where(path, "target", wanted, ["row", column]), column, stream)
+    wanted = target or next(files.read_batches(scores[0], ["target"])).column("target")[0].as_py()
+    return [Scores(path, column, "target", wanted) for path in scores]
 
 
-def _aligned(table: pa.Table, column: str, stream: Candidates) -> np.ndarray:
-    rows, values = table.column("row").to_numpy(), table.column(column).to_numpy()
-    if np.array_equal(rows, stream.row):
-        return values
-    order = np.argsort(rows)
-    places = order[np.searchsorted(rows, stream.row, sorter=order).clip(max=len(rows) - 1)]
-    if not np.array_equal(rows[places], stream.row):
+def _candidates_by_row(data: database.Database, stream: Path, scores: list[Scores], train_rows: Path) -> str:
+    """The stream with its labels and, as value_0 and on, its scores."""
+    kept = []
+    for place, one in enumerate(scores):
+        where = "" if one.column is None else f"where {one.column} = $1"
+        given = [] if one.column is None else [one.wanted]
+        query = (
+            f"select row, {one.value} as value_{place} from {database.table(one.path)} {where} order by row"
+        )
+        kept.append(data.keep(f"scores-{place}", data.ask(query, given)))
+    found = data.ask(f"select * from {database.table(stream)} order by row")
+    for place, path in enumerate(kept):
+        found = database.looked_up(found, files.read_batches(path, ["row", f"value_{place}"]), "row")
+    labelled = database.looked_up(found, database.numbered(train_rows, ["label"]), "row")
+    return database.table(data.keep("candidates", labelled))
+
+
+def _value(data: database.Database, candidates: str, scores: int) -> str:
+    """What candidates are ranked by: of several scores the mean of the standardized.
+
+    Each checkpoint counts the same, however large its influence is.
+    """
+    if scores < 2:
+        return "value_0" if scores else "value"
+    parts = [_standardized(data, candidates, f"value_{place}") for place in range(scores)]
+    return f"({' + '.join(parts)}) / {scores}"
+
+
+def _standardized(data: database.Database, candidates: str, column: str) -> str:
+    """A column less its mean, in standard deviations; of equal numbers, zeros."""
+
+    def numbers() -> Iterator[np.ndarray]:
+        return _numbers(data, f"select {column} from {candidates} where {column} is not null")
+
+    count = max(1, sum(map(len, numbers())))
+    # Exact sums, whatever the order in which the numbers come.
+    mean = math.fsum(number for part in numbers() for number in part.tolist()) / count
+    squares = math.fsum(number for part in numbers() for number in np.square(part - mean).tolist())
+    return f"({column}::double - {mean!r}::double) / {math.sqrt(squares / count) or 1.0!r}::double"
+
+
+def _numbers(data: database.Database, query: str) -> Iterator[np.ndarray]:
+    return (part.column(0).to_numpy().astype(np.float64) for part in data.ask(query))
+
+
+def _check(data: database.Database, values: str, number: int, method: str, own: str | None) -> None:
+    """Make sure that every candidate has a score, and tell of scores that are all equal."""
+    count, scored, finite, low, high = data.line(
+        "select count(*), count(value), count(*) filter (isfinite(value)), min(value), max(value) "
+        f"from {values}"
+    )
+    if own is not None:
+        own_scores.check_enough(finite, count, number, Path(own))
+    elif scored < count:
         raise UserError("some candidates have no score; delete the folder scores and run again")
-    return values[places]
+    elif method not in selection.STREAMS and statistics.constant(np.array([low, high])):
+        log.warning("all %d scores by %s are equal: what is selected is at random", count, method)
+
+
+def _top(data: database.Database, candidates: str, value: str, number: int) -> Iterator[pa.RecordBatch]:
+    """The candidates of highest value, the highest first, ties at random: step, row, value, label."""
+    # What is sorted is no more than may be among them.
+    bound = score_parts.highest(lambda: _numbers(data, f"select ({value})::double from {candidates}"), number)
+    return data.ask(
+        f"select step, row, {value} as value, label from {candidates} where ({value})::double >= $1 "
+        f"order by value desc, tie limit {number}",
+        [bound],
+    )
+
+
+def _matched(data: database.Database, candidates: str, selected: Path) -> Iterator[pa.RecordBatch]:
+    """As many candidates of each label as the rows of a selection have, those of the lowest value."""
+    left: Counter[str] = Counter()
+    for batch in files.read_batches(selected, ["label"]):
+        left.update(batch.column("label").to_pylist())
+    for batch in data.ask(f"select step, row, value, label from {candidates} order by label, value"):
+        kept = []
+        for label in batch.column("label").to_pylist():
+            kept.append(left[label] > 0)
+            left[label] -= 1
+        yield batch.filter(pa.array(kept))
 
 
 if __name__ == "__main__":

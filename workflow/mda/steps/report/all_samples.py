@@ -1,14 +1,17 @@
 """Write the browser of all scored samples: a page, and the files beside it that it loads."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mda.config import sections
 from mda.corpus import tokens as store
 from mda.models import units
 from mda.report import all_samples, documents_of_rows
-from mda.runtime import cli, files
+from mda.runtime import cli, database, files
 
 
 def write(
@@ -39,48 +42,54 @@ def write(
     """
     members = {name: list(map(str, of)) for name, of in units.read_targets(targets).items()}
     tables = {checkpoint: scores, **dict(zip(checkpoints, others, strict=True))}
-    scored = all_samples.read(tables, list(members))
     several = len(tables)
-    names, sources = documents_of_rows.read(train_rows[0], documents[0], packed) if documents else ([], None)
-    rows = scored.columns["row"]
+    with database.beside(out) as data:
+        scored = all_samples.read(data, tables, list(members))
+        rows = scored.columns["row"]
+        names, sources = (
+            documents_of_rows.read(data, _parts_of(rows), train_rows[0], documents[0], packed)
+            if documents
+            else ([], itertools.repeat([]))
+        )
 
-    def texts() -> Iterator[list[list[Any]]]:
-        reader, stored = store.load_tokenizer(tokenizer), store.TokenStore(train)
-        for part in all_samples.parts(len(rows)):
-            here = rows[part].astype("int64")
-            [kept] = stored.tokens_of(here, all_samples.A_FILE)
-            decoded = reader.decode_batch([row.tolist() for row in kept], skip_special_tokens=False)
-            yield [
-                [
-                    text[:characters],
-                    len(row) - 1,
-                    len(text) > characters,
-                    *(sources(number) if sources else []),
+        def texts() -> Iterator[list[list[Any]]]:
+            reader, stored = store.load_tokenizer(tokenizer), store.TokenStore(train)
+            for part in all_samples.parts(len(rows)):
+                here = rows[part].astype("int64")
+                [kept] = stored.tokens_of(here, all_samples.A_FILE)
+                decoded = reader.decode_batch([row.tolist() for row in kept], skip_special_tokens=False)
+                yield [
+                    [text[:characters], len(row) - 1, len(text) > characters, *next(sources)]
+                    for row, text in zip(kept, decoded, strict=True)
                 ]
-                for number, row, text in zip(here, kept, decoded, strict=True)
-            ]
 
-    facts = {
-        "experiment": experiment,
-        "checkpoint": checkpoint,
-        "trained": trained,
-        "strategy": strategy,
-        "units": {
-            all_samples.named(target, name, several): of for name in tables for target, of in members.items()
-        },
-        "targets": {
-            all_samples.named(target, name, several): target for name in tables for target in members
-        },
-        # The sample browser has the ends of these.
-        "by_token": [all_samples.named(target, checkpoint, several) for target in members],
-        "several": several > 1,
-        "sources": names,
-        "characters": characters,
-        "ends": min(ends, len(rows) // 2),
-        "window": None if window is None else [window.start, window.stop],
-    }
-    with files.whole(out) as part:
-        all_samples.write(part, templates[0], scored, texts(), facts)
+        facts = {
+            "experiment": experiment,
+            "checkpoint": checkpoint,
+            "trained": trained,
+            "strategy": strategy,
+            "units": {
+                all_samples.named(target, name, several): of
+                for name in tables
+                for target, of in members.items()
+            },
+            "targets": {
+                all_samples.named(target, name, several): target for name in tables for target in members
+            },
+            # The sample browser has the ends of these.
+            "by_token": [all_samples.named(target, checkpoint, several) for target in members],
+            "several": several > 1,
+            "sources": names,
+            "characters": characters,
+            "ends": min(ends, len(rows) // 2),
+            "window": None if window is None else [window.start, window.stop],
+        }
+        with files.whole(out) as part:
+            all_samples.write(part, templates[0], scored, texts(), facts)
+
+
+def _parts_of(rows: np.ndarray) -> Iterator[np.ndarray]:
+    return (rows[begin : begin + database.PIECE] for begin in range(0, len(rows), database.PIECE))
 
 
 if __name__ == "__main__":

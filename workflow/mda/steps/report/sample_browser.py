@@ -1,13 +1,15 @@
 """Write the page to look at the samples of highest and lowest influence."""
 
+import itertools
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from mda.config import sections
 from mda.models import units
 from mda.report import browser, documents_of_rows
-from mda.runtime import cli, files
+from mda.runtime import cli, database, files
 
 
 def write(
@@ -35,11 +37,14 @@ def write(
     `scores` is read for the number of its lines; `all_samples` says whether there is a browser of them all.
     """
     lines = files.read_table(tokens).to_pylist()
-    names, sources = documents_of_rows.read(train_rows[0], documents[0], packed) if documents else ([], None)
-    samples = [
-        browser.sample(line, dict(zip(names, sources(line["row"]), strict=True)) if sources else None)
-        for line in lines
-    ]
+    rows = np.array([line["row"] for line in lines])
+    with database.beside(out) as data:
+        names, sources = (
+            documents_of_rows.read(data, [rows], train_rows[0], documents[0], packed)
+            if documents
+            else ([], itertools.repeat([]))
+        )
+        samples = [browser.sample(line, dict(zip(names, next(sources), strict=True))) for line in lines]
     members = {name: list(map(str, of)) for name, of in units.read_targets(targets).items()}
     facts = {
         "experiment": experiment,

@@ -7,7 +7,7 @@ import numpy as np
 from mda.config import sections
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
-from mda.evidence import csv_tables, score_table
+from mda.evidence import csv_tables, score_parts
 from mda.runtime import cli
 from mda.studies.enrichment import table
 
@@ -29,16 +29,15 @@ def make(
     store, reader = TokenStore(train), tokens.load_tokenizer(tokenizer)
     generator = np.random.default_rng([seed, 7])
 
+    def drawn(number: int) -> np.ndarray:
+        return np.arange(number) if number <= MOST else generator.choice(number, MOST, replace=False)
+
     def measured(rows: np.ndarray) -> np.ndarray:
-        few = rows if len(rows) <= MOST else generator.choice(rows, MOST, replace=False)
-        taken = store.take(few)
+        taken = store.take(rows)
         return table.measure(taken, reader.decode_batch(taken.tolist(), skip_special_tokens=True))
 
-    inside = {
-        target: part[part["step"].between(window.start, window.stop - 1)]
-        for target, part in score_table.read(scores, ("influence", "label")).items()
-    }
-    csv_tables.write(out, table.enrichment(inside, measured, fraction, confidence))
+    inside = score_parts.of_targets(scores, ["row", "influence", "label"], (window.start, window.stop))
+    csv_tables.write(out, table.enrichment(inside, measured, drawn, fraction, confidence))
 
 
 if __name__ == "__main__":

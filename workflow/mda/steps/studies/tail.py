@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from mda.evidence import csv_tables, score_table
+from mda.evidence import csv_tables, score_parts
 from mda.runtime import cli
 from mda.studies.tail import table
 
 
 def make(scores: Path, fraction: float, seed: int, confidence: float, out: Path) -> None:
     """Write `out`: `table.tails` of the scores."""
-    read = score_table.read(scores, ("influence", "label"))
-    csv_tables.write(out, table.tails(read, fraction, seed, confidence))
+    parts = score_parts.of_targets(scores, ["influence", "label"])
+    csv_tables.write(out, table.tails(parts, fraction, seed, confidence))
 
 
 if __name__ == "__main__":

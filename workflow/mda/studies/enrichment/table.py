@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,21 +11,24 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from mda.evidence import csv_tables, score_table, statistics
+from mda.evidence import csv_tables, score_parts, statistics
+from mda.evidence.score_parts import Parts
 from mda.interventions import repetition, selection
 
 
 def enrichment(
-    scores: Mapping[str, pd.DataFrame],
+    scores: Mapping[str, Parts],
     measured: Callable[[np.ndarray], np.ndarray],
+    drawn: Callable[[int], np.ndarray],
     fraction: float,
     confidence: float,
 ) -> pd.DataFrame:
     """Labels and features of the samples at both ends, against those of all samples.
 
     Args:
-        scores: from `mda.evidence.score_table.read`, with their labels.
-        measured: rows -> `measure` of their samples, or of some of them.
+        scores: row, influence and label, by target.
+        measured: rows -> `measure` of their samples.
+        drawn: a number of samples -> the places of those whose features are measured.
         fraction: the share of samples at an end.
 
     Returns:
@@ -32,18 +36,36 @@ def enrichment(
         target, side, kind ('label' or 'feature'), the columns of `labels` or `features`, and q.
     """
     lines = []
-    for target, mine in scores.items():
-        everything = measured(mine["row"].to_numpy())
-        number = selection.count(len(mine), fraction)
+    for target, parts in scores.items():
+        rates = _counts(parts)
+        number = selection.count(rates.total(), fraction)
+        everything = _measured(parts, rates.total(), measured, drawn)
         for side, sign in (("proponents", 1), ("opponents", -1)):
-            chosen = mine.iloc[score_table.top(sign * mine["influence"].to_numpy(), number)]
+            chosen = score_parts.top(parts, number, sign)
             place = {"target": target, "side": side}
-            found = labels(chosen["label"].tolist(), mine["label"].tolist(), confidence)
+            found = labels(_counts(chosen), rates, confidence)
             lines += [{**place, "kind": "label", **line} for line in found]
-            found = features(measured(chosen["row"].to_numpy()), everything, confidence)
+            found = features(_measured(chosen, number, measured, drawn), everything, confidence)
             lines += [{**place, "kind": "feature", **line} for line in found]
     table = pd.DataFrame(lines)
     return table.assign(q=table.groupby("target")["p"].transform(statistics.adjusted))
+
+
+def _counts(parts: Parts) -> Counter[str]:
+    """How many samples each label has."""
+    found: Counter[str] = Counter()
+    for part in parts():
+        found.update(part["label"].value_counts().to_dict())
+    return found
+
+
+def _measured(
+    parts: Parts,
+    number: int,
+    measured: Callable[[np.ndarray], np.ndarray],
+    drawn: Callable[[int], np.ndarray],
+) -> np.ndarray:
+    return measured(score_parts.lines_at(parts, drawn(number))["row"].to_numpy())
 
 
 def longest_repeat(tokens: np.ndarray, text: str) -> float:
@@ -96,27 +118,29 @@ def measure(tokens: np.ndarray, texts: Sequence[str]) -> np.ndarray:
     )
 
 
-def labels(chosen: Sequence[str], everything: Sequence[str], confidence: float) -> list[dict[str, Any]]:
+def labels(chosen: Counter[str], everything: Counter[str], confidence: float) -> list[dict[str, Any]]:
     """A line for each label: its share of the chosen samples against its share of all.
+
+    Args:
+        chosen, everything: how many samples each label has.
 
     Returns:
         name, share, rate, ratio (share over rate) with its interval (Wilson's of the share: the rate is
         that of all samples, and known), p (two-sided binomial test of the share against the rate).
     """
     lines = []
-    mine, all_of_them = np.asarray(chosen), np.asarray(everything)
-    for label in np.unique(all_of_them):
-        hits, rate = int((mine == label).sum()), float((all_of_them == label).mean())
-        share = statistics.proportion(hits, len(mine), confidence)
+    for label in sorted(everything):
+        hits, rate = chosen[label], everything[label] / everything.total()
+        share = statistics.proportion(hits, chosen.total(), confidence)
         lines.append(
             {
-                "name": str(label),
+                "name": label,
                 "share": share.value,
                 "rate": rate,
                 "ratio": share.value / rate,
                 "ratio_low": share.low / rate,
                 "ratio_high": share.high / rate,
-                "p": float(stats.binomtest(hits, len(mine), rate).pvalue) if rate < 1 else 1.0,
+                "p": float(stats.binomtest(hits, chosen.total(), rate).pvalue) if rate < 1 else 1.0,
             }
         )
     return lines

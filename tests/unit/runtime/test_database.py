@@ -1,0 +1,113 @@
+"""Tables that do not fit the memory are sorted and joined on disk, and nothing is left there."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from project import ROOT
+
+from mda.runtime import database, files
+from mda.runtime.errors import UserError
+
+# Sorts what is larger than it may hold, and tells its peak of memory that is its own, in MB.
+SORT = """
+import re, sys
+from pathlib import Path
+import numpy as np, pyarrow as pa
+from mda.runtime import database, files
+
+def pieces(number):
+    for begin in range(0, number, 2**16):
+        values = np.random.default_rng(begin).random((2, min(2**16, number - begin)))
+        yield pa.record_batch({"value": values[0], "other": values[1]})
+
+def own():
+    return int(re.search(r"RssAnon:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1000
+
+out, number, peak = Path(sys.argv[1]), int(sys.argv[2]), 0
+with database.beside(out, 64) as data:
+    given = database.table(data.keep("given", pieces(number)))
+    count, before, spilled = 0, -1.0, 0
+    for batch in data.ask(f"select value, other from {given} order by value"):
+        values = batch.column("value").to_numpy()
+        assert before <= values[0] and (np.diff(values) >= 0).all()
+        before, count, peak = values[-1], count + len(values), max(peak, own())
+        spilled = max(spilled, sum(path.stat().st_size for path in data.folder.glob("duckdb*")))
+print(count, peak, spilled)
+"""
+
+
+def test_memory_does_not_grow_with_what_is_sorted(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow"), "OMP_NUM_THREADS": "1"}
+    peaks = {}
+    for number in (10**6, 8 * 10**6):
+        command = [sys.executable, "-c", SORT, str(tmp_path / "out"), str(number)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        count, peak, spilled = map(float, done.stdout.split())
+        assert count == number
+        peaks[number] = peak
+    # 128 MB of numbers, in what may hold 64.
+    assert spilled > 0
+    assert peaks[8 * 10**6] < peaks[10**6] + 64
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_process_left_goes_away(tmp_path):
+    left, other = tmp_path / ".out.0123.spill", tmp_path / ".outer.0123.spill"
+    for folder in (left, other):
+        folder.mkdir()
+        (folder / "duckdb_temp_storage").write_bytes(b"much")
+    with database.beside(tmp_path / "out") as data:
+        assert not left.exists()
+        assert data.folder.parent == tmp_path
+    assert list(tmp_path.iterdir()) == [other]
+
+
+@pytest.mark.parametrize("name", ["it's", "a [b] c*?.parquet", "a;b\\c", '"quoted"'])
+def test_a_name_is_no_pattern(tmp_path, name):
+    path = tmp_path / name
+    files.write_table(path, {"row": [2, 0, 1]})
+    files.write_table(tmp_path / "b", {"row": [7]})
+    with database.beside(tmp_path / "out") as data:
+        query = f"select row, file_row_number from {database.table(path)} order by row"
+        assert [batch.to_pydict() for batch in data.ask(query)] == [
+            {"row": [0, 1, 2], "file_row_number": [1, 2, 0]}
+        ]
+
+
+def test_a_table_that_is_cut_off_is_named(tmp_path):
+    files.write_table(tmp_path / "table", {"row": np.arange(1000)})
+    (tmp_path / "table").write_bytes((tmp_path / "table").read_bytes()[:-50])
+    with pytest.raises(UserError, match="cannot be read as Parquet"), database.beside(tmp_path / "out"):
+        database.table(tmp_path / "table")
+
+
+def test_zeros_of_both_signs_are_ties(tmp_path):
+    values = pa.record_batch({"value": [0.0, -0.0, 1.0, -0.0, 0.0], "tie": [3, 1, 0, 2, 4]})
+    with database.beside(tmp_path / "out") as data:
+        given = database.table(data.keep("given", [values]))
+        [found] = data.ask(f"select tie from {given} order by value desc, tie")
+    assert found.column("tie").to_pylist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("sizes", [(1000, 1000), (7, 300), (300, 7), (1, 1)])
+def test_tables_that_are_sorted_are_joined_piece_by_piece(sizes):
+    generator = np.random.default_rng(0)
+    wanted = np.sort(generator.integers(-5, 80, 60))
+    keys = np.sort(generator.choice(70, 50))
+    values = generator.integers(0, 9, 50)
+
+    def pieces(columns, size):
+        whole = pa.RecordBatch.from_pydict(columns)
+        return (whole.slice(begin, size) for begin in range(0, len(whole), size))
+
+    left = pieces({"row": wanted, "own": np.arange(60)}, sizes[0])
+    right = pieces({"row": keys, "value": values, "words": [f"w{key}" for key in keys]}, sizes[1])
+    found = pa.Table.from_batches(database.looked_up(left, right, "row")).to_pydict()
+    first = {key: place for place, key in reversed(list(enumerate(keys.tolist())))}
+    assert found["own"] == list(range(60))
+    assert found["value"] == [values[first[row]] if row in first else None for row in wanted.tolist()]
+    assert found["words"] == [f"w{row}" if row in first else None for row in wanted.tolist()]

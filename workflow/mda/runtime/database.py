@@ -1,0 +1,172 @@
+"""Sort and join tables that do not fit the memory.
+
+DuckDB sorts, and spills to disk beside the result. Joins are of sorted tables that are read side by side:
+DuckDB holds more to join than to sort. It adds no numbers that are not whole, for it adds in any order.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from mda.runtime import files
+from mda.runtime.errors import UserError
+
+if TYPE_CHECKING:
+    import duckdb
+
+# What it may hold at once, in MB, besides what it always takes; more goes to disk.
+MEMORY = 400
+# Lines of a piece that it gives or is given.
+PIECE = 2**17
+
+
+class Database:
+    """A database that lives as long as a step.
+
+    Attributes:
+        folder: an empty one beside the result, for what else the step keeps for a while.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+        self._connection, self.folder = connection, folder
+
+    def keep(self, name: str, batches: Iterable[pa.RecordBatch]) -> Path:
+        """Write pieces as a Parquet table in `folder`, as they come."""
+        path = self.folder / name
+        files.write_tables(path, (pa.Table.from_batches([batch]) for batch in batches))
+        return path
+
+    def ask(self, query: str, given: Sequence[Any] = ()) -> Iterator[pa.RecordBatch]:
+        """The answer to a query, some lines at a time; only one is read at a time."""
+        answer = self._connection.sql(query, params=list(given))
+        yield from answer.to_arrow_reader(PIECE)
+
+    def line(self, query: str, given: Sequence[Any] = ()) -> tuple[Any, ...]:
+        """The one line of an answer."""
+        [found] = self._connection.execute(query, list(given)).fetchall()
+        return found
+
+
+@contextmanager
+def beside(out: Path, memory: int = MEMORY) -> Iterator[Database]:
+    """A database whose files are in a hidden folder beside `out`; what a killed process left there goes away.
+
+    Args:
+        memory: in MB, what it may hold.
+
+    Raises:
+        UserError: when the disk is full.
+    """
+    # Few steps need it.
+    import duckdb
+
+    folder = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.spill")
+    folder.mkdir(parents=True)
+    for left in out.parent.iterdir():
+        if left != folder and left.name.startswith(f".{out.name}.") and left.suffix == folder.suffix:
+            files.remove(left)
+    settings = {
+        "memory_limit": f"{memory}MB",
+        "temp_directory": str(folder),
+        "threads": threads(),
+        # Queries say what they are sorted by.
+        "preserve_insertion_order": False,
+        "python_enable_replacements": False,
+        # All that is needed comes with it.
+        "autoinstall_known_extensions": False,
+    }
+    try:
+        with duckdb.connect(config=settings) as connection:
+            # It would print a bar where a query takes long.
+            connection.execute("set enable_progress_bar = false")
+            yield Database(connection, folder)
+    except duckdb.IOException as error:
+        raise UserError(
+            f"{out}: cannot be sorted on disk ({str(error).splitlines()[0]}); free the disk or mend the "
+            "folder's permissions, then run the same command again"
+        ) from error
+    finally:
+        files.remove(folder)
+
+
+def threads() -> int:
+    """As many as Snakemake gives the job; without it, one for each processor."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdigit() and int(given) else os.cpu_count() or 1
+
+
+def table(path: Path) -> str:
+    """A Parquet table in a query.
+
+    Raises:
+        UserError: when it is missing, truncated or not Parquet.
+    """
+    return tables([path])
+
+
+def tables(paths: Sequence[Path]) -> str:
+    """Parquet tables in a query, one after the other."""
+    names = []
+    for path in paths:
+        files.columns_of(path)
+        # A name is no pattern, whatever it has in it.
+        name = "".join(f"[{sign}]" if sign in "[*?" else sign for sign in str(path)).replace("'", "''")
+        names.append(f"'{name}'")
+    return f"read_parquet([{', '.join(names)}])"
+
+
+def numbered(path: Path, columns: list[str], name: str = "row") -> Iterator[pa.RecordBatch]:
+    """Columns of a Parquet table, and the place of each line as a column `name`."""
+    begin = 0
+    for batch in files.read_batches(path, columns):
+        yield batch.append_column(name, pa.array(np.arange(begin, begin + len(batch))))
+        begin += len(batch)
+
+
+def looked_up(
+    batches: Iterable[pa.RecordBatch], table: Iterator[pa.RecordBatch], key: str
+) -> Iterator[pa.RecordBatch]:
+    """Pieces with the other columns of a table, of its first line with the same key, or null.
+
+    Both are sorted by the key, a whole number, and no more than a piece of each is held. None is empty.
+    """
+    held = next(table)
+    keys = held.column(key).to_numpy()
+    for batch in (batch for batch in batches if len(batch)):
+        wanted, parts, done = batch.column(key).to_numpy(), [], 0
+        while done < len(wanted):
+            # What is beyond the last piece is in none.
+            stop = int(np.searchsorted(wanted, keys[-1], side="right"))
+            places = np.searchsorted(keys, wanted[done:stop])
+            parts.append(held.take(pa.array(places, mask=keys[places] != wanted[done:stop])))
+            done = stop
+            if done < len(wanted):
+                following = next(table, None)
+                if following is None:
+                    parts.append(held.take(pa.nulls(len(wanted) - done, pa.int64())))
+                    break
+                held, keys = following, following.column(key).to_numpy()
+        found = pa.Table.from_batches(parts).combine_chunks()
+        for name in found.column_names:
+            if name != key:
+                column = found.column(name)
+                batch = batch.append_column(found.schema.field(name), column.combine_chunks())
+        yield batch
+
+
+def quoted(name: str) -> str:
+    """A column's name in a query."""
+    return '"{}"'.format(name.replace('"', '""'))
+
+
+def as_given(column: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+    """A column of an answer, of the type that it has in a table."""
+    return pa.nulls(len(column)) if pa.types.is_null(kind) else column.cast(kind)
