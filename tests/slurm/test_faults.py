@@ -114,7 +114,7 @@ def test_a_training_is_preempted(slow, unbroken):
 def test_trainings_side_by_side_are_preempted(prepared, tmp_path):
     made = ClusterProject(prepared.folder.with_name("unbroken"), prepared.python).on(prepared.cluster)
     project = made.copy(tmp_path / "project")
-    schedules = [f"results/schedules/branches/base/seed-{seed}.parquet" for seed in (0, 1)]
+    schedules = [f"results/schedules/orders/seed-{seed}.parquet" for seed in (0, 1)]
     project.locally(*schedules)
     goals = [f"results/runs/base/seed-{seed}/steps.parquet" for seed in (0, 1)]
     run = project.start(*goals)

@@ -80,7 +80,7 @@ def test_a_seed_added(project):
     project.configure("experiments.seeds", [0, 1, 2])
     # With a draw at random of its own.
     drawn = {"select": 1, "motifs": 1, "synthesize": 1}
-    assert project.planned() == Counter({**drawn, "intervene": 5, "retrain": 5, **EVIDENCE, **ALWAYS})
+    assert project.planned() == Counter({**drawn, "reorder": 1, "intervene": 4, "retrain": 5, **EVIDENCE, **ALWAYS})
 
 
 def test_the_code_of_the_probes(project):
