@@ -45,6 +45,7 @@ SLURM_RUNS = Path(CONFIG.results) / "resume" / "slurm-runs"
 
 judgement.install()
 run_start.look_at_functions_once()
+run_start.collect_seldom()
 
 
 def decided():

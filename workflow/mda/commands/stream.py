@@ -1,7 +1,7 @@
 """Write all that a branch trains on: a line for each sample of each step, with its role.
 
-A branch's own file in schedules/branches has only what it changes in the order of its seed. This puts both together,
-as the training itself does.
+A branch's own file in schedules/branches has only what it changes in the order of its seed. This puts both
+together, as the training itself does.
 """
 
 from __future__ import annotations
@@ -34,13 +34,19 @@ def main(given: argparse.Namespace) -> int:
     from mda.training import schedule
 
     if given.out.suffix not in (".parquet", ".csv"):
-        raise UserError(f"{given.out}: is neither Parquet nor CSV; name a file that ends with .parquet or .csv")
+        raise UserError(
+            f"{given.out}: is neither Parquet nor CSV; name a file that ends with .parquet or .csv"
+        )
     whole = schedule.read(order_of(given.file), given.file)
     if given.out.suffix == ".parquet":
         whole.write(given.out)
     else:
         csv_tables.write(given.out, whole.table().to_pandas())
-    print(printable(f"{given.out}: {len(whole.row)} lines; mda columns {order_of(given.file)} says what they mean"))
+    print(
+        printable(
+            f"{given.out}: {len(whole.row)} lines; mda columns {order_of(given.file)} says what they mean"
+        )
+    )
     return 0
 
 

@@ -20,7 +20,6 @@ from typing import NamedTuple
 PACKAGE = Path(__file__).parents[1]
 
 
-@cache
 def fingerprint(step: str, extra: tuple[str, ...] = ()) -> str:
     """Hash of a step's code and of further Python files (a user's probe).
 

@@ -86,7 +86,9 @@ class Schedule:
         mine, theirs = _places(self, changes._map(lambda column: column[inside]))
         at = np.searchsorted(mine, theirs)
         if (at == len(mine)).any() or (mine[at] != theirs).any():
-            raise UserError("the changes of this branch are of another order; remove its file and make it again")
+            raise UserError(
+                "the changes of this branch are of another order; remove its file and make it again"
+            )
         row, role = self.row.copy(), self.role.copy()
         row[at], role[at] = changes.row[inside], changes.role[inside]
         whole = dataclasses.replace(self, row=row, role=role)
@@ -139,7 +141,8 @@ def read(order: Path, changes: Path | None) -> Schedule:
 def _places(*streams: Schedule) -> list[np.ndarray]:
     """A number for each place, the same in all streams; of a schedule in order they rise."""
     updates, slots = (
-        1 + max(int(getattr(stream, name).max(initial=0)) for stream in streams) for name in ("update", "slot")
+        1 + max(int(getattr(stream, name).max(initial=0)) for stream in streams)
+        for name in ("update", "slot")
     )
     return [(stream.step * updates + stream.update) * slots + stream.slot for stream in streams]
 

@@ -122,9 +122,9 @@ rule intervene:
         "<logs>/intervene/{branch}/seed-{seed}.log",
     benchmark:
         "<benchmarks>/intervene/{branch}/seed-{seed}.jsonl"
-    localrule: LIGHT_STREAM
     wildcard_constraints:
         branch="|".join(branch for branch in BRANCHES if branch != "base") or "none",
+    localrule: LIGHT_STREAM
     conda:
         "../../../envs/mda.yaml"
     resources:

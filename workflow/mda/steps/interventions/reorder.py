@@ -8,7 +8,7 @@ from mda.training import schedule as schedules
 
 
 def reorder(seed: int, schedule: Path, window: sections.Window, out: Path) -> None:
-    """Write `out`, the base run's schedule from the branching step on, with the window's rows in another order."""
+    """Write `out`: the base run's schedule from the branching step on, the window's rows in another order."""
     schedules.reordered(schedules.Schedule.read(schedule), window, seed).write(out)
 
 
