@@ -70,8 +70,9 @@ class Published(ClusterProject):
     hub_environment: dict[str, str]
 
 
-def test_a_published_model(cluster, hub, warm_python, tmp_path):  # noqa: F811
-    project = Published.make(tmp_path / "project", warm_python).on(cluster)
+def test_a_published_model(cluster, hub, tmp_path):  # noqa: F811
+    # The warm Python of the tests has read where the hub is, and it was another one.
+    project = Published.make(tmp_path / "project").on(cluster)
     project.hub_environment = hub.environment(tmp_path / "home")
     (project.folder / "tiny.yaml").write_text((ROOT / "tests" / "published.yaml").read_text())
     pin = [project.python, "workflow/mda", "pin", "tiny.yaml"]

@@ -34,7 +34,7 @@ TABLE_MEMORY = 1000 + 2 * CONFIG.run.steps * CONFIG.run.batch_size // 1000
 # be on a login node, and are no jobs. With these many samples or runs the heaviest of them takes 2 CPU-seconds
 # and 300 MB; see docs/benchmarks.md.
 # The studies have tables of their own, which are smaller for each run.
-FEW_SAMPLES, FEW_RUNS, FEW_WITH_STUDIES = 100_000, 200, 400
+FEW_SAMPLES, FEW_RUNS, FEW_WITH_STUDIES = 100_000, 100, 200
 # A stream is of samples alone.
 LIGHT_STREAM = CONFIG.run.steps * CONFIG.run.batch_size <= FEW_SAMPLES
 LIGHT = LIGHT_STREAM and len(design.cells(CONFIG)) <= FEW_RUNS and len(set(ALL_CELLS)) <= FEW_WITH_STUDIES

@@ -77,7 +77,7 @@ class Schedule:
         return self._map(lambda column: column[kept])
 
     def changed(self, changes: Schedule) -> Schedule:
-        """This order with the changes of an intervention: masked and replaced rows in their places, others added.
+        """This order with the changes of an intervention: rows masked or replaced in place, or added.
 
         Raises:
             UserError: when a changed place is not in the order.
