@@ -21,6 +21,8 @@ class Terminal:
     def __init__(
         self, command: Sequence[str], folder: Path, environment: dict[str, str], shown: Path
     ) -> None:
+        # It is there from now on, whoever looks.
+        shown.touch()
         self.keys, program = pty.openpty()
         self.process = subprocess.Popen(
             command,
