@@ -32,7 +32,7 @@ def walked(finished, tmp_path_factory):
 @pytest.mark.parametrize("order", ["0", "1", "run"])
 def test_every_sample_of_the_way_has_a_score(walked, order):
     scores = pq.read_table(walked.results / "trajectory" / f"order-{order}.parquet").to_pandas()
-    stream = "order" if order == "run" else f"branches/base/seed-{order}"
+    stream = "order" if order == "run" else f"orders/seed-{order}"
     schedule = pq.read_table(walked.results / "schedules" / f"{stream}.parquet").to_pandas()
     schedule = schedule[schedule["step"] >= 2]
     for outcome in OUTCOMES:
