@@ -16,7 +16,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 PYTEST = $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help install status demo trace evidence stdlib packages packages-cpu packages-power pin cost bench test test-all check docs format clean
+.PHONY: help install status demo trace evidence stdlib packages packages-cpu packages-power pin cost bench test test-all test-cluster check docs format clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -70,10 +70,13 @@ bench: $(MDA) ## where time and memory go on this machine (20 minutes; make demo
 	@$(MDA) bench $(SECTIONS)
 
 test: $(VENV)/installed-dev $(MDA) check ## formats, types, and all tests but the rare ones (16 to 30 minutes)
-	$(PYTEST) -m "not rare"
+	$(PYTEST) -m "not rare and not cluster"
 
 test-all: $(VENV)/installed-dev check ## the rare ones too: a node that dies, a controller that is away
-	$(PYTEST)
+	$(PYTEST) -m "not cluster"
+
+test-cluster: $(VENV)/installed-dev ## all rules of the evidence and of a published model as jobs of the tests' SLURM cluster
+	$(BIN)/python -m pytest -m cluster tests/slurm
 
 check: $(VENV)/installed-dev ## formats, lint and types only
 	$(BIN)/ruff check $(SOURCES)

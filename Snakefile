@@ -57,6 +57,7 @@ onstart:
 
     terminal.begin(workflow, Path(CONFIG.results) / "benchmarks")
     run_start.look_for_jobs_once(workflow)
+    run_start.end_once(workflow)
     run_start.settle_earlier_run(workflow, SLURM_RUNS, BEGAN)
 
 

@@ -18,6 +18,7 @@ import pytest
 from filelock import FileLock
 from project import Project
 from slurm.cluster import ACCOUNT, Cluster, missing, wait_until
+from terminal import Terminal
 
 POLLING = Path(__file__).parent / "polling"
 # `--profile slurm` as it is, but for waits that are made for jobs of hours.
@@ -134,6 +135,11 @@ class ClusterProject(Project):
         """What the runs have shown, and Snakemake's own messages, which its logs have."""
         logs = sorted((self.folder / ".snakemake" / "log").glob("*.snakemake.log"))
         return "\n".join(path.read_text() for path in (self.folder / "output.txt", *logs))
+
+    def in_terminal(self, *arguments: str) -> Terminal:
+        """The workflow in a terminal of its own."""
+        shown = self.folder / "output.txt"
+        return Terminal(self.command(*arguments), self.folder, self.environment(), shown)
 
     def jobs(self, rule: str, states: str = "running") -> list[str]:
         """SLURM's numbers of the project's jobs of a rule that are in one of these states."""

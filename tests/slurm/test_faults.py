@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from slurm.cluster import ACCOUNT, wait_until
 from slurm.conftest import ClusterProject, Held
+from terminal import CTRL_C
 
 # A training of some seconds, which the tests stop at work.
 TRAINING = {
@@ -114,7 +115,7 @@ def test_a_training_is_preempted(slow, unbroken):
 def test_trainings_side_by_side_are_preempted(prepared, tmp_path):
     made = ClusterProject(prepared.folder.with_name("unbroken"), prepared.python).on(prepared.cluster)
     project = made.copy(tmp_path / "project")
-    schedules = [f"results/schedules/branches/base/seed-{seed}.parquet" for seed in (0, 1)]
+    schedules = [f"results/schedules/orders/seed-{seed}.parquet" for seed in (0, 1)]
     project.locally(*schedules)
     goals = [f"results/runs/base/seed-{seed}/steps.parquet" for seed in (0, 1)]
     run = project.start(*goals)
@@ -273,13 +274,13 @@ def test_the_command_for_partitions_gres_and_the_default_account(slow, unbroken)
 
 
 def test_ctrl_c_once_awaits_what_runs(fresh):
-    run = fresh.start(DOCUMENTS)
-    held = fresh.hold(run, "corpus")
-    os.killpg(run.pid, signal.SIGINT)
+    run = fresh.in_terminal(DOCUMENTS)
+    held = fresh.hold(run.process, "corpus")
+    run.press(CTRL_C)
     wait_until(lambda: "Ctrl-C: nothing new starts" in fresh.output, 60, "nothing is said of it")
-    assert run.poll() is None
+    assert run.process.poll() is None
     held.go_on()
-    assert run.wait(timeout=120) != 0
+    assert run.process.wait(timeout=120) != 0
     assert (fresh.folder / DOCUMENTS).exists()
     assert [row["State"] for row in fresh.accounted()] == ["COMPLETED"]
     assert fresh.planned(DOCUMENTS) == Counter()
@@ -287,12 +288,12 @@ def test_ctrl_c_once_awaits_what_runs(fresh):
 
 @pytest.mark.rare
 def test_ctrl_c_twice_cancels_what_runs(fresh):
-    run = fresh.start(DOCUMENTS)
-    fresh.hold(run, "corpus")
-    os.killpg(run.pid, signal.SIGINT)
+    run = fresh.in_terminal(DOCUMENTS)
+    fresh.hold(run.process, "corpus")
+    run.press(CTRL_C)
     wait_until(lambda: "Ctrl-C: nothing new starts" in fresh.output, 60, "nothing is said of it")
-    os.killpg(run.pid, signal.SIGINT)
-    assert run.wait(timeout=120) != 0
+    run.press(CTRL_C)
+    assert run.process.wait(timeout=120) != 0
     wait_until(
         lambda: any(job["State"].startswith("CANCELLED") for job in fresh.accounted()), 60, "the job goes on"
     )

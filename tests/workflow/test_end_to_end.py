@@ -3,6 +3,8 @@
 import base64
 import json
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -225,16 +227,21 @@ def test_the_effects_have_every_cell(finished):
     assert (effects["seeds"] == 2).all()
 
 
-def test_replacing_changes_just_the_selected_places(finished):
-    schedules = finished.results / "schedules" / "branches"
-    base = pd.read_parquet(schedules / "base" / "seed-1.parquet")
-    changed = pd.read_parquet(schedules / "replace" / "random" / "top-10" / "seed-1.parquet")
+def test_replacing_changes_just_the_selected_places(finished, tmp_path):
+    schedules = finished.results / "schedules"
+    base = pd.read_parquet(schedules / "orders" / "seed-1.parquet")
+    changes = schedules / "branches" / "replace" / "random" / "top-10" / "seed-1.parquet"
+    stream = [sys.executable, str(finished.folder / "workflow" / "mda"), "stream"]
+    subprocess.run([*stream, str(changes), str(tmp_path / "whole.csv")], check=True)
+    changed = pd.read_csv(tmp_path / "whole.csv")
+    assert len(changes_only := pd.read_parquet(changes)) < len(base)
     folder = finished.results / "selections" / "random"
     other, selected = (
         set(pd.read_parquet(folder / f"draw-{seed}" / "top-10.parquet")["row"]) for seed in (0, 1)
     )
     assert other != selected
     assert (changed["role"] == "replacement").tolist() == base["row"].isin(selected).tolist()
+    assert (changes_only["role"] == "replacement").all()
     assert not changed["row"].isin(selected).any()
 
 

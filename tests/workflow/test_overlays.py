@@ -42,7 +42,7 @@ def test_the_dry_run_lists_every_job_with_its_inputs_in_seconds(tmp_path, size):
     # Every retraining names the stream that it follows and the state that it starts from.
     for job in re.findall(r"^rule retrain:\n(?:    .*\n)+", plan, re.MULTILINE):
         assert f"results/pythia-{size}/base/state" in job
-        assert "schedules/branches/" in job
+        assert "schedules/orders/" in job
     assert f"results/pythia-{size}/published/step0" in plan
 
 

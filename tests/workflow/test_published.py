@@ -215,14 +215,14 @@ def test_a_neuron_is_watched_in_every_run(done):
 
 
 def test_insertions_before_the_window_are_batches_of_their_own(done):
-    branch = pd.read_parquet(
-        done.results / "schedules" / "branches" / "augment" / "random" / "top-10" / "seed-0.parquet"
-    )
-    assert branch["step"].min() == 2
-    inserted = branch[branch["role"] == "synthetic"]
+    schedules = done.results / "schedules"
+    order = pd.read_parquet(schedules / "orders" / "seed-0.parquet")
+    assert order["step"].min() == 2
+    inserted = pd.read_parquet(schedules / "branches" / "augment" / "random" / "top-10" / "seed-0.parquet")
+    assert (inserted["role"] == "synthetic").all()
     assert set(inserted["step"]) == {3}
     assert inserted.groupby("update").size().to_dict() == {1: 16, 2: 4}
-    assert branch[branch["step"] < 4].query("role == 'train'")["row"].tolist() == list(range(32, 64))
+    assert order[order["step"] < 4]["row"].tolist() == list(range(32, 64))
 
 
 def test_all_branches_begin_alike_and_differ_later(done):

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import time
 from collections import Counter
 
@@ -44,6 +45,13 @@ def test_nothing(project):
     assert project.planned() == Counter()
 
 
+def test_logs_and_benchmarks_may_be_removed(project):
+    shutil.rmtree(project.results / "logs")
+    for path in (project.results / "benchmarks").rglob("*.jsonl"):
+        path.unlink()
+    assert project.planned() == Counter()
+
+
 def test_a_touch_of_every_source_file(project):
     later = time.time() + 60
     for path in project.folder.rglob("*"):
@@ -80,7 +88,9 @@ def test_a_seed_added(project):
     project.configure("experiments.seeds", [0, 1, 2])
     # With a draw at random of its own.
     drawn = {"select": 1, "motifs": 1, "synthesize": 1}
-    assert project.planned() == Counter({**drawn, "intervene": 5, "retrain": 5, **EVIDENCE, **ALWAYS})
+    assert project.planned() == Counter(
+        {**drawn, "reorder": 1, "intervene": 4, "retrain": 5, **EVIDENCE, **ALWAYS}
+    )
 
 
 def test_the_code_of_the_probes(project):

@@ -32,7 +32,7 @@ def walked(finished, tmp_path_factory):
 @pytest.mark.parametrize("order", ["0", "1", "run"])
 def test_every_sample_of_the_way_has_a_score(walked, order):
     scores = pq.read_table(walked.results / "trajectory" / f"order-{order}.parquet").to_pandas()
-    stream = "order" if order == "run" else f"branches/base/seed-{order}"
+    stream = "order" if order == "run" else f"orders/seed-{order}"
     schedule = pq.read_table(walked.results / "schedules" / f"{stream}.parquet").to_pandas()
     schedule = schedule[schedule["step"] >= 2]
     for outcome in OUTCOMES:
@@ -55,7 +55,7 @@ def test_what_is_measured_on_the_way_is_what_the_run_measured(walked):
 
 def test_the_mean_is_over_orders_and_not_over_the_base_run(walked):
     mean = pq.read_table(walked.results / "trajectory" / "mean.parquet").to_pandas()
-    window = pq.read_table(walked.results / "schedules" / "branches" / "base" / "seed-0.parquet").to_pandas()
+    window = pq.read_table(walked.results / "schedules" / "orders" / "seed-0.parquet").to_pandas()
     reliability = pd.read_csv(walked.results / "trajectory" / "reliability.csv")
     assert reliability["outcome"].tolist() == [outcome["name"] for outcome in OUTCOMES]
     assert (reliability["orders"] == 2).all()
@@ -124,4 +124,4 @@ def test_another_order_walks_once_more(walked):
         "trajectory", {"orders": [0, 1, 2], "base_run": True, "outcomes": OUTCOMES, "keep_every": 2}
     )
     planned = project.planned("results/trajectory/mean.parquet", "results/trajectory/order-run.parquet")
-    assert dict(planned) == {"intervene": 1, "trajectory": 1, "trajectory_mean": 1}
+    assert dict(planned) == {"reorder": 1, "trajectory": 1, "trajectory_mean": 1}

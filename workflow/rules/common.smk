@@ -45,6 +45,7 @@ SLURM_RUNS = Path(CONFIG.results) / "resume" / "slurm-runs"
 
 judgement.install()
 run_start.look_at_functions_once()
+run_start.collect_seldom()
 
 
 def decided():
@@ -75,6 +76,10 @@ if CONFIG.trace is not None:
     PUBLISHED_REVISIONS = CONFIG.trace.revisions
 
 
+# `base`, the shuffled window alone, or {kind}/{selection}/top-{percent}.
+BRANCHES = sorted({design.branch(cell) for cell in ALL_CELLS})
+
+
 wildcard_constraints:
     # The folder of a variant of the attribution; none for the configured one.
     place="(variants/[^/]+/)?",
@@ -83,8 +88,7 @@ wildcard_constraints:
     selection="(random|subset|matched-.+|trajectory-[^/]+)/draw-[0-9]+|loss|repetition|bigram|compressibility|own"
     "|(influence|identity|diagonal|kfac|gradient_norm|bm25|outside|history|at[0-9]+|checkpoints)-[^/]+",
     percent=r"[\d.]+",
-    # `base`, the shuffled window alone, or {kind}/{selection}/top-{percent}.
-    branch="|".join(sorted({design.branch(cell) for cell in ALL_CELLS})),
+    branch="|".join(BRANCHES),
     seed=r"\d+",
     target="|".join(target.name for target in CONFIG.targets),
     revision="|".join(map(re.escape, PUBLISHED_REVISIONS)) or "none",
@@ -183,6 +187,13 @@ def part_of_branch(kinds, path):
 def of_runs(cells, name):
     """One file of every run."""
     return [f"<results>/runs/{design.branch(cell)}/seed-{cell.seed}/{name}" for cell in cells]
+
+
+def changes_of_branch(wildcards):
+    """What a branch changes in the order of its seed; nothing of the branch without an intervention."""
+    if wildcards.branch == "base":
+        return []
+    return [f"<results>/schedules/branches/{wildcards.branch}/seed-{wildcards.seed}.parquet"]
 
 
 # The new samples of branches that insert some.

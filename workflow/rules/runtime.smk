@@ -35,13 +35,15 @@ TABLE_MEMORY = 1000 + 2 * CONFIG.run.steps * CONFIG.run.batch_size // 1000
 SORTED_MEMORY = min(TABLE_MEMORY, 3000)
 
 # Of a cluster: whether the steps of tables and figures are so light that they run beside the workflow, which may
-# be on a login node, and are no jobs. With these many samples or runs the heaviest of them takes 2 CPU-seconds
-# and 300 MB; see docs/benchmarks.md.
+# be on a login node, and are no jobs. With these many samples or runs the heaviest of them takes some 2 CPU-seconds
+# and 300 MB; see docs/how-to/cluster.md.
 # The studies have tables of their own, which are smaller for each run.
-FEW_SAMPLES, FEW_RUNS, FEW_WITH_STUDIES = 100_000, 200, 400
+FEW_SAMPLES, FEW_RUNS, FEW_WITH_STUDIES = 50_000, 100, 200
 # A stream is of samples alone.
 LIGHT_STREAM = CONFIG.run.steps * CONFIG.run.batch_size <= FEW_SAMPLES
 LIGHT = LIGHT_STREAM and len(design.cells(CONFIG)) <= FEW_RUNS and len(set(ALL_CELLS)) <= FEW_WITH_STUDIES
+# Two studies draw from all samples thousands of times: with 100,000 of them they take 9 and 21 CPU-seconds.
+LIGHT_DRAWS = LIGHT and CONFIG.run.steps * CONFIG.run.batch_size <= 5_000
 
 
 def torch_memory(wildcards, attempt):

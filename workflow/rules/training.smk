@@ -1,5 +1,6 @@
 # Training runs.
-# In:  the rows of tokens and the tokenizer; for a branch also its stream and the base run's state.
+# In:  the rows of tokens and the tokenizer; for a branch also its order, what it changes there, and the base run's
+#      state.
 # Out: schedules/order.parquet (step, update, slot, row, role), the recorded data order;
 #      base/checkpoints/step-*, in Hugging Face format; base/state, the full training state at
 #      which interventions branch; base/{steps,heads}.parquet, the metrics;
@@ -116,7 +117,8 @@ rule retrain:
         held_out="<results>/tokens/held_out.npy",
         text=MEASURED_ROWS,
         state="<results>/base/state",
-        schedule="<results>/schedules/branches/{branch}/seed-{seed}.parquet",
+        order="<results>/schedules/orders/seed-{seed}.parquet",
+        changes=changes_of_branch,
         synthetic=synthetic_of_branch,
     output:
         steps="<results>/runs/{branch}/seed-{seed}/steps.parquet",

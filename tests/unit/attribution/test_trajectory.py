@@ -33,13 +33,13 @@ def of_every_role():
     """Masked, replaced and duplicated rows, and synthetic ones inserted at a step as updates of their own."""
     window = dataclasses.make_dataclass("Window", ["start", "stop"])(START, STOP)
     rows = PLAIN.between(START, STOP).row
-    stream = schedule.insert(PLAIN, rows[20:22], schedule.DUPLICATE, 0, window)
-    stream = schedule.mask(stream, rows[[1, 8]])
+    stream = PLAIN.changed(schedule.insert(PLAIN, rows[20:22], schedule.DUPLICATE, 0, window))
+    stream = stream.changed(schedule.mask(stream, rows[[1, 8]]))
     replaced = np.flatnonzero(np.isin(stream.row, rows[[2, 13]]) & (stream.step >= START))
     row, role = stream.row.copy(), stream.role.copy()
     row[replaced], role[replaced] = rows[[18, 19]], schedule.REPLACEMENT
     stream = dataclasses.replace(stream, row=row, role=role)
-    stream = schedule.insert_at(stream, np.arange(6), schedule.SYNTHETIC, 0, step=6, batch_size=4)
+    stream = stream.changed(schedule.insert_at(np.arange(6), schedule.SYNTHETIC, 0, step=6, batch_size=4))
     # A step that makes no update.
     gone = stream.step == 8
     return dataclasses.replace(stream, role=np.where(gone, schedule.MASKED, stream.role)).between(START, STOP)

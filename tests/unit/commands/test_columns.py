@@ -34,7 +34,8 @@ def test_every_column_has_a_unit_and_a_meaning_and_no_table_has_one_twice():
         ("results/selections/random/draw-0/top-10.parquet", "The selected samples"),
         ("results/synthetic/random/draw-0/top-10.rows.parquet", "What these samples are made of"),
         ("results/mine/runs/base/seed-0/heads.parquet", "Scores of every head"),
-        ("results/schedules/branches/base/seed-0.parquet", "The exact training stream of a run"),
+        ("results/schedules/orders/seed-0.parquet", "The exact training stream of a run"),
+        ("results/schedules/branches/mask/loss/top-10/seed-0.parquet", "What a branch changes in the order"),
         ("results/evidence/subsets/curves.parquet", "The curves of all runs"),
     ],
 )

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mda.config.study_sections import Contrast
-from mda.evidence import effect_table, statistics
+from mda.evidence import curve_table, effect_table, statistics
 from mda.models.units import MLP, Attention, Head
 from mda.planning.cell import BASE, Cell
 
@@ -42,7 +42,7 @@ def run(cell, shift):
             for head in (0, 1)
         ]
     )
-    return effect_table.curves(cell, steps, heads, {"unit": ([Head(0, 0)], "prefix_matching")})
+    return curve_table.curves(cell, steps, heads, {"unit": ([Head(0, 0)], "prefix_matching")})
 
 
 def test_effects_are_paired_with_the_base_and_the_random_twin():
@@ -74,7 +74,7 @@ def test_effects_are_paired_with_the_base_and_the_random_twin():
 def test_a_target_of_two_heads_is_their_mean():
     steps = pd.DataFrame({"step": [1], "icl_score": 0.0, "held_out_loss": 0.0, "train_loss": 0.0})
     heads = pd.DataFrame({"step": [1, 1], "layer": [0, 1], "head": [0, 0], "copying": [-1.0, -3.0]})
-    found = effect_table.curves(
+    found = curve_table.curves(
         Cell(BASE, "none", 0.0, 0), steps, heads, {"pair": ([Head(0, 0), Head(1, 0)], "copying")}
     )
     assert found["score"].tolist() == [-2.0]
@@ -85,7 +85,7 @@ def test_a_whole_attention_is_the_mean_of_its_heads_and_a_probe_its_own_column()
     steps["probe asked"] = -0.5
     heads = pd.DataFrame({"step": 1, "layer": [0, 0, 1], "head": [0, 1, 0], "copying": [-1.0, -2.0, -9.0]})
     targets = {"whole": ([Attention(0)], "copying"), "asked": ([MLP(1)], "probe")}
-    found = effect_table.curves(Cell(BASE, "none", 0.0, 0), steps, heads, targets)
+    found = curve_table.curves(Cell(BASE, "none", 0.0, 0), steps, heads, targets)
     assert dict(zip(found["target"], found["score"], strict=True)) == {"whole": -1.5, "asked": -0.5}
 
 
@@ -103,7 +103,7 @@ def competing(scores, cell=BASE_CELL):
         for step, of_step in zip(STEPS, scores, strict=True)
         for place, score in enumerate(of_step)
     )
-    return effect_table.curves(cell, steps, heads, CLASS)
+    return curve_table.curves(cell, steps, heads, CLASS)
 
 
 def test_a_class_is_the_best_head_whichever_it_is_and_the_sum_over_all():

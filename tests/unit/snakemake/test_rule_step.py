@@ -11,6 +11,7 @@ from snakemake.iocontainers import Namedlist, Wildcards
 from snakemake.utils import format as filled_in
 
 from mda.runtime import fingerprints, provenance
+from mda.snakemake import rule_step
 from mda.snakemake.rule_step import LISTED, ON_GPU, PYTHON, TRAINING, Step, plain
 from mda.steps import listed as listed_step
 
@@ -138,6 +139,7 @@ def test_the_code_counts_with_the_users_own(tmp_path):
     before = step.code(None)
     assert before != Step("attribution.scores").code(None) == fingerprints.fingerprint("attribution.scores")
     fingerprints._digest.cache_clear()
+    rule_step._fingerprint.cache_clear()
     own.write_text("x = 2\n")
     assert step.code(None) != before
 

@@ -279,6 +279,12 @@ def test_the_last_attempt_promises_no_other(executor, programs):
     job.attempt = 3
     executor.report_job_error(SubmittedJobInfo(job, "1", {}))
     assert executor.failed == [(job, "SLURM job 1: SLURM does not say why\n")]
+    # But says what helps.
+    job._resources = Resources(mem_mb=1500, runtime=60, longest=60)
+    assert executor._what_follows(job, "mem_mb") == (
+        "; run the same command again with --set-resources retrain:mem_mb=3000, or more"
+    )
+    assert "raise 'longest' in slurm/config.yaml" in executor._what_follows(job, "runtime")
     # With the longest time of the profile more time is no help.
     job.attempt, job._resources = 2, Resources(runtime=60, longest=60)
     assert executor._what_follows(job, "runtime").endswith("the same time, the longest of the profile")

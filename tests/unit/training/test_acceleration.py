@@ -228,9 +228,9 @@ def test_branches_are_as_long_as_their_base_run_without_what_they_insert():
     """So that all are computed in the same way."""
     stream = schedule.base(60, steps=10, batch_size=6, seed=0)
     assert stream.ordered() == (60, 10)
-    inserted = schedule.insert_at(stream, np.arange(9), schedule.SYNTHETIC, 0, 4, batch_size=8)
+    inserted = stream.changed(schedule.insert_at(np.arange(9), schedule.SYNTHETIC, 0, 4, batch_size=8))
     assert inserted.ordered() == (60, 10)
-    assert schedule.mask(stream, np.arange(9)).ordered() == (60, 10)
+    assert stream.changed(schedule.mask(stream, np.arange(9))).ordered() == (60, 10)
 
 
 def test_operations_are_two_a_weight_and_token():
@@ -263,7 +263,7 @@ def test_a_model_that_shares_weights_shares_nothing_else(caplog):
 def test_the_largest_update_of_a_stream():
     stream = schedule.base(60, steps=10, batch_size=6, seed=0)
     assert stream.largest_update() == 6
-    inserted = schedule.insert_at(stream, np.arange(9), schedule.SYNTHETIC, 0, step=4, batch_size=8)
+    inserted = stream.changed(schedule.insert_at(np.arange(9), schedule.SYNTHETIC, 0, step=4, batch_size=8))
     assert inserted.largest_update() == 8
     assert stream.between(3, 3).largest_update() == 0
 

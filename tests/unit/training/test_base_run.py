@@ -184,6 +184,7 @@ def test_a_branch_of_the_unchanged_order_is_the_base_run(inputs, tmp_path):
         tmp_path / "base" / "state",
         tmp_path / "branch.parquet",
         [],
+        [],
         WINDOW,
         2,
         OPTIMIZER,

@@ -10,7 +10,7 @@ from mda.training import schedule
 
 BASE = schedule.base(100, steps=10, batch_size=8, seed=0)
 WINDOW = sections.Window(start=4, stop=10, branch=None)
-STREAM = schedule.branch(BASE, WINDOW, seed=1)
+STREAM = schedule.reordered(BASE, WINDOW, seed=1)
 SELECTED = STREAM.row[5:15]
 
 
@@ -32,18 +32,18 @@ def test_branch_is_the_window_in_another_order():
     window = BASE.between(4, 10)
     assert sorted(STREAM.row) == sorted(window.row)
     assert not np.array_equal(STREAM.row, window.row)
-    assert np.array_equal(STREAM.row, schedule.branch(BASE, WINDOW, seed=1).row)
-    assert not np.array_equal(STREAM.row, schedule.branch(BASE, WINDOW, seed=2).row)
+    assert np.array_equal(STREAM.row, schedule.reordered(BASE, WINDOW, seed=1).row)
+    assert not np.array_equal(STREAM.row, schedule.reordered(BASE, WINDOW, seed=2).row)
 
 
 def test_mask_changes_roles_only():
-    masked = schedule.mask(STREAM, SELECTED)
+    masked = STREAM.changed(schedule.mask(STREAM, SELECTED))
     assert np.array_equal(masked.row, STREAM.row)
     assert rows_by_role(masked, schedule.MASKED) == sorted(SELECTED.tolist())
 
 
 def test_replace_keeps_every_batch_full_and_the_rest_in_place():
-    replaced = schedule.replace(STREAM, SELECTED, 1, WINDOW)
+    replaced = STREAM.changed(schedule.replace(STREAM, SELECTED, 1, WINDOW))
     assert np.array_equal(replaced.step, STREAM.step)
     assert not np.isin(replaced.row, SELECTED).any()
     changed = replaced.role == schedule.REPLACEMENT
@@ -59,7 +59,7 @@ def test_replace_needs_enough_other_rows():
 
 
 def test_insert_adds_and_moves_nothing():
-    doubled = schedule.insert(STREAM, SELECTED, schedule.DUPLICATE, 1, WINDOW)
+    doubled = STREAM.changed(schedule.insert(STREAM, SELECTED, schedule.DUPLICATE, 1, WINDOW))
     assert rows_by_role(doubled, schedule.DUPLICATE) == sorted(SELECTED.tolist())
     kept = doubled.role == schedule.TRAIN
     assert np.array_equal(doubled.row[kept], STREAM.row)
@@ -71,7 +71,7 @@ def test_insert_adds_and_moves_nothing():
 
 
 def test_insert_at_one_step_makes_updates_of_its_own():
-    added = schedule.insert_at(STREAM, np.arange(11), schedule.SYNTHETIC, 1, step=7, batch_size=4)
+    added = STREAM.changed(schedule.insert_at(np.arange(11), schedule.SYNTHETIC, 1, step=7, batch_size=4))
     (natural, roles), *inserted = added.at(7)
     assert np.array_equal(natural, STREAM.at(7)[0][0])
     assert (roles == schedule.TRAIN).all()
@@ -87,26 +87,38 @@ def test_without_a_seed_rows_are_read_as_they_are_stored():
 
 def test_an_earlier_branching_step_keeps_the_base_order_before_the_window():
     early = sections.Window(start=4, stop=10, branch=2)
-    stream = schedule.branch(BASE, early, seed=1)
+    stream = schedule.reordered(BASE, early, seed=1)
     assert np.array_equal(stream.between(2, 4).row, BASE.between(2, 4).row)
     assert np.array_equal(stream.between(4, 10).row, STREAM.row)
-    for changed in (
+    for changes in (
         schedule.replace(stream, SELECTED, 1, early),
         schedule.insert(stream, SELECTED, schedule.DUPLICATE, 1, early),
         schedule.mask(stream, SELECTED),
     ):
-        assert np.array_equal(changed.between(2, 4).row, BASE.between(2, 4).row)
-        inside = schedule.replace(STREAM, SELECTED, 1, WINDOW).row
-    assert np.array_equal(schedule.replace(stream, SELECTED, 1, early).between(4, 10).row, inside)
+        assert changes.step.min() >= 4
+    inside = schedule.replace(STREAM, SELECTED, 1, WINDOW).row
+    assert np.array_equal(schedule.replace(stream, SELECTED, 1, early).row, inside)
 
 
 def test_a_schedule_survives_its_file(tmp_path):
-    stream = schedule.insert(schedule.mask(STREAM, SELECTED), SELECTED, schedule.DUPLICATE, 1, WINDOW)
-    stream = schedule.insert_at(stream, np.arange(5), schedule.SYNTHETIC, 1, step=7, batch_size=4)
-    stream.write(tmp_path / "s.parquet")
-    again = schedule.Schedule.read(tmp_path / "s.parquet")
+    changes = schedule.mask(STREAM, SELECTED)
+    changes = changes.join(schedule.insert(STREAM, SELECTED, schedule.DUPLICATE, 1, WINDOW))
+    changes = changes.join(schedule.insert_at(np.arange(5), schedule.SYNTHETIC, 1, step=7, batch_size=4))
+    STREAM.write(tmp_path / "order.parquet")
+    changes.write(tmp_path / "changes.parquet")
+    # Only what differs is stored.
+    assert schedule.TRAIN not in schedule.Schedule.read(tmp_path / "changes.parquet").role
+    again = schedule.read(tmp_path / "order.parquet", tmp_path / "changes.parquet")
+    whole = STREAM.changed(changes)
+    assert np.bincount(whole.role).tolist() == [len(STREAM.row) - 10, 10, 0, 10, 5]
     for column in ("step", "update", "slot", "row", "role"):
-        assert np.array_equal(getattr(stream, column), getattr(again, column))
+        assert np.array_equal(getattr(whole, column), getattr(again, column))
+
+
+def test_changes_of_another_order_are_refused():
+    longer = schedule.base(100, steps=10, batch_size=10, seed=0)
+    with pytest.raises(UserError, match="of another order"):
+        STREAM.changed(schedule.mask(longer, longer.row))
 
 
 @pytest.mark.parametrize(("first", "count"), [(0, 7), (5, 6), (13, 100), (0, 1000)])
@@ -123,13 +135,13 @@ def test_samples_of_a_written_schedule_are_its_part(tmp_path, monkeypatch, first
 
 def test_a_swap_puts_other_rows_in_the_places_of_the_selected_ones():
     others = BASE.outside(4, 10).row
-    swapped = schedule.swap(STREAM, SELECTED, others, seed=1)
+    swapped = STREAM.changed(schedule.swap(STREAM, SELECTED, others, seed=1))
     hit = np.isin(STREAM.row, SELECTED)
     assert np.array_equal(swapped.row[~hit], STREAM.row[~hit])
     assert set(swapped.row[hit]) <= set(others)
     assert len(set(swapped.row[hit])) == hit.sum()
     assert (swapped.role[hit] == schedule.REPLACEMENT).all()
-    assert not np.array_equal(swapped.row, schedule.swap(STREAM, SELECTED, others, seed=2).row)
+    assert not np.array_equal(swapped.row[hit], schedule.swap(STREAM, SELECTED, others, seed=2).row)
 
 
 def test_outside_is_every_other_step():

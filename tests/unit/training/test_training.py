@@ -110,7 +110,7 @@ def test_a_damaged_state_is_one_sentence(tmp_path):
 def test_masked_rows_give_no_gradient(tmp_path):
     """Masking equals a loss with weight zero on the row, computed without leaving it out."""
     selected = STREAM.at(0)[0][0][:2]
-    found, model = trainer(tmp_path, schedule.mask(STREAM, selected)), tiny_model()
+    found, model = trainer(tmp_path, STREAM.changed(schedule.mask(STREAM, selected))), tiny_model()
     (batch,) = found.batches(0)
     ((rows, roles),) = found.stream.at(0)
     assert len(batch) == 4
@@ -126,7 +126,7 @@ def test_masked_rows_give_no_gradient(tmp_path):
 
 
 def test_a_step_without_rows_makes_no_update(tmp_path):
-    stream = schedule.mask(STREAM, STREAM.at(0)[0][0])
+    stream = STREAM.changed(schedule.mask(STREAM, STREAM.at(0)[0][0]))
     found, model = trainer(tmp_path, stream), tiny_model()
     assert math.isnan(found.update(model, adamw.make_optimizer(model, SETTINGS), 0))
     assert all(
@@ -137,7 +137,7 @@ def test_a_step_without_rows_makes_no_update(tmp_path):
 
 def test_synthetic_rows_come_from_their_own_store(tmp_path):
     generated = Store(np.full((3, 9), 7))
-    stream = schedule.insert_at(STREAM, np.arange(3), schedule.SYNTHETIC, 0, step=4, batch_size=2)
+    stream = STREAM.changed(schedule.insert_at(np.arange(3), schedule.SYNTHETIC, 0, step=4, batch_size=2))
     found = trainer(tmp_path, stream, synthetic=generated)
     natural, *inserted = found.batches(4)
     assert len(natural) == 6
@@ -148,7 +148,7 @@ def test_synthetic_rows_come_from_their_own_store(tmp_path):
 def test_inserted_updates_are_updates(tmp_path):
     """A step with two updates moves the model as two steps of the same rate do."""
     generated = Store(STORE.tokens[:6])
-    stream = schedule.insert_at(STREAM, np.arange(6), schedule.SYNTHETIC, 0, step=8, batch_size=6)
+    stream = STREAM.changed(schedule.insert_at(np.arange(6), schedule.SYNTHETIC, 0, step=8, batch_size=6))
     once, twice = tiny_model(), tiny_model()
     found = trainer(tmp_path, stream, synthetic=generated)
     found.update(once, adamw.make_optimizer(once, SETTINGS), 8)

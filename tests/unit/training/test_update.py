@@ -114,8 +114,8 @@ def test_no_path_leads_through_a_weight_whose_gradient_is_zero_or_rounding():
 
 
 def test_the_updates_of_a_stream_are_those_that_training_makes():
-    stream = schedule.mask(STREAM, STREAM.at(2)[0][0])
-    stream = schedule.insert_at(stream, np.arange(5), schedule.SYNTHETIC, 0, step=4, batch_size=3)
+    stream = STREAM.changed(schedule.mask(STREAM, STREAM.at(2)[0][0]))
+    stream = stream.changed(schedule.insert_at(np.arange(5), schedule.SYNTHETIC, 0, step=4, batch_size=3))
     found = tape.updates_of(stream)
     assert [each.step for each in found] == [0, 1, 3, 4, 4, 4, 5, 6, 7, 8, 9]
     assert [each.first for each in found] == [0, 6, 18, 24, 30, 33, 35, 41, 47, 53, 59]

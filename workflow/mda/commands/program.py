@@ -43,6 +43,7 @@ VERBS = {
     "bench": "measure where time and memory go on this machine",
     "provenance": "say what made a file and from which inputs, back to the corpus",
     "columns": "say what the columns of a result table mean",
+    "stream": "write all that a branch trains on, sample by sample",
 }
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mda.config.unit_sections import BEST
 from mda.evidence import csv_tables, statistics
-from mda.models.units import Attention, Head, Unit
-from mda.planning.cell import BASE, Cell
+from mda.planning.cell import BASE
 
 # Outcome -> the direction in which the unit, or the model, is stronger. Those of a sum are of class metrics.
 OUTCOMES = {
@@ -27,44 +24,6 @@ OUTCOMES = {
     "held_out_final": "lower",
 }
 CELL = ["intervention", "selection", "fraction"]
-
-
-def curves(
-    cell: Cell, steps: pd.DataFrame, heads: pd.DataFrame, targets: Mapping[str, tuple[Sequence[Unit], str]]
-) -> pd.DataFrame:
-    """One run's curves, a line for each target and step.
-
-    Args:
-        steps, heads: what the training wrote.
-        targets: name -> units, metric.
-
-    Returns:
-        The cell's columns, target, step, score (the metric, mean over the target's units; of a whole
-        attention over its heads; of a metric of a class, best_..., its maximum over all heads of the model),
-        score_sum (of such a metric, the sum over all heads; else nan), icl_score, held_out_loss, train_loss.
-    """
-    parts = []
-    for name, (places, metric) in targets.items():
-        total = pd.Series(np.nan, index=steps["step"])
-        if metric.startswith(BEST):
-            # Which head forms is chance, so that another run may have another best one.
-            by_step = heads.groupby("step")[metric.removeprefix(BEST)]
-            score, total = by_step.max(), by_step.sum()
-        elif metric == "activation":
-            score = steps.set_index("step")[[f"activation {unit}" for unit in places]].mean(axis=1)
-        elif metric == "probe":
-            score = steps.set_index("step")[f"probe {name}"]
-        else:
-            mine = [
-                Head(*place) in places or Attention(place[0]) in places
-                for place in zip(heads["layer"], heads["head"], strict=True)
-            ]
-            score = heads[mine].groupby("step")[metric].mean()
-        found = pd.DataFrame({"score": score, "score_sum": total})
-        part = steps.merge(found, left_on="step", right_index=True, validate="one_to_one")
-        parts.append(part.assign(target=name))
-    columns = ["target", "step", "score", "score_sum", "icl_score", "held_out_loss", "train_loss"]
-    return pd.concat(parts)[columns].assign(**cell._asdict())
 
 
 def outcomes(table: pd.DataFrame, threshold: float, sum_threshold: float = np.nan) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from mda.runtime import fingerprints, provenance
@@ -63,7 +64,7 @@ class Step:
         where it would take longer than all else that is read of the rule.
         """
         del wildcards
-        return "" if self.decided() else fingerprints.fingerprint(self.name, self.probes)
+        return "" if self.decided() else _fingerprint(self.name, self.probes)
 
     def command(self, start: str = PYTHON, /, *, check_first: bool = False, **given: str) -> str:
         """The text of a rule's `shell`, one argument for each line.
@@ -95,6 +96,10 @@ class Step:
         else:
             step = " \\\n    ".join([f"{start} mda.steps.{self.name}", *arguments, log])
         return f"{CHECKS}\n{step}" if check_first else step
+
+
+# Snakemake asks for it for each job.
+_fingerprint = cache(fingerprints.fingerprint)
 
 
 def plain(command: str) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import signal
 from functools import cache
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from snakemake import common, jobs, rules
@@ -37,6 +40,26 @@ def look_for_jobs_once(workflow: Any) -> None:
     """
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
+
+
+def collect_seldom() -> None:
+    """Let Python look for garbage less often: it looks at all objects of a plan, a million that stay."""
+    gc.set_threshold(100_000, 50, 100)
+
+
+def end_once(workflow: Any) -> None:
+    """Without a cluster, let the first Ctrl-C alone end the run.
+
+    The running steps have had it, and have every later one too. Snakemake awaits their end; a second one
+    breaks that off, with tracebacks.
+    """
+    if workflow.local_exec and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.default_int_handler(number, frame)
 
 
 def look_at_functions_once() -> None:

@@ -309,11 +309,19 @@ class Executor(plugin.Executor):
 
     def _what_follows(self, job: Any, lacked: str | None) -> str:
         if job.restart_times <= job.attempt - 1:
-            return ""
+            return f"; {self._what_helps(job, lacked)}" if lacked else ""
         asked = {name: job.resources.get(name) for name in ("runtime", "longest")}
         if lacked == slurm_words.TIME and asked["longest"] and asked["runtime"] >= asked["longest"]:
             return "; it is tried again with the same time, the longest of the profile"
         return f"; it is tried again{MORE[lacked]}"
+
+    def _what_helps(self, job: Any, lacked: str) -> str:
+        """What a user can do about a job that lacked this in its last attempt."""
+        asked = int(job.resources.get(lacked))
+        if lacked == slurm_words.TIME and asked >= (job.resources.get("longest") or float("inf")):
+            return "raise 'longest' in slurm/config.yaml, and run the same command again"
+        more = f"--set-resources {job.name}:{lacked}={2 * asked}"
+        return f"run the same command again with {more}, or more"
 
     # The end.
 

@@ -1,7 +1,9 @@
 """Schedules: the exact training stream of a run, as a table (step, update, slot, row, role).
 
 A schedule is small, inspectable and complete: with the token store it fixes every gradient
-of the run. Branches of the base run differ from it only in their schedule.
+of the run. Branches of the base run differ from it only in their schedule. All branches of one seed
+share an order. What an intervention changes in it is a schedule too, of these places alone: `read`
+puts both together.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from mda.runtime.errors import UserError
 # an index into the store of generated samples, every other one into the training store.
 TRAIN, MASKED, REPLACEMENT, DUPLICATE, SYNTHETIC = range(5)
 ROLES = ("train", "masked", "replacement", "duplicate", "synthetic")
+# Roles of changed rows that stand in a place of the order; those of others are added to it.
+IN_PLACE = (MASKED, REPLACEMENT)
 
 
 @dataclass(frozen=True)
@@ -64,13 +68,31 @@ class Schedule:
 
     def ordered(self) -> tuple[int, int]:
         """Rows of the base run's order, and their updates: the same of all branches, whatever they insert."""
-        own = np.isin(self.role, (TRAIN, MASKED, REPLACEMENT))
+        own = np.isin(self.role, (TRAIN, *IN_PLACE))
         return int(own.sum()), len(np.unique(self.step[own]))
 
     def outside(self, start: int, stop: int) -> Schedule:
         """All other steps."""
         kept = (self.step < start) | (self.step >= stop)
         return self._map(lambda column: column[kept])
+
+    def changed(self, changes: Schedule) -> Schedule:
+        """This order with the changes of an intervention: rows masked or replaced in place, or added.
+
+        Raises:
+            UserError: when a changed place is not in the order.
+        """
+        inside = np.isin(changes.role, IN_PLACE)
+        mine, theirs = _places(self, changes._map(lambda column: column[inside]))
+        at = np.searchsorted(mine, theirs)
+        if (at == len(mine)).any() or (mine[at] != theirs).any():
+            raise UserError(
+                "the changes of this branch are of another order; remove its file and make it again"
+            )
+        row, role = self.row.copy(), self.role.copy()
+        row[at], role[at] = changes.row[inside], changes.role[inside]
+        whole = dataclasses.replace(self, row=row, role=role)
+        return whole if inside.all() else whole.join(changes._map(lambda column: column[~inside]))
 
     def join(self, other: Schedule) -> Schedule:
         """Both streams as one, in order."""
@@ -85,11 +107,15 @@ class Schedule:
     def _map(self, change: Callable[[np.ndarray], np.ndarray]) -> Schedule:
         return Schedule(*map(change, self._columns()))
 
-    def write(self, path: Path) -> None:
-        """Write as Parquet, the role as a word."""
+    def table(self) -> pa.Table:
+        """A line for each sample, the role as a word."""
         role = pa.DictionaryArray.from_arrays(pa.array(self.role, pa.int8()), pa.array(ROLES))
         columns = {"step": self.step, "update": self.update, "slot": self.slot, "row": self.row}
-        files.write_table(path, {**columns, "role": role})
+        return pa.table({**columns, "role": role})
+
+    def write(self, path: Path) -> None:
+        """Write the table as Parquet."""
+        files.write_table(path, self.table())
 
     @classmethod
     def read(cls, path: Path) -> Schedule:
@@ -100,6 +126,25 @@ class Schedule:
             table.column(name).to_numpy() for name in ("step", "update", "slot", "row")
         )
         return cls(step, update, slot, row, role.astype(np.int64))
+
+
+def read(order: Path, changes: Path | None) -> Schedule:
+    """What a branch trains on: the order of its seed, with the changes of its intervention if it has one.
+
+    Raises:
+        UserError: when a file cannot be read, or the changes are of another order.
+    """
+    whole = Schedule.read(order)
+    return whole if changes is None else whole.changed(Schedule.read(changes))
+
+
+def _places(*streams: Schedule) -> list[np.ndarray]:
+    """A number for each place, the same in all streams; of a schedule in order they rise."""
+    updates, slots = (
+        1 + max(int(getattr(stream, name).max(initial=0)) for stream in streams)
+        for name in ("update", "slot")
+    )
+    return [(stream.step * updates + stream.update) * slots + stream.slot for stream in streams]
 
 
 def samples(path: Path, steps: tuple[int, int], first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -157,7 +202,7 @@ def read_once(rows: int, parts: int, most: int | None = None) -> Schedule:
     return Schedule(step, np.zeros_like(step), slot, np.arange(wanted), np.full(wanted, TRAIN))
 
 
-def branch(base_run: Schedule, window: sections.Window, seed: int) -> Schedule:
+def reordered(base_run: Schedule, window: sections.Window, seed: int) -> Schedule:
     """The base run's stream from the branching step on, with the window's rows in another order.
 
     All branches of one seed share this order, which is what pairs them.
@@ -175,51 +220,57 @@ def _stream(rows: np.ndarray, start: int, stop: int) -> Schedule:
     return Schedule(step, np.zeros_like(step), slot, rows.astype(np.int64), np.full(len(rows), TRAIN))
 
 
-def mask(stream: Schedule, selected: np.ndarray) -> Schedule:
-    """Remove rows by masking their loss (arXiv 2601.21996, deletion)."""
-    return dataclasses.replace(stream, role=np.where(np.isin(stream.row, selected), MASKED, stream.role))
+def mask(order: Schedule, selected: np.ndarray) -> Schedule:
+    """Remove rows by masking their loss (arXiv 2601.21996, deletion).
+
+    Like those of all interventions, the result has the changes to the order alone; see `Schedule.changed`.
+    """
+    hit = np.isin(order.row, selected)
+    return _in_place(order, hit, order.row[hit], MASKED)
 
 
-def replace(stream: Schedule, selected: np.ndarray, seed: int, window: sections.Window) -> Schedule:
+def replace(order: Schedule, selected: np.ndarray, seed: int, window: sections.Window) -> Schedule:
     """Remove rows by putting unselected rows of the window in their places.
 
     The number of gradients of every step stays what it was, which masking changes.
+
+    Raises:
+        UserError: when too few rows are unselected.
     """
-    hit = np.isin(stream.row, selected)
-    pool = np.setdiff1d(stream.between(window.start, window.stop).row, selected)
+    hit = np.isin(order.row, selected)
+    pool = np.setdiff1d(order.between(window.start, window.stop).row, selected)
     if len(pool) < hit.sum():
         raise UserError(f"only {len(pool)} unselected rows for {hit.sum()} places; lower the fraction")
-    row = stream.row.copy()
-    row[hit] = np.random.default_rng([seed, 1]).choice(pool, size=int(hit.sum()), replace=False)
-    return dataclasses.replace(stream, row=row, role=np.where(hit, REPLACEMENT, stream.role))
+    rows = np.random.default_rng([seed, 1]).choice(pool, size=int(hit.sum()), replace=False)
+    return _in_place(order, hit, rows, REPLACEMENT)
 
 
-def swap(stream: Schedule, selected: np.ndarray, others: np.ndarray, seed: int) -> Schedule:
+def swap(order: Schedule, selected: np.ndarray, others: np.ndarray, seed: int) -> Schedule:
     """Put as many rows of another interval in the places of the selected ones, in random order."""
-    hit = np.isin(stream.row, selected)
-    row = stream.row.copy()
-    row[hit] = np.random.default_rng([seed, 1]).choice(others, size=int(hit.sum()), replace=False)
-    return dataclasses.replace(stream, row=row, role=np.where(hit, REPLACEMENT, stream.role))
+    hit = np.isin(order.row, selected)
+    rows = np.random.default_rng([seed, 1]).choice(others, size=int(hit.sum()), replace=False)
+    return _in_place(order, hit, rows, REPLACEMENT)
 
 
-def insert(stream: Schedule, rows: np.ndarray, role: int, seed: int, window: sections.Window) -> Schedule:
+def _in_place(order: Schedule, hit: np.ndarray, rows: np.ndarray, role: int) -> Schedule:
+    """The places that were hit, with these rows, all of one role."""
+    return Schedule(order.step[hit], order.update[hit], order.slot[hit], rows, np.full(len(rows), role))
+
+
+def insert(order: Schedule, rows: np.ndarray, role: int, seed: int, window: sections.Window) -> Schedule:
     """Add rows to the batches of the window, spread evenly over its steps in random order."""
-    order = np.random.default_rng([seed, 2]).permutation(rows)
+    added = np.random.default_rng([seed, 2]).permutation(rows)
     steps = window.start + np.arange(len(rows)) * (window.stop - window.start) // max(len(rows), 1)
-    sizes = np.bincount(stream.step, minlength=window.stop)
+    sizes = np.bincount(order.step, minlength=window.stop)
     slots = sizes[steps] + np.arange(len(rows)) - np.searchsorted(steps, steps)
-    added = (steps, np.zeros_like(steps), slots, order.astype(np.int64), np.full(len(rows), role))
-    return stream.join(Schedule(*added))
+    return Schedule(steps, np.zeros_like(steps), slots, added.astype(np.int64), np.full(len(rows), role))
 
 
-def insert_at(
-    stream: Schedule, rows: np.ndarray, role: int, seed: int, step: int, batch_size: int
-) -> Schedule:
+def insert_at(rows: np.ndarray, role: int, seed: int, step: int, batch_size: int) -> Schedule:
     """Add rows after the batch of one step, as updates of their own of `batch_size` rows.
 
     The published insertions are of up to a hundred batches' samples at a step (arXiv 2601.21996).
     """
-    order = np.random.default_rng([seed, 2]).permutation(rows)
+    added = np.random.default_rng([seed, 2]).permutation(rows).astype(np.int64)
     update, slot = np.divmod(np.arange(len(rows)), batch_size)
-    added = (np.full(len(rows), step), update + 1, slot, order.astype(np.int64), np.full(len(rows), role))
-    return stream.join(Schedule(*added))
+    return Schedule(np.full(len(rows), step), update + 1, slot, added, np.full(len(rows), role))

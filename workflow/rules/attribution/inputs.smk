@@ -100,10 +100,10 @@ def stored_gradients_checked():
 
 
 def stream_of_order(wildcards):
-    """The stream of an order: that of the branch without an intervention, or the base run's own."""
+    """The stream of an order: that of a branch without an intervention, or the base run's own."""
     if wildcards.order == "run":
         return "<results>/schedules/order.parquet"
-    return f"<results>/schedules/branches/base/seed-{wildcards.order}.parquet"
+    return f"<results>/schedules/orders/seed-{wildcards.order}.parquet"
 
 
 def trajectories():

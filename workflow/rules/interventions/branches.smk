@@ -1,7 +1,8 @@
 # Branches: what the runs with an intervention train on.
 # In:  the selections and the base run's order.
 # Out: motifs/ and synthetic/{selection}/top-{percent}, the structure of selected samples and
-#      new samples with it; schedules/branches/{branch}/seed-{seed}.parquet, the exact training stream.
+#      new samples with it; schedules/orders/seed-{seed}.parquet, the order that all branches of a seed share;
+#      schedules/branches/{branch}/seed-{seed}.parquet, what a branch changes in it.
 
 
 MOTIFS = Step("interventions.motifs")
@@ -71,27 +72,58 @@ rule synthesize:
         )
 
 
+REORDER = Step("interventions.reorder")
+
+
+rule reorder:
+    """Write the order that all branches of a seed share: schedules/orders/seed-{seed}.parquet.
+
+    `intervene`, `retrain` and `trajectory` read it.
+    """
+    input:
+        schedule="<results>/schedules/order.parquet",
+    output:
+        order="<results>/schedules/orders/seed-{seed}.parquet",
+    log:
+        "<logs>/reorder/seed-{seed}.log",
+    benchmark:
+        "<benchmarks>/reorder/seed-{seed}.jsonl"
+    localrule: LIGHT_STREAM
+    conda:
+        "../../../envs/mda.yaml"
+    resources:
+        mem_mb=table_memory,
+        runtime=minutes(10),
+    params:
+        window=as_json(CONFIG.run.window),
+        code=REORDER.code,
+    shell:
+        REORDER.command(seed="{wildcards.seed:q}", out="{output.order:q}")
+
+
 INTERVENE = Step("interventions.intervene")
 
 
 rule intervene:
-    """Write the exact training stream of one branch: schedules/branches/{branch}/seed-{seed}.parquet.
+    """Write what one branch changes in the order of its seed: schedules/branches/{branch}/seed-{seed}.parquet.
 
     `retrain` reads it.
     """
     input:
-        schedule="<results>/schedules/order.parquet",
+        order="<results>/schedules/orders/seed-{seed}.parquet",
         selection=part_of_branch(
             ["mask", "replace", "duplicate", "swap"], "<results>/selections/{place}.parquet"
         ),
         outside=samples_outside,
         synthetic=synthetic_of_branch,
     output:
-        schedule="<results>/schedules/branches/{branch}/seed-{seed}.parquet",
+        changes="<results>/schedules/branches/{branch}/seed-{seed}.parquet",
     log:
         "<logs>/intervene/{branch}/seed-{seed}.log",
     benchmark:
         "<benchmarks>/intervene/{branch}/seed-{seed}.jsonl"
+    wildcard_constraints:
+        branch="|".join(branch for branch in BRANCHES if branch != "base") or "none",
     localrule: LIGHT_STREAM
     conda:
         "../../../envs/mda.yaml"
@@ -105,4 +137,4 @@ rule intervene:
         at_step=lambda wildcards: as_json(design.insertion_step(CONFIG, wildcards.branch)),
         code=INTERVENE.code,
     shell:
-        INTERVENE.command(seed="{wildcards.seed:q}")
+        INTERVENE.command(seed="{wildcards.seed:q}", out="{output.changes:q}")

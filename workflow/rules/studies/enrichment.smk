@@ -16,7 +16,7 @@ rule study_enrichment:
         "<logs>/study_enrichment.log",
     benchmark:
         "<benchmarks>/study_enrichment.jsonl"
-    localrule: LIGHT
+    localrule: LIGHT_DRAWS
     conda:
         "../../../envs/mda.yaml"
     resources:

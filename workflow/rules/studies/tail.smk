@@ -14,7 +14,7 @@ rule study_tail:
         "<logs>/study_tail.log",
     benchmark:
         "<benchmarks>/study_tail.jsonl"
-    localrule: LIGHT
+    localrule: LIGHT_DRAWS
     conda:
         "../../../envs/mda.yaml"
     resources:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mda.evidence import effect_table
+from mda.evidence import curve_table
 from mda.models import units
 from mda.planning.cell import Cell
 from mda.runtime import cli, files
@@ -18,7 +18,7 @@ def gather(
     cells: list[Cell],
     out: Path,
 ) -> None:
-    """Write `out`: `mda.evidence.effect_table.curves` of every run.
+    """Write `out`: `mda.evidence.curve_table.curves` of every run.
 
     `steps`, `head_scores` and `cells` name the runs in the same order; `metrics` has the metric
     that watches each target.
@@ -26,7 +26,7 @@ def gather(
     places = units.read_targets(targets)
     wanted = {name: (places[name], metrics[name]) for name in places}
     parts = [
-        effect_table.curves(
+        curve_table.curves(
             cell, files.read_table(by_step).to_pandas(), files.read_table(by_head).to_pandas(), wanted
         )
         for cell, by_step, by_head in zip(cells, steps, head_scores, strict=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from mda.config import sections
-from mda.evidence import effect_table
+from mda.evidence import curve_table
 from mda.figures import base_run as figure
 from mda.figures import style
 from mda.models import units
@@ -33,7 +33,7 @@ def draw(
     style.use_width(width)
     wanted = {target: (units.read_targets(targets)[target], metric)}
     tables = [
-        effect_table.curves(
+        curve_table.curves(
             Cell(BASE, "none", 0.0, 0),
             files.read_table(by_step).to_pandas(),
             files.read_table(by_head).to_pandas(),

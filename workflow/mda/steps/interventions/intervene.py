@@ -1,4 +1,4 @@
-"""Write the training stream of one intervention."""
+"""Write what one intervention changes in the order of its seed."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from mda.training import schedule as schedules
 def intervene(
     kind: str,
     seed: int,
-    schedule: Path,
+    order: Path,
     window: sections.Window,
     batch_size: int,
     at_step: int | None,
@@ -21,35 +21,34 @@ def intervene(
     synthetic: list[Path],
     out: Path,
 ) -> None:
-    """Write `out`, the schedule (step, update, slot, row, role) of a branch.
+    """Write `out`, the places (step, update, slot, row, role) that a branch changes in `order` or adds to it.
 
-    The seed shuffles the window, the same for every intervention; 'base' is the shuffled
-    window alone; 'mask' and 'replace' remove the selected rows, 'duplicate' inserts them once more
+    'mask' and 'replace' remove the selected rows, 'duplicate' inserts them once more
     and 'augment' the synthetic samples, as batches after step `at_step` if it is given; 'swap'
     puts those of `outside` in the places of the selected rows. `selection`, `outside` and
     `synthetic` have one path each where the kind needs it.
     """
-    stream = schedules.branch(schedules.Schedule.read(schedule), window, seed)
+    stream = schedules.Schedule.read(order)
 
     def inserted(rows: np.ndarray, role: int) -> schedules.Schedule:
         if at_step is None:
             return schedules.insert(stream, rows, role, seed, window)
-        return schedules.insert_at(stream, rows, role, seed, at_step, batch_size)
+        return schedules.insert_at(rows, role, seed, at_step, batch_size)
+
+    def rows_of(path: Path) -> np.ndarray:
+        return files.read_table(path, columns=["row"]).column("row").to_numpy()
 
     if kind == "augment":
-        stream = inserted(np.arange(len(files.map_array(synthetic[0]))), schedules.SYNTHETIC)
-    elif kind != "base":
-        selected = files.read_table(selection[0], columns=["row"]).column("row").to_numpy()
-        if kind == "mask":
-            stream = schedules.mask(stream, selected)
-        elif kind == "replace":
-            stream = schedules.replace(stream, selected, seed, window)
-        elif kind == "swap":
-            others = files.read_table(outside[0], columns=["row"]).column("row").to_numpy()
-            stream = schedules.swap(stream, selected, others, seed)
-        else:
-            stream = inserted(selected, schedules.DUPLICATE)
-    stream.write(out)
+        changes = inserted(np.arange(len(files.map_array(synthetic[0]))), schedules.SYNTHETIC)
+    elif kind == "mask":
+        changes = schedules.mask(stream, rows_of(selection[0]))
+    elif kind == "replace":
+        changes = schedules.replace(stream, rows_of(selection[0]), seed, window)
+    elif kind == "swap":
+        changes = schedules.swap(stream, rows_of(selection[0]), rows_of(outside[0]), seed)
+    else:
+        changes = inserted(rows_of(selection[0]), schedules.DUPLICATE)
+    changes.write(out)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def make(
 ) -> None:
     """Write `out`, a line for each outcome of a target's metric and each masked branch: `table.line`.
 
-    `streams` are the schedules of the masked branches `cells`, `walks` the scores of `orders`, in the same
+    `streams` are what the masked branches `cells` change, `walks` the scores of `orders`, in the same
     order; `curves` are those of all of these runs.
     """
     runs = files.read_table(curves).to_pandas()

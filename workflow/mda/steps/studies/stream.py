@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mda.evidence import csv_tables, effect_table, score_table
+from mda.evidence import csv_tables, curve_table, score_table
 from mda.models import units
 from mda.planning.cell import BASE, Cell
 from mda.runtime import cli, files
@@ -22,7 +22,7 @@ def make(
 ) -> None:
     """Write `out`: `table.stream` of every target; `steps`, `head_scores` are the base run's."""
     places = units.read_targets(targets)
-    curves = effect_table.curves(
+    curves = curve_table.curves(
         Cell(BASE, "none", 0.0, 0),
         files.read_table(steps).to_pandas(),
         files.read_table(head_scores).to_pandas(),

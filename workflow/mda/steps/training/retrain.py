@@ -1,4 +1,4 @@
-"""Train a branch of the base run along the schedule of an intervention."""
+"""Train a branch of the base run along its schedule."""
 
 from pathlib import Path
 
@@ -17,7 +17,8 @@ def retrain(
     held_out: Path,
     text: list[Path],
     state: Path,
-    schedule: Path,
+    order: Path,
+    changes: list[Path],
     synthetic: list[Path],
     window: sections.Window,
     evaluate_every: int,
@@ -36,7 +37,8 @@ def retrain(
 ) -> None:
     """Branch from the base run's state, and write the metrics by step and by head.
 
-    `synthetic` has the store of generated samples if the schedule inserts some; `watched`, `probe_settings`,
+    `changes` has what the branch changes in `order`, if it does (`schedule.read`), and
+    `synthetic` the store of generated samples if it inserts some; `watched`, `probe_settings`,
     `probe_files` and `probe_content` are as in the base run.
     """
     del probe_files
@@ -51,7 +53,7 @@ def retrain(
     evaluator = metrics.Evaluator(
         metrics_settings, held.tokens, vocabulary, device, places, text, probes=values
     )
-    stream = schedules.Schedule.read(schedule)
+    stream = schedules.read(order, changes[0] if changes else None)
     cadence = training.Cadence(evaluate_every, window.origin, save_seconds, resume)
     trainer = training.Trainer(stream, store, generated, optimizer, numerics, evaluator, cadence)
     outputs = [out_steps, out_heads]

@@ -40,7 +40,7 @@ def masked_of(walk: pd.DataFrame, stream: pd.DataFrame) -> np.ndarray:
 
     Args:
         walk: `PLACE`, of one outcome.
-        stream: the branch's schedule, with role.
+        stream: what the branch changes in its order, with role.
     """
     roles = stream.set_index(PLACE)["role"]
     return (roles.reindex(pd.MultiIndex.from_frame(walk[PLACE])) == "masked").to_numpy()
@@ -62,7 +62,7 @@ def line(walk: pd.DataFrame, stream: pd.DataFrame, without: float, after: float)
 
     Args:
         walk: that of the branch's order, of one outcome; see `predicted`.
-        stream: the branch's schedule.
+        stream: what the branch changes in its order.
         without, after: the outcome of the order without an intervention, and of the branch.
     """
     masked = masked_of(walk, stream)
