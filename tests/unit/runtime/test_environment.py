@@ -81,6 +81,7 @@ WITH_TORCH = {
     "studies.exact",
     "models.heads", "models.measure_published", "training.base_run", "training.retrain",
     "attribution.trajectory",
+    "attribution.store_gradients", "attribution.stored_scores", "studies.stored_gradients",
 }  # fmt: skip
 
 

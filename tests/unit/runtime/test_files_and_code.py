@@ -212,7 +212,8 @@ def test_an_edit_changes_the_steps_that_run_it_and_no_others(before, package):
     )
     after = all_fingerprints()
     assert {step for step in STEPS if before[step] != after[step]} == {
-        "attribution.scores", "attribution.token_influence", "attribution.trajectory", "studies.exact",
+        "attribution.scores", "attribution.stored_scores", "attribution.token_influence",
+        "attribution.trajectory", "studies.exact", "studies.stored_gradients",
     }  # fmt: skip
 
 
@@ -224,7 +225,8 @@ def test_an_edit_of_a_module_imported_by_an_imported_module_counts(before, packa
         "attribution.token_influence", "figures.top_samples", "interventions.control_scores",
         "interventions.motifs", "interventions.select", "interventions.synthesize",
         "report.report", "report.trace_report",
-        "studies.agreement", "studies.enrichment", "studies.overlap", "studies.recovery", "studies.tail",
+        "studies.agreement", "studies.enrichment", "studies.overlap", "studies.recovery",
+        "studies.stored_gradients", "studies.tail",
     }  # fmt: skip
 
 

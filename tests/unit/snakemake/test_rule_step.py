@@ -31,7 +31,7 @@ def words(text, **parts):
 def test_every_value_reaches_the_step_as_it_is(odd):
     found = words(
         Step("attribution.lambdas").command(part="{wildcards.part:q}"),
-        input={"checkpoint": odd, "train": "t.npy", "schedule": "o", "targets": "t", "eigen": [odd, "b"]},
+        input={"checkpoint": odd, "train": "t.npy", "schedule": "o", "watched": "t", "eigen": [odd, "b"]},
         params={"fit": f'["{odd}"]', "numerics": "{}"},
         output={"sums": odd},
         wildcards={"part": odd},
@@ -42,7 +42,7 @@ def test_every_value_reaches_the_step_as_it_is(odd):
         "--checkpoint": [odd],
         "--train": ["t.npy"],
         "--schedule": ["o"],
-        "--targets": ["t"],
+        "--watched": ["t"],
         "--eigen": [odd, "b"],
         "--fit": [f'["{odd}"]'],
         "--numerics": ["{}"],

@@ -137,7 +137,11 @@ def looked_up(
     """Pieces with the other columns of a table, of its first line with the same key, or null.
 
     Both are sorted by the key, a whole number, and no more than a piece of each is held. None is empty.
+
+    Raises:
+        UserError: when the table is not sorted.
     """
+    table = _ascending(table, key)
     held = next(table)
     keys = held.column(key).to_numpy()
     for batch in (batch for batch in batches if len(batch)):
@@ -159,6 +163,20 @@ def looked_up(
             if name != key:
                 column = found.column(name)
                 batch = batch.append_column(found.schema.field(name), column.combine_chunks())
+        yield batch
+    for _ in table:
+        # Whether the rest is sorted, too.
+        pass
+
+
+def _ascending(table: Iterator[pa.RecordBatch], key: str) -> Iterator[pa.RecordBatch]:
+    last = None
+    for batch in table:
+        keys = batch.column(key).to_numpy()
+        # Else lines would not be found, in silence.
+        if len(keys) and ((np.diff(keys) < 0).any() or (last is not None and keys[0] < last)):
+            raise UserError(f"a table is not sorted by its column {key}; delete it and run again")
+        last = keys[-1] if len(keys) else last
         yield batch
 
 

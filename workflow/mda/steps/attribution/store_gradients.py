@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mda.attribution import curvature, factor_files, influence, stored_gradients
+from mda.attribution import curvature, factor_files, influence, stored_directions, stored_gradients
 from mda.config import sections
 from mda.corpus.tokens import TokenStore
 from mda.models import model as models
@@ -35,7 +35,7 @@ def store(
     `samples` and on of the stream of `steps` (from, to before). No more than a batch is held at once.
     """
     step, rows = schedules.samples(schedule, steps, shard * samples, samples)
-    kept = stored_gradients.read_directions(directions)
+    kept = stored_directions.read_directions(directions)
     model = models.load(checkpoint, numerics.attention, numerics.attribution)
     tracker = influence.Tracker(model, units.read_units(watched), fit.seed, precision=numerics.attribution)
     bases = curvature.unflatten(factor_files.tensors([eigen]))
@@ -47,7 +47,7 @@ def store(
             losses.append(loss)
             yield values
 
-    stored_gradients.write(out, len(rows), stored_gradients.width(kept), parts())
+    stored_directions.write(out, len(rows), stored_directions.width(kept), parts())
     files.write_table(out_samples, {"step": step, "row": rows, "loss": np.concatenate(losses)})
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mda.attribution import factor_files, stored_gradients
+from mda.attribution import factor_files, stored_directions
 from mda.runtime import cli, files
 
 
 def choose(lambdas: Path, values: int, out: Path) -> None:
     """Write `out`: of each unit the directions with the largest eigenvalues, `values` in all.
 
-    Columns as `stored_gradients.choose` has them.
+    Columns as `stored_directions.choose` has them.
     """
     with factor_files.opened(lambdas) as factors:
         blocks, sizes = {}, {}
@@ -23,7 +23,7 @@ def choose(lambdas: Path, values: int, out: Path) -> None:
             if factor == "lambda_matrix":
                 blocks[block] = partial(_means, factors, block)
                 sizes[block] = math.prod(factors.get_slice(key).get_shape())
-        files.write_table(out, stored_gradients.choose(blocks, sizes, values))
+        files.write_table(out, stored_directions.choose(blocks, sizes, values))
 
 
 def _means(factors, block: str) -> np.ndarray:

@@ -2,7 +2,15 @@
 
 from pathlib import Path
 
-from mda.attribution import curvature, factor_files, influence, queries, score_shards, stored_gradients
+from mda.attribution import (
+    curvature,
+    factor_files,
+    influence,
+    queries,
+    score_shards,
+    stored_directions,
+    stored_gradients,
+)
 from mda.config import sections, unit_sections
 from mda.corpus import tokens
 from mda.models import model as models
@@ -42,13 +50,13 @@ def score(
         model, units.all_units(found), fit.seed, asked, precision=numerics.attribution
     )
     fitted = curvature.unflatten(factor_files.tensors(factors))
-    table, kept = files.read_table(samples), stored_gradients.read_directions(directions)
-    stored_gradients.check_floor(kept, floor)
+    table, kept = files.read_table(samples), stored_directions.read_directions(directions)
+    stored_directions.check_floor(kept, floor)
     parts = stored_gradients.influences(
         tracker.directions(fitted, fit.strategy, damping, floor),
         curvature.bases_of(model, fitted),
         kept,
-        stored_gradients.read(gradients, len(table), stored_gradients.width(kept)),
+        stored_directions.read(gradients, len(table), stored_directions.width(kept)),
     )
     results = zip(asked, parts, strict=True)
     loss = table.column("loss").to_numpy()

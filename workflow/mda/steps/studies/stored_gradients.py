@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from mda.attribution import curvature, factor_files, influence, queries, stored_gradients
+from mda.attribution import curvature, factor_files, influence, queries, stored_directions, stored_gradients
 from mda.config import sections, unit_sections
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
@@ -55,7 +55,7 @@ def make(
         model, units.all_units(found), fit.seed, asked, precision=numerics.attribution
     )
     fitted = curvature.unflatten(factor_files.tensors(factors))
-    kept = stored_gradients.read_directions(directions)
+    kept = stored_directions.read_directions(directions)
     found_directions = tracker.directions(fitted, fit.strategy, damping, floor)
     _, exact = tracker.along(found_directions, influence.Rows(store, rows), fit.batch_size)
     bases = curvature.bases_of(model, fitted)
@@ -78,8 +78,8 @@ def make(
     csv_tables.write(out, pd.DataFrame(lines))
 
 
-def _numbers(blocks: Iterable[stored_gradients.Kept], share: float) -> int:
-    return sum(stored_gradients.used(block, share) for block in blocks)
+def _numbers(blocks: Iterable[stored_directions.Kept], share: float) -> int:
+    return sum(stored_directions.used(block, share) for block in blocks)
 
 
 def _influence(parts: dict[str, np.ndarray], target: unit_sections.Target) -> np.ndarray:
