@@ -21,6 +21,11 @@ NAMED_ROWS = ["<results>/tokens/train.rows.parquet"] if NAMED else []
 NAMED_DOCUMENTS = ["<results>/corpus/documents.parquet"] if NAMED else []
 
 
+STORED = CONFIG.attribution.stored_gradients is not None
+STRATEGY = CONFIG.attribution.fit.strategy + (", from stored gradients" if STORED else "")
+# Which of the scored samples can be selected; None where all can.
+WINDOW_OF_SCORED = CONFIG.run.window if CONFIG.trace is None and CONFIG.attribution.samples == "run" else None
+
 SAMPLE_BROWSER = Step("report.sample_browser")
 
 
@@ -56,8 +61,8 @@ rule sample_browser:
         checkpoint=CONFIG.checkpoint_names[CONFIG.attribution.checkpoint],
         trained=as_json(CONFIG.trace is None),
         packed=as_json(CONFIG.tokens.pack),
-        strategy=CONFIG.attribution.fit.strategy,
-        window=as_json(CONFIG.run.window if CONFIG.trace is None else None),
+        strategy=STRATEGY,
+        window=as_json(WINDOW_OF_SCORED),
         all_samples=as_json(CONFIG.figures.browser_characters is not None),
         code=SAMPLE_BROWSER.code,
     shell:
@@ -106,8 +111,8 @@ if CONFIG.figures.browser_characters is not None:
             checkpoints=names_of_checkpoints,
             trained=as_json(CONFIG.trace is None),
             packed=as_json(CONFIG.tokens.pack),
-            strategy=CONFIG.attribution.fit.strategy,
-            window=as_json(CONFIG.run.window if CONFIG.trace is None else None),
+            strategy=STRATEGY,
+            window=as_json(WINDOW_OF_SCORED),
             characters=CONFIG.figures.browser_characters,
             ends=CONFIG.figures.browser_samples,
             code=ALL_SAMPLES.code,

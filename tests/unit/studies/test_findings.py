@@ -397,7 +397,7 @@ def test_a_small_effect_is_called_underpowered():
     told = in_words.power(found.loc["removal"].to_dict() | {"finding": "removal"})
     assert re.fullmatch(
         r"underpowered: 4 runs find an effect of 1\d\.\d steps four times out of five, "
-        "and one of this size less often",
+        "and this one is smaller",
         told,
     )
     told = in_words.power(found.loc["random"].to_dict() | {"finding": "random"})

@@ -27,7 +27,7 @@ def power(line: Mapping[str, Any]) -> str:
     counted = f"{line['runs']:.0f} {_counted(line['finding'])}"
     if line["finding"] in EQUIVALENCES or abs(line["value"]) >= line["detectable"]:
         return f"{counted} find {effect} four times out of five"
-    return f"underpowered: {counted} find {effect} four times out of five, and one of this size less often"
+    return f"underpowered: {counted} find {effect} four times out of five, and this one is smaller"
 
 
 def _unit(unit: str) -> str:

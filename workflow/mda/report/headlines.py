@@ -28,7 +28,10 @@ EMERGENCE = "plot_emergence"
 
 
 def headlines(found: pd.DataFrame, items: Sequence[Item], confidence: str) -> list[dict[str, Any]]:
-    """What was found of every `target`: `answers` (`verdict`, `sentence`), a `figure` and its `alt` text.
+    """What was found of every `target`, in short.
+
+    It has `answers` (`verdict`, `sentence`), claims `against` which something was found, a `figure` and its
+    `alt` text.
 
     Args:
         found: the findings, with the columns of `mda.evidence.finding.judge`.
@@ -47,11 +50,18 @@ def headlines(found: pd.DataFrame, items: Sequence[Item], confidence: str) -> li
                 {
                     "target": target,
                     "answers": [_answer(name, lines.loc[name], confidence) for name in known],
+                    "against": _against(lines.drop(known)),
                     "figure": image(figures[0].path) if figures else None,
                     "alt": description(figures[0].path) if figures else "",
                 }
             )
     return shown
+
+
+def _against(lines: pd.DataFrame) -> list[tuple[str, str]]:
+    """Other claims that were not reproduced: name and words."""
+    some = lines[lines["verdict"] == finding.NOT_REPRODUCED]
+    return [(str(name), claim) for name, claim in some["claim"].items()]
 
 
 def _answer(name: str, line: pd.Series, confidence: str) -> dict[str, str]:
