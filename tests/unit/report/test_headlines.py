@@ -67,3 +67,14 @@ def test_every_planned_test_is_told_of_every_target():
     assert [part["target"] for part in shown] == ["one", "two"]
     assert all(len(part["answers"]) == len(planned_tests.TESTS) for part in shown)
     assert headlines.DONE.keys() == planned_tests.TESTS.keys()
+
+
+def test_other_claims_that_are_not_reproduced_stand_beside_the_answers():
+    found = findings.judge({}, ["one", "two"], SETTINGS)
+    other = (found["target"] == "one") & (found["finding"] == "tail")
+    assert other.sum() == 1
+    found.loc[other | (found["finding"] == "removal"), "verdict"] = finding.NOT_REPRODUCED
+    one, two = headlines.headlines(found, [], "95")
+    [(name, claim)] = one["against"]
+    assert (name, claim) == ("tail", found.loc[other, "claim"].item())
+    assert two["against"] == []
