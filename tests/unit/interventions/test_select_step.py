@@ -230,3 +230,17 @@ def test_equal_scores_are_drawn_as_by_one_that_holds_them_all(tmp_path, argument
     assert found["score"].tolist() == by_row[wanted].tolist()
     assert found["label"].tolist() == [f"label{row % 3}" for row in wanted]
     assert found["rank"].tolist() == list(range(1, 561))
+
+
+def test_matched_samples_of_few_labels_are_written_in_pieces(tmp_path, arguments, monkeypatch):
+    """Pieces of which nothing is kept come first, between and last."""
+    monkeypatch.setattr(database, "PIECE", 2048)
+    schedule.base(12_000, 1200, 10, seed=3).write(tmp_path / "schedule")
+    files.write_array(tmp_path / "train.npy", np.ones((12_000, 9), np.uint16))
+    files.write_table(tmp_path / "rows", {"label": [f"label{n // 4000}" for n in range(12_000)]})
+    files.write_table(tmp_path / "chosen", {"label": ["label1"] * 7})
+    given = arguments("matched", "first", matched=[str(tmp_path / "chosen")], draw=0)
+    given[given.index("--window") + 1] = json.dumps({"start": 0, "stop": 1200, "branch": None})
+    found = selected(tmp_path, given)
+    assert found["label"].tolist() == ["label1"] * 7
+    assert found["rank"].tolist() == list(range(1, 8))

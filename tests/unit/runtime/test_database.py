@@ -1,6 +1,7 @@
 """Tables that do not fit the memory are sorted and joined on disk, and nothing is left there."""
 
 import os
+import socket
 import subprocess
 import sys
 
@@ -56,14 +57,21 @@ def test_memory_does_not_grow_with_what_is_sorted(tmp_path):
 
 
 def test_what_a_killed_process_left_goes_away(tmp_path):
-    left, other = tmp_path / ".out.0123.spill", tmp_path / ".outer.0123.spill"
-    for folder in (left, other):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    here = socket.gethostname()
+    left, long_ago = tmp_path / f".out.0123.{ended.pid}@{here}.spill", tmp_path / ".out.4567.1@other.spill"
+    lives, elsewhere = tmp_path / f".out.0123.{os.getpid()}@{here}.spill", tmp_path / ".out.89.1@other.spill"
+    other = tmp_path / f".outer.0123.{ended.pid}@{here}.spill"
+    for folder in (left, long_ago, lives, elsewhere, other):
         folder.mkdir()
         (folder / "duckdb_temp_storage").write_bytes(b"much")
+    os.utime(long_ago, (0, 0))
     with database.beside(tmp_path / "out") as data:
-        assert not left.exists()
+        assert not left.exists() and not long_ago.exists()
         assert data.folder.parent == tmp_path
-    assert list(tmp_path.iterdir()) == [other]
+    # Those of processes that may still sort, and of another result.
+    assert set(tmp_path.iterdir()) == {lives, elsewhere, other}
 
 
 @pytest.mark.parametrize("name", ["it's", "a [b] c*?.parquet", "a;b\\c", '"quoted"'])
@@ -120,3 +128,35 @@ def test_a_table_that_is_not_sorted_is_refused():
         table = (pa.record_batch({"row": part, "value": part}) for part in parts)
         with pytest.raises(UserError, match="a table is not sorted by its column row"):
             list(database.looked_up(wanted, table, "row"))
+
+
+def test_an_empty_table_and_a_full_disk_are_told_in_a_sentence(tmp_path):
+    wanted, nothing = [pa.record_batch({"row": [0]})], iter(())
+    with pytest.raises(UserError, match="a table to be joined by row has no lines"):
+        list(database.looked_up(wanted, nothing, "row"))
+    values = np.random.default_rng(0).random(6_000_000)
+    with (
+        pytest.raises(UserError, match="cannot be sorted on disk") as told,
+        database.beside(tmp_path / "out", memory=80) as data,
+    ):
+        data._connection.execute("set max_temp_directory_size = '1MB'")
+        kept = data.keep("given", [pa.record_batch({"value": values, "more": values[::-1]})])
+        list(data.ask(f"select * from {database.table(kept)} order by value"))
+    # SLURM's retries with more memory go by these words.
+    assert "out of memory" not in str(told.value).lower()
+
+
+def test_columns_of_users_that_differ_in_case_keep_their_values(tmp_path):
+    given = pa.record_batch({"document": [1, 0], "Id": ["A", "B"], "id": ["a", "b"], "Document": [7, 8]})
+    fields = [given.schema.field(name) for name in ("Id", "id", "Document")]
+    with database.beside(tmp_path / "out") as data:
+        kept = data.keep("given", database.shielded([given], fields))
+        [found] = data.ask(f"select * from {database.table(kept)} order by document")
+    assert [found.column(database.own_name(place)).to_pylist() for place in range(3)] == [
+        ["B", "A"], ["b", "a"], [8, 7],
+    ]  # fmt: skip
+    nested = pa.record_batch({"n": pa.array([{"a": 1, "A": 2}])})
+    with pytest.raises(
+        UserError, match="the column 'n' of the documents has nested names that differ in case"
+    ):
+        list(database.shielded([nested], list(nested.schema)))

@@ -52,6 +52,7 @@ def tables(data: Database, scores: Path, rows: Path, documents: Path) -> Iterato
         kept = data.keep("rows", map(_of_document, owned))
         lines = data.ask(f"select * from {database.table(kept)} order by document, row")
         told = files.read_batches(documents, ["document", *(field.name for field in of_user)])
+        told = database.shielded(told, of_user)
         kept = data.keep("sums", database.looked_up(_sums(lines), told, "document"))
         lines = data.ask(
             f"select * from {database.table(kept)} order by {database.quoted(SUM)} desc, document"
@@ -112,7 +113,10 @@ def _of_target(target: str, ordered: pq.ParquetFile, of_user: list[pa.Field]) ->
             {
                 "document": read["document"],
                 "target": pa.repeat(target, len(read)),
-                **{field.name: database.as_given(read[field.name], field.type) for field in of_user},
+                **{
+                    field.name: database.as_given(read[database.own_name(place)], field.type)
+                    for place, field in enumerate(of_user)
+                },
                 "influence": influence,
                 "tokens": tokens,
                 "influence_per_token": _per_token(influence, tokens),

@@ -117,7 +117,7 @@ def table(
             "score": pa.array(scores, pa.float64()),
             "row": pa.array(rows, pa.int64()),
             "step": pa.array(steps, pa.int64()),
-            "label": labels,
-            "excerpt": texts,
+            "label": pa.array(labels, pa.string()),
+            "excerpt": pa.array(texts, pa.string()),
         }
     )

@@ -43,10 +43,11 @@ def read(
     owned = database.looked_up(by_row, database.numbered(train_rows, ["documents"]), "row")
     kept = data.keep("owned", map(_of_first, owned))
     by_document = data.ask(f"select * from {database.table(kept)} order by document")
-    told = files.read_batches(documents, ["document", *shown])
+    fields = [schema.field(name) for name in shown]
+    told = database.shielded(files.read_batches(documents, ["document", *shown]), fields)
     kept = data.keep("told", database.looked_up(by_document, told, "document"))
     found = data.ask(f"select * from {database.table(kept)} order by {database.quoted(PLACE)}")
-    kinds = {name: schema.field(name).type for name in shown}
+    kinds = {database.own_name(place): field.type for place, field in enumerate(fields)}
     return [FIRST] if packed else shown, _values(found, kinds)
 
 

@@ -38,6 +38,8 @@ RECORDED = (
     "numpy",
     "scipy",
     "pandas",
+    "pyarrow",
+    "duckdb",
 )
 
 

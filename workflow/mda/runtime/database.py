@@ -7,6 +7,9 @@ DuckDB holds more to join than to sort. It adds no numbers that are not whole, f
 from __future__ import annotations
 
 import os
+import re
+import socket
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 # What it may hold at once, in MB, besides what it always takes; more goes to disk.
 MEMORY = 400
+# The end of the name of a folder for what is spilled.
+SPILL = ".spill"
 # Lines of a piece that it gives or is given.
 PIECE = 2**17
 
@@ -68,10 +73,11 @@ def beside(out: Path, memory: int = MEMORY) -> Iterator[Database]:
     # Few steps need it.
     import duckdb
 
-    folder = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.spill")
+    folder = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.{os.getpid()}@{socket.gethostname()}{SPILL}")
     folder.mkdir(parents=True)
     for left in out.parent.iterdir():
-        if left != folder and left.name.startswith(f".{out.name}.") and left.suffix == folder.suffix:
+        named = left.name.startswith(f".{out.name}.") and left.name.endswith(SPILL)
+        if named and left != folder and not _in_use(left):
             files.remove(left)
     settings = {
         "memory_limit": f"{memory}MB",
@@ -88,13 +94,32 @@ def beside(out: Path, memory: int = MEMORY) -> Iterator[Database]:
             # It would print a bar where a query takes long.
             connection.execute("set enable_progress_bar = false")
             yield Database(connection, folder)
-    except duckdb.IOException as error:
+    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        # Of the disk too it says that memory has run out; SLURM's retries go by these words.
+        told = str(error).splitlines()[0]
+        if isinstance(error, duckdb.OutOfMemoryException) and not re.search("temp_directory|offload", told):
+            raise UserError(f"{out}: out of memory ({told}); give the job more memory") from error
+        told = told.removeprefix("Out of Memory Error: ")
         raise UserError(
-            f"{out}: cannot be sorted on disk ({str(error).splitlines()[0]}); free the disk or mend the "
-            "folder's permissions, then run the same command again"
+            f"{out}: cannot be sorted on disk ({told}); free the disk or mend the folder's permissions, then "
+            "run the same command again"
         ) from error
     finally:
         files.remove(folder)
+
+
+def _in_use(folder: Path) -> bool:
+    """Whether the process that made a folder may live: one here does, or one elsewhere began not long ago."""
+    owner = re.search(r"\.(\d+)@(.+)$", folder.name.removesuffix(SPILL))
+    if owner is not None and owner[2] == socket.gethostname():
+        try:
+            os.kill(int(owner[1]), 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+    return time.time() - folder.stat().st_mtime <= files.STALE_SECONDS
 
 
 def threads() -> int:
@@ -136,13 +161,15 @@ def looked_up(
 ) -> Iterator[pa.RecordBatch]:
     """Pieces with the other columns of a table, of its first line with the same key, or null.
 
-    Both are sorted by the key, a whole number, and no more than a piece of each is held. None is empty.
+    Both are sorted by the key, a whole number, and no more than a piece of each is held.
 
     Raises:
-        UserError: when the table is not sorted.
+        UserError: when the table is empty, or not sorted.
     """
     table = _ascending(table, key)
-    held = next(table)
+    held = next(table, None)
+    if held is None:
+        raise UserError(f"a table to be joined by {key} has no lines; delete it and run again")
     keys = held.column(key).to_numpy()
     for batch in (batch for batch in batches if len(batch)):
         wanted, parts, done = batch.column(key).to_numpy(), [], 0
@@ -178,6 +205,38 @@ def _ascending(table: Iterator[pa.RecordBatch], key: str) -> Iterator[pa.RecordB
             raise UserError(f"a table is not sorted by its column {key}; delete it and run again")
         last = keys[-1] if len(keys) else last
         yield batch
+
+
+def shielded(batches: Iterable[pa.RecordBatch], fields: Sequence[pa.Field]) -> Iterator[pa.RecordBatch]:
+    """Pieces with a user's columns under names that differ in more than case, to which DuckDB is blind.
+
+    They are those of `own_name`, in the order of the fields.
+
+    Raises:
+        UserError: when a nested column has names that differ in case alone.
+    """
+    for field in fields:
+        _check_nested(field.name, field.type)
+    for batch in batches:
+        names = {field.name: own_name(place) for place, field in enumerate(fields)}
+        yield batch.rename_columns([names.get(name, name) for name in batch.schema.names])
+
+
+def own_name(place: int) -> str:
+    """What a user's column is called on the way, by its place among them."""
+    return f"(own {place})"
+
+
+def _check_nested(column: str, kind: pa.DataType) -> None:
+    inner = [kind.field(place) for place in range(kind.num_fields)] if pa.types.is_nested(kind) else []
+    names = [field.name.casefold() for field in inner]
+    if len(set(names)) < len(names):
+        raise UserError(
+            f"the column '{column}' of the documents has nested names that differ in case alone "
+            f"({', '.join(field.name for field in inner)}); rename one"
+        )
+    for field in inner:
+        _check_nested(column, field.type)
 
 
 def quoted(name: str) -> str:

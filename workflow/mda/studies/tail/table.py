@@ -33,8 +33,8 @@ def tails(scores: Mapping[str, Parts], fraction: float, seed: int, confidence: f
         are empty where scores are equal, or none is positive. `normal` is the share of scores that are normal
         within each label, of its mean and spread, `excess` by how much more it is. Intervals are percentile
         bootstraps over samples; of more than `MOST` samples, over so many that are drawn at random, and
-        narrower by the square root of how many more there are (the m out of n bootstrap of Bickel, Goetze &
-        van Zwet 1997). excess_kurtosis is of all influence.
+        narrower by the square root of how many more there are, which is too narrow for very heavy tails.
+        excess_kurtosis is of all influence.
     """
     lines = []
     for target, parts in scores.items():
