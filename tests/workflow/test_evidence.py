@@ -41,6 +41,7 @@ def test_every_column_of_every_study_has_a_meaning_and_a_unit(evidence):
         "evidence/recovery.csv", "evidence/null.csv", "evidence/linearity.csv", "tokens/batches.parquet",
         "scores/documents.parquet", "trajectory/order-*.curves.parquet", "trajectory/order-*.parquet",
         "trajectory/mean.parquet", "trajectory/reliability.csv",
+        "gradients/directions.parquet", "gradients/*.parquet", "evidence/stored_gradients.csv",
     }  # fmt: skip
 
 
