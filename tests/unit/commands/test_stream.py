@@ -32,3 +32,21 @@ def test_mistakes_are_one_sentence(branch, tmp_path, capsys):
     assert "is of no branch; name a file such as" in capsys.readouterr().err
     assert program.main(["stream", str(branch), str(tmp_path / "s.txt")]) == 1
     assert "name a file that ends with .parquet or .csv" in capsys.readouterr().err
+
+
+def test_no_file_of_the_results_is_overwritten(branch, tmp_path, monkeypatch, capsys):
+    before = branch.read_bytes()
+    (tmp_path / "link.parquet").symlink_to(branch)
+    monkeypatch.chdir(branch.parent)
+    orders = tmp_path / "schedules" / "orders"
+    for out in (
+        branch,
+        branch.name,
+        tmp_path / "link.parquet",
+        orders / "seed-0.parquet",
+        orders / "new.csv",
+    ):
+        assert program.main(["stream", str(branch), str(out)]) == 1
+        assert "name a file elsewhere" in capsys.readouterr().err
+    assert branch.read_bytes() == before
+    assert [path.name for path in orders.iterdir()] == ["seed-0.parquet"]

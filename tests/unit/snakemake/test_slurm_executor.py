@@ -285,6 +285,8 @@ def test_the_last_attempt_promises_no_other(executor, programs):
         "; run the same command again with --set-resources retrain:mem_mb=3000, or more"
     )
     assert "raise 'longest' in slurm/config.yaml" in executor._what_follows(job, "runtime")
+    job._resources = Resources(mem_mb=1500, runtime=40, longest=60)
+    assert executor._what_follows(job, "runtime").endswith("again with --set-resources retrain:runtime=60")
     # With the longest time of the profile more time is no help.
     job.attempt, job._resources = 2, Resources(runtime=60, longest=60)
     assert executor._what_follows(job, "runtime").endswith("the same time, the longest of the profile")

@@ -1,5 +1,7 @@
 """Schedules: what every intervention keeps and what it changes."""
 
+import dataclasses
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -119,6 +121,37 @@ def test_changes_of_another_order_are_refused():
     longer = schedule.base(100, steps=10, batch_size=10, seed=0)
     with pytest.raises(UserError, match="of another order"):
         STREAM.changed(schedule.mask(longer, longer.row))
+
+
+def test_changes_of_another_seed_are_refused(tmp_path):
+    """Its places are the same."""
+    other = schedule.reordered(BASE, WINDOW, seed=2)
+    with pytest.raises(UserError, match="of another order"):
+        STREAM.changed(schedule.mask(other, SELECTED))
+    STREAM.write(tmp_path / "order.parquet")
+    for changes in (
+        schedule.replace(other, SELECTED, 1, WINDOW),
+        schedule.insert(other, SELECTED, schedule.DUPLICATE, 1, WINDOW),
+    ):
+        changes.write(tmp_path / "changes.parquet", other)
+        with pytest.raises(UserError, match=r"changes\.parquet: .* of another order; remove its file"):
+            schedule.read(tmp_path / "order.parquet", tmp_path / "changes.parquet")
+        changes.write(tmp_path / "changes.parquet", STREAM)
+        schedule.read(tmp_path / "order.parquet", tmp_path / "changes.parquet")
+
+
+def test_a_file_of_a_whole_stream_or_with_a_place_twice_is_no_file_of_changes():
+    masked = schedule.mask(STREAM, SELECTED)
+    with pytest.raises(UserError, match="has its whole stream"):
+        STREAM.changed(STREAM.changed(masked))
+    added = schedule.insert(STREAM, SELECTED, schedule.DUPLICATE, 1, WINDOW)
+    for changes in (masked, added):
+        with pytest.raises(UserError, match="has a place twice"):
+            STREAM.changed(changes.join(changes))
+    # Added in a place of the order.
+    taken = dataclasses.replace(masked, role=np.full_like(masked.role, schedule.DUPLICATE))
+    with pytest.raises(UserError, match="of another order"):
+        STREAM.changed(taken)
 
 
 @pytest.mark.parametrize(("first", "count"), [(0, 7), (5, 6), (13, 100), (0, 1000)])

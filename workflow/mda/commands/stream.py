@@ -28,7 +28,7 @@ def main(given: argparse.Namespace) -> int:
     """Write the table; returns the exit status.
 
     Raises:
-        UserError: when the file is of no branch, or the table can be neither read nor written.
+        UserError: when the file is of no branch, its table cannot be read, or the other must not be written.
     """
     from mda.evidence import csv_tables
     from mda.training import schedule
@@ -37,6 +37,9 @@ def main(given: argparse.Namespace) -> int:
         raise UserError(
             f"{given.out}: is neither Parquet nor CSV; name a file that ends with .parquet or .csv"
         )
+    out = given.out.resolve()
+    if out == given.file.resolve() or any(folder.name == "schedules" for folder in out.parents):
+        raise UserError(f"{given.out}: is a place of results, in a folder schedules; name a file elsewhere")
     whole = schedule.read(order_of(given.file), given.file)
     if given.out.suffix == ".parquet":
         whole.write(given.out)

@@ -6,6 +6,7 @@ alone. Nothing here needs more than PyYAML.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import re
@@ -140,6 +141,12 @@ def check_command_line(words: Sequence[str]) -> None:
 
 def stop_if_wrong(words: Sequence[str]) -> None:
     """End Snakemake with one sentence where settings are refused; for the profiles."""
+    _stop_if_wrong(tuple(words))
+
+
+# A profile may be read again, from another folder, where a relative path is none of the command line's.
+@functools.cache
+def _stop_if_wrong(words: tuple[str, ...]) -> None:
     try:
         gpus.jobs_per_gpu()
         check_command_line(words)

@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from snakemake.cli import get_profile_dir
+from snakemake.cli import get_profile_dir, parse_set_resources
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake.profiles import ProfileConfigFileParser
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 from mda.config import consistency, experiment, settings
@@ -81,6 +82,8 @@ def _check_options(workflow: Any, default: Path) -> None:
         found = get_profile_dir(str(Path(os.environ.get("PWD", ""), name))) or get_profile_dir(name)
         if found is not None:
             settings.check_profile(found[1], given)
+            if "set-resources" in given:
+                _keep_resources(workflow, found[1])
     own = Path("config.yaml").absolute()
     read = [default, *workflow.config_settings.configfiles]
     # Where another workflow uses this one as a module, config.yaml is that workflow's own.
@@ -89,3 +92,17 @@ def _check_options(workflow: Any, default: Path) -> None:
         raise UserError(
             f"{own}: is not read, for config.yaml is that of {default.parent}; name it with --configfile"
         )
+
+
+def _keep_resources(workflow: Any, profile: Path) -> None:
+    """Keep a profile's `set-resources` beside those of the command line, which count where both name one.
+
+    Snakemake drops the profile's: a training with more memory would lose its GPUs and its signal.
+    """
+    with profile.open(encoding="utf-8") as stream:
+        kept = parse_set_resources(ProfileConfigFileParser().parse(stream).get("set-resources"))
+    asked = workflow.resource_settings._parsed_overwrite_resources
+    for rule, resources in kept.items():
+        # Also what a job's own Snakemake is told.
+        resources.update(asked.get(rule, {}))
+        asked[rule] = resources

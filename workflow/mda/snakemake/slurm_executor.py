@@ -318,10 +318,13 @@ class Executor(plugin.Executor):
     def _what_helps(self, job: Any, lacked: str) -> str:
         """What a user can do about a job that lacked this in its last attempt."""
         asked = int(job.resources.get(lacked))
-        if lacked == slurm_words.TIME and asked >= (job.resources.get("longest") or float("inf")):
-            return "raise 'longest' in slurm/config.yaml, and run the same command again"
-        more = f"--set-resources {job.name}:{lacked}={2 * asked}"
-        return f"run the same command again with {more}, or more"
+        more, longest = 2 * asked, job.resources.get("longest")
+        if lacked == slurm_words.TIME and longest:
+            if asked >= longest:
+                return "raise 'longest' in slurm/config.yaml, and run the same command again"
+            more = min(more, longest)
+        end = "" if more == longest and lacked == slurm_words.TIME else ", or more"
+        return f"run the same command again with --set-resources {job.name}:{lacked}={more}{end}"
 
     # The end.
 

@@ -9,6 +9,7 @@ puts both together.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ TRAIN, MASKED, REPLACEMENT, DUPLICATE, SYNTHETIC = range(5)
 ROLES = ("train", "masked", "replacement", "duplicate", "synthetic")
 # Roles of changed rows that stand in a place of the order; those of others are added to it.
 IN_PLACE = (MASKED, REPLACEMENT)
+MAKE_AGAIN = "remove its file and make it again"
+# In the metadata of a file of changes: `Schedule.name` of the order that they change.
+OF_ORDER = b"of_order"
 
 
 @dataclass(frozen=True)
@@ -80,15 +84,23 @@ class Schedule:
         """This order with the changes of an intervention: rows masked or replaced in place, or added.
 
         Raises:
-            UserError: when a changed place is not in the order.
+            UserError: when these are no changes of this order.
         """
-        inside = np.isin(changes.role, IN_PLACE)
-        mine, theirs = _places(self, changes._map(lambda column: column[inside]))
-        at = np.searchsorted(mine, theirs)
-        if (at == len(mine)).any() or (mine[at] != theirs).any():
+        if (changes.role == TRAIN).any():
             raise UserError(
-                "the changes of this branch are of another order; remove its file and make it again"
+                "the file of this branch has its whole stream, and not its changes alone; " + MAKE_AGAIN
             )
+        inside = np.isin(changes.role, IN_PLACE)
+        mine, theirs = _places(self, changes)
+        if len(np.unique(theirs)) < len(theirs):
+            raise UserError("the file of this branch has a place twice; " + MAKE_AGAIN)
+        at = np.searchsorted(mine, theirs)
+        found = at < len(mine)
+        found[found] = mine[at[found]] == theirs[found]
+        at, masked = at[inside], changes.role[inside] == MASKED
+        # Orders of all seeds have the same places, so rows tell them apart.
+        if (found != inside).any() or (self.row[at] != changes.row[inside])[masked].any():
+            raise UserError("the changes of this branch are of another order; " + MAKE_AGAIN)
         row, role = self.row.copy(), self.role.copy()
         row[at], role[at] = changes.row[inside], changes.role[inside]
         whole = dataclasses.replace(self, row=row, role=role)
@@ -113,14 +125,27 @@ class Schedule:
         columns = {"step": self.step, "update": self.update, "slot": self.slot, "row": self.row}
         return pa.table({**columns, "role": role})
 
-    def write(self, path: Path) -> None:
-        """Write the table as Parquet."""
-        files.write_table(path, self.table())
+    def name(self) -> str:
+        """A hash of what is read where."""
+        state = hashlib.sha256()
+        for column in (self.step, self.update, self.slot, self.row):
+            state.update(np.ascontiguousarray(column, "<i8").data)
+        return state.hexdigest()
+
+    def write(self, path: Path, order: Schedule | None = None) -> None:
+        """Write the table as Parquet; of changes, with the name of the `order` that they change."""
+        table = self.table()
+        if order is not None:
+            table = table.replace_schema_metadata({OF_ORDER: order.name().encode()})
+        files.write_table(path, table)
 
     @classmethod
     def read(cls, path: Path) -> Schedule:
         """Read what `write` wrote."""
-        table = files.read_table(path)
+        return cls._of(files.read_table(path))
+
+    @classmethod
+    def _of(cls, table: pa.Table) -> Schedule:
         role = pc.index_in(table.column("role").cast(pa.string()), pa.array(ROLES)).to_numpy()
         step, update, slot, row = (
             table.column(name).to_numpy() for name in ("step", "update", "slot", "row")
@@ -132,10 +157,20 @@ def read(order: Path, changes: Path | None) -> Schedule:
     """What a branch trains on: the order of its seed, with the changes of its intervention if it has one.
 
     Raises:
-        UserError: when a file cannot be read, or the changes are of another order.
+        UserError: when a file cannot be read, or the second is not of changes of this order.
     """
     whole = Schedule.read(order)
-    return whole if changes is None else whole.changed(Schedule.read(changes))
+    if changes is None:
+        return whole
+    table = files.read_table(changes)
+    # Files of earlier versions do not name their order.
+    named = (table.schema.metadata or {}).get(OF_ORDER)
+    try:
+        if named is not None and named != whole.name().encode():
+            raise UserError("the changes of this branch are of another order; " + MAKE_AGAIN)
+        return whole.changed(Schedule._of(table))
+    except UserError as error:
+        raise UserError(f"{changes}: {error}") from None
 
 
 def _places(*streams: Schedule) -> list[np.ndarray]:

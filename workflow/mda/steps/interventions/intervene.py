@@ -48,7 +48,7 @@ def intervene(
         changes = schedules.swap(stream, rows_of(selection[0]), rows_of(outside[0]), seed)
     else:
         changes = inserted(rows_of(selection[0]), schedules.DUPLICATE)
-    changes.write(out)
+    changes.write(out, stream)
 
 
 if __name__ == "__main__":
