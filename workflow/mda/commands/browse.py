@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import functools
 import secrets
+import sys
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from mda.runtime.errors import UserError
 EXAMPLES = """\
 examples:
   mda browse results/mine
-  ssh -L 8765:localhost:8765 CLUSTER      on your own machine; then open there what mda browse prints
+  ssh -L 8765:127.0.0.1:8765 CLUSTER      on your own machine; then open there what mda browse prints
 """
 
 # The pages of a folder of results, each with what it is.
@@ -78,6 +79,11 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     address: str
 
+    def handle_error(self, request, client_address) -> None:
+        """A browser that leaves amid an answer is no error."""
+        if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
 
 def server(folder: Path, port: int) -> Server:
     """A server of a folder, at `port` or, for 0, at any that is free.
@@ -86,12 +92,13 @@ def server(folder: Path, port: int) -> Server:
         UserError: when the port cannot be had.
     """
     secret = secrets.token_urlsafe(12)
-    handler = functools.partial(_Handler, secret=secret, directory=str(folder))
+    handler = functools.partial(_Handler, secret=secret, directory=str(folder.resolve()))
     try:
         serving = Server(("127.0.0.1", port), handler)
     except (OSError, OverflowError) as error:
         raise UserError(f"port {port} cannot be had ({error}); name another with --port") from None
-    serving.address = f"http://localhost:{serving.server_port}/{secret}/"
+    # The number, as at the name `localhost` another user may listen, by IPv6, and be sent the secret.
+    serving.address = f"http://127.0.0.1:{serving.server_port}/{secret}/"
     return serving
 
 
@@ -100,24 +107,33 @@ class _Handler(SimpleHTTPRequestHandler):
 
     # Connections stay open: a search reads thousands of files.
     protocol_version = "HTTP/1.1"
+    # Seconds after which a connection without a request is closed; the browser opens another.
+    timeout = 60
 
     def __init__(self, *arguments: object, secret: str, **settings: object) -> None:
         self.secret = f"/{secret}/"
         super().__init__(*arguments, **settings)  # type: ignore[arg-type]
 
     def send_head(self):
-        """Without the secret there is nothing, and no list of what a folder holds."""
+        """With the secret the files of the folder, and neither lists nor redirects; without it nothing."""
         given = self.path.partition("?")[0]
         if not secrets.compare_digest(given[: len(self.secret)].encode(), self.secret.encode()):
             self.send_error(404)
             return None
         self.path = given[len(self.secret) - 1 :]
+        if not self._is_a_file_of_the_folder():
+            self.send_error(404)
+            return None
         return super().send_head()
 
-    def list_directory(self, path):
-        """None."""
-        del path
-        self.send_error(404)
+    def _is_a_file_of_the_folder(self) -> bool:
+        """Whether the path is that of a file, and leads out of the folder by no link."""
+        try:
+            file = Path(self.translate_path(self.path)).resolve(strict=True)
+        except (OSError, RuntimeError, ValueError):
+            # There is none, links lead in a circle, or no file can have this name.
+            return False
+        return file.is_file() and file.is_relative_to(self.directory)
 
     def end_headers(self) -> None:
         """What is made anew is read anew."""
