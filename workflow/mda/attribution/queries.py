@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from mda.attribution import influence, questions
-from mda.config import unit_sections
+from mda.config import sections, unit_sections
+from mda.corpus import tokens
+from mda.models import model as models
+from mda.models import units
 from mda.models.units import Unit
 from mda.runtime import parallel
 
@@ -36,3 +40,26 @@ def of_targets(
         of_target(target.name, members[target.name], probes[target.probe], tokenizer, context)
         for target in targets
     ]
+
+
+def tracker(
+    checkpoint: Path,
+    tokenizer: Path,
+    found: Mapping[str, Sequence[Unit]],
+    targets: Sequence[unit_sections.Target],
+    probes: Mapping[str, unit_sections.Probe],
+    context: int,
+    label_seed: int,
+    numerics: sections.Numerics,
+) -> influence.Tracker:
+    """A checkpoint whose target units are watched, with the query of each target.
+
+    Args:
+        found: the units of each target.
+        targets: their settings; the tracker's queries have their order.
+        probes: as in `of_targets`.
+        label_seed: of the labels that curvature is fitted with.
+    """
+    asked = of_targets(targets, found, probes, tokens.load_tokenizer(tokenizer), context)
+    model = models.load(checkpoint, numerics.attention, numerics.attribution)
+    return influence.Tracker(model, units.all_units(found), label_seed, asked, precision=numerics.attribution)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -192,7 +192,7 @@ def written(paths: list[Path]) -> dict[str, list[str]]:
     return {name: list(map(str, places)) for path in paths for name, places in read_targets(path).items()}
 
 
-def all_units(targets: dict[str, list[Unit]]) -> list[Unit]:
+def all_units(targets: Mapping[str, Sequence[Unit]]) -> list[Unit]:
     """Every unit of some target once, as `sorted_units`."""
     return sorted_units(unit for members in targets.values() for unit in members)
 

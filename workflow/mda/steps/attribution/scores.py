@@ -4,9 +4,7 @@ from pathlib import Path
 
 from mda.attribution import curvature, factor_files, influence, queries, score_shards
 from mda.config import sections, unit_sections
-from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
-from mda.models import model as models
 from mda.models import units
 from mda.runtime import cli, external_files, files
 from mda.training import schedule as schedules
@@ -46,11 +44,8 @@ def score(
     external_files.check(unit_sections.probe_data(probe_settings), content)
     step, rows = schedules.samples(schedule, steps, shard * samples, samples)
     found, store = units.read_targets(targets), TokenStore(train)
-    reader = tokens.load_tokenizer(tokenizer)
-    asked = queries.of_targets(target_settings, found, probe_settings, reader, store.context)
-    model = models.load(checkpoint, numerics.attention, numerics.attribution)
-    tracker = influence.Tracker(
-        model, units.all_units(found), fit.seed, asked, precision=numerics.attribution
+    tracker = queries.tracker(
+        checkpoint, tokenizer, found, target_settings, probe_settings, store.context, fit.seed, numerics
     )
     fitted = curvature.unflatten(factor_files.tensors(factors))
     results = tracker.score(

@@ -5,15 +5,12 @@ from pathlib import Path
 from mda.attribution import (
     curvature,
     factor_files,
-    influence,
     queries,
     score_shards,
     stored_directions,
     stored_gradients,
 )
 from mda.config import sections, unit_sections
-from mda.corpus import tokens
-from mda.models import model as models
 from mda.models import units
 from mda.runtime import cli, external_files, files
 
@@ -43,22 +40,20 @@ def score(
     """
     del probe_files
     external_files.check(unit_sections.probe_data(probe_settings), content)
-    found, reader = units.read_targets(targets), tokens.load_tokenizer(tokenizer)
-    asked = queries.of_targets(target_settings, found, probe_settings, reader, context)
-    model = models.load(checkpoint, numerics.attention, numerics.attribution)
-    tracker = influence.Tracker(
-        model, units.all_units(found), fit.seed, asked, precision=numerics.attribution
+    found = units.read_targets(targets)
+    tracker = queries.tracker(
+        checkpoint, tokenizer, found, target_settings, probe_settings, context, fit.seed, numerics
     )
     fitted = curvature.unflatten(factor_files.tensors(factors))
     table, kept = files.read_table(samples), stored_directions.read_directions(directions)
     stored_directions.check_floor(kept, floor)
     parts = stored_gradients.influences(
         tracker.directions(fitted, fit.strategy, damping, floor),
-        curvature.bases_of(model, fitted),
+        curvature.bases_of(tracker.model, fitted),
         kept,
         stored_directions.read(gradients, len(table), stored_directions.width(kept)),
     )
-    results = zip(asked, parts, strict=True)
+    results = zip(tracker.queries, parts, strict=True)
     loss = table.column("loss").to_numpy()
     step, rows = (table.column(name).to_numpy() for name in ("step", "row"))
     scored = ((query, {**own, "loss": loss}) for query, own in results)

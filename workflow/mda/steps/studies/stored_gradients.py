@@ -9,10 +9,8 @@ import pyarrow.parquet as pq
 
 from mda.attribution import curvature, factor_files, influence, queries, stored_directions, stored_gradients
 from mda.config import sections, unit_sections
-from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
 from mda.evidence import csv_tables
-from mda.models import model as models
 from mda.models import units
 from mda.runtime import cli, external_files, files
 from mda.studies.stored_gradients import table
@@ -48,17 +46,14 @@ def make(
     external_files.check(unit_sections.probe_data(probe_settings), content)
     rows, stored = _drawn(gradients, samples, checked, fit.seed)
     found, store = units.read_targets(targets), TokenStore(train)
-    reader = tokens.load_tokenizer(tokenizer)
-    asked = queries.of_targets(target_settings, found, probe_settings, reader, store.context)
-    model = models.load(checkpoint, numerics.attention, numerics.attribution)
-    tracker = influence.Tracker(
-        model, units.all_units(found), fit.seed, asked, precision=numerics.attribution
+    tracker = queries.tracker(
+        checkpoint, tokenizer, found, target_settings, probe_settings, store.context, fit.seed, numerics
     )
     fitted = curvature.unflatten(factor_files.tensors(factors))
     kept = stored_directions.read_directions(directions)
     found_directions = tracker.directions(fitted, fit.strategy, damping, floor)
     _, exact = tracker.along(found_directions, influence.Rows(store, rows), fit.batch_size)
-    bases = curvature.bases_of(model, fitted)
+    bases = curvature.bases_of(tracker.model, fitted)
     by_share = {
         share: stored_gradients.influences(found_directions, bases, kept, [stored], share)
         for share in table.SHARES
