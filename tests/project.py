@@ -20,6 +20,16 @@ def previous(model, tokens, heads):
     attentions = model(tokens, output_attentions=True).attentions
     return sum(attentions[head.layer][:, head.number].diagonal(-1, -2, -1).sum() for head in heads)
 """
+# A training of some seconds, for tests that stop it at work, and what it makes.
+LONGER = {
+    "corpus.synthetic.documents": 8000,
+    "run.steps": 400,
+    "run.checkpoints": [0, 200, 400],
+    "run.window": {"start": 2, "stop": 400},
+    "attribution.checkpoint": 200,
+    "attribution.rank_at": 400,
+}
+BASE_RUN = "results/base/steps.parquet"
 SOURCES = ("Snakefile", "config.yaml", "workflow", "profiles", "slurm", "envs")
 
 
@@ -47,6 +57,11 @@ class Project:
         shutil.copy2(ROOT / "tests" / "tiny.yaml", folder / "tiny.yaml")
         (folder / "own_probe.py").write_text(OWN_PROBE)
         return cls(folder, python)
+
+    def train_longer(self) -> None:
+        """Take `LONGER` into the configuration."""
+        for key, value in LONGER.items():
+            self.configure(key, value)
 
     def copy(self, folder: Path) -> Project:
         shutil.copytree(self.folder, folder, symlinks=True)

@@ -11,20 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from project import BASE_RUN
 from slurm.cluster import ACCOUNT, wait_until
 from slurm.conftest import ClusterProject, Held
 from terminal import CTRL_C
 
-# A training of some seconds, which the tests stop at work.
-TRAINING = {
-    "corpus.synthetic.documents": 8000,
-    "run.steps": 400,
-    "run.checkpoints": [0, 200, 400],
-    "run.window": {"start": 2, "stop": 400},
-    "attribution.checkpoint": 200,
-    "attribution.rank_at": 400,
-}
-GOAL = "results/base/steps.parquet"
 AT_WORK = "step 20 of 400"
 
 
@@ -32,10 +23,9 @@ AT_WORK = "step 20 of 400"
 def prepared(cluster, warm_python, tmp_path_factory) -> ClusterProject:
     """A project in which the base run is next, with a copy in which it has been made unbroken."""
     project = ClusterProject.make(tmp_path_factory.mktemp("prepared") / "project", warm_python).on(cluster)
-    for key, value in TRAINING.items():
-        project.configure(key, value)
+    project.train_longer()
     project.locally("--until", "order")
-    project.copy(project.folder.with_name("unbroken")).locally(GOAL)
+    project.copy(project.folder.with_name("unbroken")).locally(BASE_RUN)
     return project
 
 
@@ -46,7 +36,7 @@ def slow(prepared, tmp_path) -> ClusterProject:
 
 @pytest.fixture
 def unbroken(prepared) -> pd.DataFrame:
-    return pd.read_parquet(prepared.folder.with_name("unbroken") / GOAL)
+    return pd.read_parquet(prepared.folder.with_name("unbroken") / BASE_RUN)
 
 
 def finishes(project: ClusterProject, process: subprocess.Popen) -> None:
@@ -54,7 +44,7 @@ def finishes(project: ClusterProject, process: subprocess.Popen) -> None:
 
 
 def check(project: ClusterProject, unbroken: pd.DataFrame) -> None:
-    pd.testing.assert_frame_equal(pd.read_parquet(project.folder / GOAL), unbroken, check_exact=True)
+    pd.testing.assert_frame_equal(pd.read_parquet(project.folder / BASE_RUN), unbroken, check_exact=True)
     assert project.jobs("base_run", "running,pending,completing") == []
     assert list(project.results.glob("resume/*")) == []
 
@@ -65,7 +55,7 @@ def resumed_at(project: ClusterProject) -> int:
 
 
 def test_a_job_cancelled_by_scancel(slow, unbroken):
-    run = slow.start(GOAL)
+    run = slow.start(BASE_RUN)
     held = slow.hold(run, "base_run", AT_WORK)
     slow.cluster.run("scancel", held.job)
     finishes(slow, run)
@@ -79,7 +69,7 @@ def test_a_job_cancelled_by_scancel(slow, unbroken):
 @pytest.mark.rare
 def test_a_node_dies(slow, unbroken):
     """SLURM queues the job again by itself, and Snakemake waits for it."""
-    run = slow.start(GOAL, "--set-resources", "base_run:save_seconds=0")
+    run = slow.start(BASE_RUN, "--set-resources", "base_run:save_seconds=0")
     slow.hold(run, "base_run", AT_WORK)
     slow.cluster.kill_node("gpu1")
     wait_until(lambda: slow.jobs("base_run", "pending"), 60, "the job was not queued again")
@@ -98,7 +88,7 @@ def preempt(project: ClusterProject) -> None:
 
 
 def test_a_training_is_preempted(slow, unbroken):
-    run = slow.start(GOAL)
+    run = slow.start(BASE_RUN)
     held = slow.hold(run, "base_run", AT_WORK)
     preempt(slow)
     finishes(slow, run)
@@ -134,7 +124,7 @@ def test_trainings_side_by_side_are_preempted(prepared, tmp_path):
 
 
 def test_a_job_over_its_memory_is_given_more(slow, unbroken):
-    process = slow.start(GOAL, "--set-resources", "base_run:mem_mb=250*attempt**3")
+    process = slow.start(BASE_RUN, "--set-resources", "base_run:mem_mb=250*attempt**3")
     finishes(slow, process)
     check(slow, unbroken)
     rows = slow.accounted()
@@ -166,7 +156,7 @@ def limit(project: ClusterProject, job: str, minutes: int) -> None:
 def test_a_training_near_its_time_saves_and_is_queued_again(slow, unbroken):
     """By itself, as the same job: it costs no retry, so that a run may take any number of limits."""
     slow.edit("slurm/config.yaml", "notice: 180", "notice: 60")
-    run = slow.start(GOAL)
+    run = slow.start(BASE_RUN)
     held = slow.hold(run, "base_run", AT_WORK)
     # Only now, and only for this part: its notice comes within two minutes, however slow the machine is.
     limit(slow, held.job, minutes=2)
@@ -188,7 +178,7 @@ def test_a_training_near_its_time_saves_and_is_queued_again(slow, unbroken):
 def test_a_job_over_its_time_is_given_more(slow, unbroken):
     """Without a notice; what it saves when SLURM ends it is not lost."""
     slow.edit("slurm/config.yaml", """slurm_extra: ?f"'--signal=TERM@{notice}'\"""", "runtime: attempt")
-    run = slow.start(GOAL)
+    run = slow.start(BASE_RUN)
     slow.hold(run, "base_run", AT_WORK)
     finishes(slow, run)
     check(slow, unbroken)
@@ -202,7 +192,7 @@ def test_a_job_over_its_time_is_given_more(slow, unbroken):
 @pytest.mark.rare
 def test_the_controller_and_the_database_are_away(slow, unbroken):
     """Longer than the plugin asks, which then forgets its jobs; a run that waits can be told to end."""
-    run = slow.start(GOAL)
+    run = slow.start(BASE_RUN)
     held = slow.hold(run, "base_run", AT_WORK)
     slow.cluster.stop_controller()
     slow.cluster.stop_database()
@@ -243,13 +233,13 @@ def test_what_a_site_has_not_is_told_before_anything_is_submitted(slow):
     partitions = slow.folder / "slurm" / "partitions.yaml"
     listed = partitions.read_text()
     partitions.write_text("partitions: {}\n")
-    told = slow.start(GOAL)
+    told = slow.start(BASE_RUN)
     assert told.wait(timeout=120) != 0
     assert "the partition cpu, to which its jobs would go, has none" in slow.output
     assert "`generate-slurm-partition-config -o slurm/partitions.yaml`" in slow.output
     partitions.write_text(listed)
     slow.edit("slurm/config.yaml", f"account: {ACCOUNT}", "account: nobodys")
-    told = slow.start(GOAL)
+    told = slow.start(BASE_RUN)
     assert told.wait(timeout=120) != 0
     assert "the account nobodys is not one of " in slow.output
     assert slow.accounted() == []
@@ -262,7 +252,7 @@ def test_the_command_for_partitions_gres_and_the_default_account(slow, unbroken)
     (slow.folder / "slurm" / "partitions.yaml").write_text("partitions: {}\n")
     command = ["generate-slurm-partition-config", "-o", "slurm/partitions.yaml"]
     subprocess.run(command, cwd=slow.folder, env=slow.environment(), check=True)
-    finishes(slow, slow.start(GOAL))
+    finishes(slow, slow.start(BASE_RUN))
     check(slow, unbroken)
     [row] = slow.accounted()
     assert "gres/gpu=1" in row["AllocTRES"]
@@ -301,7 +291,7 @@ def test_ctrl_c_twice_cancels_what_runs(fresh):
 
 def kill_at_work(project: ClusterProject) -> Held:
     """Kill the workflow while its training is held."""
-    run = project.start(GOAL)
+    run = project.start(BASE_RUN)
     held = project.hold(run, "base_run", AT_WORK)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
@@ -311,10 +301,10 @@ def kill_at_work(project: ClusterProject) -> Held:
 def test_the_workflow_is_killed_and_started_again(slow, unbroken):
     """The training of the first run saves and ends; the second goes on from there."""
     kill_at_work(slow)
-    blocked = slow.snakemake(GOAL, check=False)
+    blocked = slow.snakemake(BASE_RUN, check=False)
     assert "--unlock" in blocked.stdout
     slow.snakemake("--unlock")
-    process = slow.start(GOAL)
+    process = slow.start(BASE_RUN)
     finishes(slow, process)
     check(slow, unbroken)
     assert "ending SLURM jobs of an earlier run" in slow.output
@@ -379,7 +369,7 @@ def test_the_disk_is_full(slow, unbroken):
     place.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40k", "tmpfs", str(place)], check=True)
     try:
-        process = slow.start(GOAL, "--retries", "0")
+        process = slow.start(BASE_RUN, "--retries", "0")
         assert process.wait(timeout=300) != 0
         assert "No space left on device" in slow.output
         assert (
@@ -387,7 +377,7 @@ def test_the_disk_is_full(slow, unbroken):
         )
         assert not [path for path in Path(place).rglob("*") if path.is_file()]
         subprocess.run(["mount", "-o", "remount,size=200m", str(place)], check=True)
-        finishes(slow, slow.start(GOAL))
+        finishes(slow, slow.start(BASE_RUN))
         check(slow, unbroken)
     finally:
         subprocess.run(["umount", str(place)], check=True)

@@ -9,21 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from project import Project
+from project import BASE_RUN, Project
 from terminal import CTRL_C, Terminal
 
 pytestmark = pytest.mark.slow
 
-# A training of some seconds, which the tests stop at work.
-TRAINING = {
-    "corpus.synthetic.documents": 8000,
-    "run.steps": 400,
-    "run.checkpoints": [0, 200, 400],
-    "run.window": {"start": 2, "stop": 400},
-    "attribution.checkpoint": 200,
-    "attribution.rank_at": 400,
-}
-GOAL = "results/base/steps.parquet"
 LOG = "results/logs/base_run.log"
 
 
@@ -31,8 +21,7 @@ LOG = "results/logs/base_run.log"
 def prepared(warm_python, tmp_path_factory) -> Project:
     """A project in which the base run is next."""
     project = Project.make(tmp_path_factory.mktemp("prepared") / "project", warm_python)
-    for key, value in TRAINING.items():
-        project.configure(key, value)
+    project.train_longer()
     project.snakemake("--until", "order")
     return project
 
@@ -69,7 +58,7 @@ def log(project: Project) -> str:
 
 def train(project: Project) -> tuple[Terminal, list[int]]:
     """A run whose training is at work: it is stopped, so that the test does not depend on its speed."""
-    command = [sys.executable, "workflow/mda", "run", GOAL, "--configfile", "tiny.yaml"]
+    command = [sys.executable, "workflow/mda", "run", BASE_RUN, "--configfile", "tiny.yaml"]
     run = Terminal(command, project.folder, project.environment(), project.folder / "shown.txt")
     until(lambda: "step 20 of 400" in log(project) or run.process.poll() is not None, "no training began")
     processes = writers(project)
@@ -103,7 +92,7 @@ def test_ctrl_c_ends_the_training_which_goes_on_from_its_save(project, presses):
     go_on(processes)
     shown = ends(project, run)
     assert "retrain failed" not in shown
-    assert not (project.folder / GOAL).exists()
+    assert not (project.folder / BASE_RUN).exists()
     # The same command completes.
-    project.snakemake(GOAL)
+    project.snakemake(BASE_RUN)
     assert int(log(project).split("resumed at step ")[1].split()[0]) >= 20

@@ -14,6 +14,7 @@ import sys
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from mda.commands import results_folder
 from mda.runtime.errors import UserError
 
 EXAMPLES = """\
@@ -34,13 +35,7 @@ PAGES = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the verb takes."""
-    parser.add_argument(
-        "results",
-        nargs="?",
-        type=Path,
-        default=Path("results"),
-        help="folder of an experiment's results; results, that of the embedded default, without",
-    )
+    results_folder.add(parser)
     parser.add_argument(
         "--port", type=int, default=8765, help="port to serve at; 8765 without, 0 for a free one"
     )

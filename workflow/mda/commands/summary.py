@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mda.commands import trace_summary
+from mda.commands import results_folder, trace_summary
 from mda.config import strict_yaml
 from mda.evidence import finding, in_words, planned_tests
 from mda.evidence.rounding import with_interval
@@ -38,13 +38,7 @@ KINDS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the verb takes."""
-    parser.add_argument(
-        "results",
-        nargs="?",
-        type=Path,
-        default=Path("results"),
-        help="folder of an experiment's results; results, that of the embedded default, without",
-    )
+    results_folder.add(parser)
 
 
 def main(given: argparse.Namespace) -> int:

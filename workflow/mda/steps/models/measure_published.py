@@ -6,9 +6,8 @@ from pathlib import Path
 from mda.config import sections, unit_sections
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
-from mda.models import metrics, sequences, units
 from mda.models import model as models
-from mda.runtime import cli, external_files, parallel
+from mda.runtime import cli, external_files
 from mda.training import evaluations, watched_probes
 
 
@@ -39,12 +38,8 @@ def measure(
     external_files.check(unit_sections.probe_data(probe_settings), probe_content)
     external_files.check(checkpoints, content)
     reader, held = tokens.load_tokenizer(tokenizer), TokenStore(held_out)
-    vocabulary = sequences.ordinary_tokens(reader)
-    places = [units.Neuron.parse(neuron) for neuron in neurons]
-    device = parallel.device()
-    values = watched_probes.values(watched, probe_settings, reader, held.context, device)
-    evaluator = metrics.Evaluator(
-        metrics_settings, held.tokens, vocabulary, device, places, text, probes=values
+    evaluator = watched_probes.evaluator(
+        metrics_settings, held, reader, neurons, text, watched, probe_settings
     )
     # What a checkpoint does not tell; the columns are those of a run.
     unknown = {"train_loss": math.nan, "learning_rate": math.nan}

@@ -8,7 +8,6 @@ from transformers import PreTrainedModel
 from mda.config import sections, unit_sections
 from mda.corpus import encoding, tokens
 from mda.corpus.tokens import TokenStore
-from mda.models import metrics, sequences, units
 from mda.models import model as models
 from mda.runtime import cli, external_files, files, parallel, saves
 from mda.training import adamw, evaluations, training, watched_probes
@@ -58,12 +57,8 @@ def train(
     external_files.check(start, content)
     reader = tokens.load_tokenizer(tokenizer)
     store, held = TokenStore(train), TokenStore(held_out)
-    vocabulary = sequences.ordinary_tokens(reader)
-    places = [units.Neuron.parse(neuron) for neuron in neurons]
-    device = parallel.device()
-    values = watched_probes.values(watched, probe_settings, reader, store.context, device)
-    evaluator = metrics.Evaluator(
-        metrics_settings, held.tokens, vocabulary, device, places, text, probes=values
+    evaluator = watched_probes.evaluator(
+        metrics_settings, held, reader, neurons, text, watched, probe_settings
     )
     stream = schedules.Schedule.read(schedule)
     cadence = training.Cadence(evaluate_every, branch_at, save_seconds, resume)

@@ -5,7 +5,6 @@ from pathlib import Path
 from mda.config import sections, unit_sections
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
-from mda.models import metrics, sequences, units
 from mda.runtime import cli, external_files, parallel, saves
 from mda.training import adamw, evaluations, training, watched_probes
 from mda.training import schedule as schedules
@@ -46,12 +45,8 @@ def retrain(
     reader = tokens.load_tokenizer(tokenizer)
     store, held = TokenStore(train), TokenStore(held_out)
     generated = TokenStore(synthetic[0]) if synthetic else None
-    vocabulary = sequences.ordinary_tokens(reader)
-    places = [units.Neuron.parse(neuron) for neuron in neurons]
-    device = parallel.device()
-    values = watched_probes.values(watched, probe_settings, reader, store.context, device)
-    evaluator = metrics.Evaluator(
-        metrics_settings, held.tokens, vocabulary, device, places, text, probes=values
+    evaluator = watched_probes.evaluator(
+        metrics_settings, held, reader, neurons, text, watched, probe_settings
     )
     stream = schedules.read(order, changes[0] if changes else None)
     cadence = training.Cadence(evaluate_every, window.origin, save_seconds, resume)
