@@ -97,20 +97,22 @@ def walk(folder, stream, clip, length=None, at_once=None, dtype=torch.float64, s
 
 
 def measured(model):
-    """The four outcomes' measures, written down anew."""
+    """The outcomes' measures, written down anew."""
     with torch.no_grad():
         attentions = model(REPEATED, output_attentions=True).attentions
-        matching = [
-            float(attentions[layer][row, head, t, t - 5])
-            for layer, head in ((1, 0), (0, 1))
-            for row in range(3)
-            for t in range(6, 12)
-        ]
+        matching = {
+            (layer, head): np.mean(
+                [float(attentions[layer][row, head, t, t - 5]) for row in range(3) for t in range(6, 12)]
+            )
+            for layer in range(2)
+            for head in range(2)
+        }
         logits = model(HELD[:, :-1]).logits.log_softmax(-1)
         loss = -logits.gather(-1, HELD[:, 1:, None]).mean()
         probe = model(REPEATED).logits[:, -1, 3].sum()
         copying = metrics.head_scores(model, REPEATED).copying[[1, 0], [0, 1]].mean()
-    return np.array([np.mean(matching), float(copying), float(probe), float(loss)])
+    both = (matching[1, 0] + matching[0, 1]) / 2
+    return np.array([both, float(copying), float(probe), float(loss), sum(matching.values())])
 
 
 def outcomes_of_training(stream, clip, place, change):
@@ -144,7 +146,8 @@ def outcomes_of_training(stream, clip, place, change):
                 group["lr"] = adamw.learning_rate(SETTINGS, step)
             optimizer.step()
     values = np.array(values)
-    return np.where([True, False, False, True], values.mean(axis=0), values[-1]), norms
+    mean, last = values.mean(axis=0), values[-1]
+    return np.array([mean[0], last[1], last[2], mean[3], values[1][4]]), norms
 
 
 @pytest.fixture(scope="module")
@@ -165,10 +168,14 @@ def test_the_stream_has_every_role(stream):
 
 @pytest.mark.parametrize("clip", [0.5, 1e9])
 def test_scores_are_finite_differences_for_every_role(tmp_path, stream, clip):
-    found = walk(tmp_path, stream, clip).follow()
+    done = walk(tmp_path, stream, clip)
+    every_head = outcomes.of_class(REPEATED, "best_prefix_matching", "sum")
+    done.asked = [*done.asked, Outcome("class", every_head, "step", STEPS[1])]
+    found = done.follow()
     values, _ = outcomes_of_training(stream, clip, 0, 0.0)
     mean, last = found.curves.mean(axis=1), found.curves[:, -1]
-    assert [mean[0], last[1], last[2], mean[3]] == pytest.approx(values, rel=1e-9)
+    assert [mean[0], last[1], last[2], mean[3], found.curves[4, 1]] == pytest.approx(values, rel=1e-9)
+    assert (found.scores[4, (stream.step >= STEPS[1]) & (stream.step != 8)] == 0).all()
     assert np.isnan(found.scores[:, stream.step == 8]).all()
     assert np.isfinite(found.scores[:, stream.step != 8]).all()
     largest = np.nanmax(np.abs(found.scores), axis=1)
@@ -316,9 +323,10 @@ def test_an_outcome_that_no_weight_changes_gives_no_sample_a_score(tmp_path, str
 def test_weights_of_evaluations():
     steps = outcomes.evaluated(60, 75, 10)
     assert steps == [60, 70, 75]
-    mean, end = (Outcome("x", [], when) for when in ("mean", "end"))
+    mean, end, at = (Outcome("x", [], when, 70) for when in ("mean", "end", "step"))
     assert [mean.weight(step, steps) for step in (60, 61, 75)] == [1 / 3, 0, 1 / 3]
     assert [end.weight(step, steps) for step in (60, 70, 75)] == [0, 0, 1]
+    assert [at.weight(step, steps) for step in (60, 70, 75)] == [0, 1, 0]
 
 
 @pytest.mark.parametrize("metric", ["prefix_matching", "previous_token"])
@@ -330,10 +338,10 @@ def test_a_class_is_measured_by_the_best_head_and_its_derivative(metric):
     }
     best = max(every, key=every.get)
     assert len(set(every.values())) == 4
-    assert outcomes.value(model, outcomes.of_class(REPEATED, f"best_{metric}")) == every[best]
+    assert outcomes.value(model, outcomes.of_class(REPEATED, f"best_{metric}", "best")) == every[best]
     derivatives = []
     for measure in (
-        outcomes.of_class(REPEATED, f"best_{metric}"),
+        outcomes.of_class(REPEATED, f"best_{metric}", "best"),
         outcomes.of_heads(REPEATED, [best], metric),
     ):
         outcomes.differentiate(model, measure)

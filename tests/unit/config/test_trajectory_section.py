@@ -30,7 +30,17 @@ WALK = {"orders": [0, 1], "base_run": False, "outcomes": [OUTCOME], "keep_every"
             {"outcomes": [OUTCOME | {"target": "x"}]},
             "matching.target is 'x', but targets has only",
         ),
-        ({"outcomes": [OUTCOME | {"when": "never"}]}, "is 'never': input should be 'mean' or 'end'"),
+        ({"outcomes": [OUTCOME | {"when": "never"}]}, "is 'never': input should be 'mean', 'end' or 'step'"),
+        ({"outcomes": [OUTCOME | {"when": "step"}]}, "when 'step' needs 'step', a step at which runs are"),
+        ({"outcomes": [OUTCOME | {"step": 9}]}, "'step' is of when 'step', but when is 'mean'"),
+        (
+            {"outcomes": [OUTCOME | {"when": "step", "step": 1}]},
+            "matching.step is 1, but the trainings of trajectory are evaluated",
+        ),
+        (
+            {"outcomes": [OUTCOME | {"measure": "metric_sum"}]},
+            "metric_sum is of the metrics best_prefix_matching and best_previous_token, but that",
+        ),
         ({"keep_every": 0}, "'trajectory.keep_every' is 0: input should be greater than or equal to 1"),
         ({"order": [1]}, "'trajectory': unknown key 'order'; did you mean 'orders'?"),
     ],

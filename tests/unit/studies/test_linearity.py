@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mda.config import trajectory_section
 from mda.evidence.finding import Settings
 from mda.planning.cell import Cell
 from mda.studies.linearity import finding, table
@@ -46,14 +47,22 @@ def test_samples_are_found_by_their_place_whatever_the_order_of_the_lines():
     assert (one["samples"], one["without"], one["found"]) == (2, 0.25, 0.25)
 
 
-def test_an_outcome_is_the_mean_over_evaluations_or_the_last():
+def test_an_outcome_is_the_mean_over_evaluations_the_last_or_that_of_a_step():
     key = Cell("base", "none", 0.0, 3)
     runs = pd.concat(
-        pd.DataFrame({"target": target, "step": [9, 8, 7], "score": scores}).assign(**key._asdict())
+        pd.DataFrame({"target": target, "step": [9, 8, 7], "score": scores, "score_sum": 1.0}).assign(
+            **key._asdict()
+        )
         for target, scores in (("unit", [0.5, 0.2, 0.2]), ("other", [9.0, 9.0, 9.0]))
     )
-    assert table.found(runs, "unit", "mean")[key] == pytest.approx(0.3)
-    assert table.found(runs, "unit", "end")[key] == 0.5
+
+    def outcome(**settings):
+        return trajectory_section.Outcome(name="x", target="unit", **settings)
+
+    assert table.found(runs, outcome(measure="metric", when="mean"))[key] == pytest.approx(0.3)
+    assert table.found(runs, outcome(measure="metric", when="end"))[key] == 0.5
+    assert table.found(runs, outcome(measure="metric", when="step", step=8))[key] == 0.2
+    assert table.found(runs, outcome(measure="metric_sum", when="end"))[key] == 1.0
 
 
 def test_a_slope_covers_the_true_one_as_often_as_it_says():

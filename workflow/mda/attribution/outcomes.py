@@ -27,18 +27,21 @@ class Outcome:
     Attributes:
         name: what it is called.
         measure: what is measured of the model.
-        when: the mean over all evaluations, or the value after the last update.
+        when: the mean over all evaluations, the value after the last update, or that at a step, before its
+            updates.
+        step: that step.
     """
 
     name: str
     measure: Measure
-    when: Literal["mean", "end"]
+    when: Literal["mean", "end", "step"]
+    step: int | None = None
 
     def weight(self, step: int, evaluated: Sequence[int]) -> float:
         """The weight of the value at a step, before its updates, among the steps `evaluated`, ascending."""
         if self.when == "mean":
             return 1 / len(evaluated) if step in evaluated else 0.0
-        return float(step == evaluated[-1])
+        return float(step == (self.step if self.when == "step" else evaluated[-1]))
 
 
 def evaluated(start: int, stop: int, every: int) -> list[int]:
@@ -68,16 +71,22 @@ def of_heads(tokens: torch.Tensor, units: Sequence[Unit], metric: str) -> Measur
     return [value]
 
 
-def of_class(tokens: torch.Tensor, metric: str) -> Measure:
-    """A metric of a class of heads: that of the best head of the model.
+def of_class(tokens: torch.Tensor, metric: str, over: Literal["best", "sum"]) -> Measure:
+    """A metric of a class of heads: that of the best head of the model, or the sum over all heads.
 
-    Its derivative is that of the head that is best.
+    The derivative of the first is that of the head that is best. It jumps where another head takes the lead;
+    that of the sum does not.
 
     Args:
         tokens: shape (batch, 2T): T random tokens, then the same again.
         metric: one of `mda.config.unit_sections.CLASS_METRICS`.
     """
-    return [lambda model: getattr(metrics.scores(model, tokens), metric.removeprefix(BEST)).max()]
+
+    def value(model: PreTrainedModel) -> torch.Tensor:
+        found = getattr(metrics.scores(model, tokens), metric.removeprefix(BEST))
+        return found.max() if over == "best" else found.sum()
+
+    return [value]
 
 
 def of_neurons(tokens: torch.Tensor, neurons: Sequence[Neuron]) -> Measure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mda.config.experiment import Config, methods_used
 from mda.config.trajectory_section import Trajectory
+from mda.config.unit_sections import CLASS_METRICS
 
 # Methods of selection that read walks back through trainings.
 WALKED = ("trajectory", "history")
@@ -45,9 +46,11 @@ def _check_outcomes(config: Config, walks: Trajectory) -> None:
     """That every outcome can be differentiated."""
     targets = {target.name: target for target in config.targets}
     for outcome in walks.outcomes:
+        where = f"trajectory.outcomes.{outcome.name}"
+        if outcome.step is not None:
+            _check_step(config, where, outcome.step)
         if outcome.target is None:
             continue
-        where = f"trajectory.outcomes.{outcome.name}"
         if outcome.target not in targets:
             raise ValueError(
                 f"{where}.target is '{outcome.target}', but targets has only {', '.join(targets)}"
@@ -55,11 +58,26 @@ def _check_outcomes(config: Config, walks: Trajectory) -> None:
         target = targets[outcome.target]
         if outcome.measure == "metric" and target.metric == "probe":
             raise ValueError(f"{where}: the metric of {target.name} is its probe; set measure to probe")
+        if outcome.measure == "metric_sum" and target.metric not in CLASS_METRICS:
+            raise ValueError(
+                f"{where}: metric_sum is of the metrics {' and '.join(CLASS_METRICS)}, but that of "
+                f"{target.name} is {target.metric}; set measure to metric"
+            )
         if outcome.measure == "probe" and config.probes[target.probe].measure == "rows":
             raise ValueError(
                 f"{where}: a probe of rows cannot be differentiated in the output layer's weights; take "
                 "held_out_loss, a probe of prompts, or a function of your own"
             )
+
+
+def _check_step(config: Config, where: str, step: int) -> None:
+    """That branches are evaluated at the step."""
+    start, stop, every = config.run.window.origin, config.run.window.stop, config.run.evaluate_every
+    if step != stop and step not in range(start, stop, every):
+        raise ValueError(
+            f"{where}.step is {step}, but the trainings of trajectory are evaluated every {every} steps from "
+            f"{start} on, and at {stop}; take one of these steps"
+        )
 
 
 def _check_linearity(config: Config, walks: Trajectory) -> None:
@@ -68,7 +86,7 @@ def _check_linearity(config: Config, walks: Trajectory) -> None:
         raise ValueError(
             "studies.linearity trains the orders of trajectory again; give trajectory.orders some"
         )
-    if not any(outcome.measure == "metric" for outcome in walks.outcomes):
+    if not any(outcome.measure in ("metric", "metric_sum") for outcome in walks.outcomes):
         raise ValueError(
             "studies.linearity compares metrics; give trajectory.outcomes one whose measure is metric"
         )

@@ -13,16 +13,21 @@ class Outcome(Section):
     """A number that a training comes to, whose derivative is asked for."""
 
     name: Name
-    measure: Literal["metric", "probe", "held_out_loss"]
+    measure: Literal["metric", "metric_sum", "probe", "held_out_loss"]
     target: Name | None = None
-    when: Literal["mean", "end"]
+    when: Literal["mean", "end", "step"]
+    step: Natural | None = None
 
     @model_validator(mode="after")
-    def _target(self) -> Outcome:
+    def _complete(self) -> Outcome:
         if self.measure == "held_out_loss" and self.target is not None:
             raise ValueError("measure 'held_out_loss' is of the whole model; leave 'target' out")
         if self.measure != "held_out_loss" and self.target is None:
             raise ValueError(f"measure '{self.measure}' needs 'target', the name of a target")
+        if self.when == "step" and self.step is None:
+            raise ValueError("when 'step' needs 'step', a step at which runs are evaluated")
+        if self.when != "step" and self.step is not None:
+            raise ValueError(f"'step' is of when 'step', but when is '{self.when}'; leave one out")
         return self
 
 

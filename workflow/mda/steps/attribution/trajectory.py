@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -82,7 +82,7 @@ def walk(
         ask = _Asking(model, evaluator, reader, store.context, units.read_targets(targets), probe_settings)
         by_name = {target.name: target for target in target_settings}
         wanted = [
-            outcomes.Outcome(outcome.name, ask.measure(outcome, by_name), outcome.when)
+            outcomes.Outcome(outcome.name, ask.measure(outcome, by_name), outcome.when, outcome.step)
             for outcome in settings.outcomes
         ]
         steps = outcomes.evaluated(window.origin, window.stop, evaluate_every)
@@ -118,7 +118,8 @@ class _Asking:
             neurons = [unit for unit in members if isinstance(unit, Neuron)]
             return outcomes.of_neurons(self.evaluator.repeated, neurons)
         if target.metric.startswith(unit_sections.BEST):
-            return outcomes.of_class(self.evaluator.repeated, target.metric)
+            over: Literal["best", "sum"] = "sum" if outcome.measure == "metric_sum" else "best"
+            return outcomes.of_class(self.evaluator.repeated, target.metric, over)
         return outcomes.of_heads(self.evaluator.repeated, members, target.metric)
 
 

@@ -33,9 +33,9 @@ def make(
         stream = files.read_table(path).to_pandas()
         target = Selection.parse(cell.selection).target
         for outcome in outcomes:
-            if outcome.measure != "metric" or target not in (None, outcome.target):
+            if outcome.measure not in table.COLUMNS or target not in (None, outcome.target):
                 continue
-            values = table.found(runs, str(outcome.target), outcome.when)
+            values = table.found(runs, outcome)
             walk = scores[cell.seed]
             lines.append(
                 {

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from mda.config import trajectory_section
 from mda.evidence.statistics import UNKNOWN, Estimate
 
 PLACE = ["step", "update", "slot"]
@@ -46,15 +47,21 @@ def masked_of(walk: pd.DataFrame, stream: pd.DataFrame) -> np.ndarray:
     return (roles.reindex(pd.MultiIndex.from_frame(walk[PLACE])) == "masked").to_numpy()
 
 
-def found(curves: pd.DataFrame, target: str, when: str) -> pd.Series:
-    """An outcome of every run: the mean of a target's metric over all evaluations, or its last value.
+# The measures that the curves of runs have: measure -> column.
+COLUMNS = {"metric": "score", "metric_sum": "score_sum"}
+
+
+def found(curves: pd.DataFrame, outcome: trajectory_section.Outcome) -> pd.Series:
+    """An outcome of every run, as `mda.attribution.outcomes.Outcome` has it; its measure is one of `COLUMNS`.
 
     Returns:
         By intervention, selection, fraction and seed.
     """
-    mine = curves[curves["target"] == target].sort_values("step")
-    runs = mine.groupby(["intervention", "selection", "fraction", "seed"])["score"]
-    return runs.mean() if when == "mean" else runs.last()
+    mine = curves[curves["target"] == outcome.target].sort_values("step")
+    if outcome.when == "step":
+        mine = mine[mine["step"] == outcome.step]
+    runs = mine.groupby(["intervention", "selection", "fraction", "seed"])[COLUMNS[outcome.measure]]
+    return runs.mean() if outcome.when == "mean" else runs.last()
 
 
 def line(walk: pd.DataFrame, stream: pd.DataFrame, without: float, after: float) -> dict[str, Any]:
