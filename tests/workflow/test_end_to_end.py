@@ -22,7 +22,7 @@ from mda.runtime import files, lineage
 pytestmark = pytest.mark.slow
 
 # Those of what `snakemake` makes anyway.
-PLAIN_STUDIES = ("enrichment", "stream", "tail")
+PLAIN_STUDIES = ("coupling", "enrichment", "stream", "tail")
 
 
 def test_every_rule_has_run(finished):
@@ -40,7 +40,7 @@ def test_every_rule_has_run(finished):
     studies = {name for name in names if name.startswith("study_")}
     names -= studies - {f"study_{name}" for name in PLAIN_STUDIES}
     # Made in a loop.
-    names |= {"plot_study_enrichment", "plot_study_stream"}
+    names |= {"plot_study_coupling", "plot_study_enrichment", "plot_study_stream"}
     assert names == {name.removesuffix(".log") for name in logs}
 
 
@@ -48,10 +48,10 @@ def test_the_output_shows_progress_numbers_and_the_report(finished):
     output = (finished.folder / "output.txt").read_text()
     assert "\x1b" not in output
     assert re.search(
-        r"^\d\d:\d\d:\d\d 77 jobs: .*corpus \d+, .*; time left is known after", output, re.MULTILINE
+        r"^\d\d:\d\d:\d\d 79 jobs: .*corpus \d+, .*; time left is known after", output, re.MULTILINE
     )
-    assert re.search(r"^\d\d:\d\d:\d\d 77 of 77 jobs: .* done; about 0 s left$", output, re.MULTILINE)
-    assert re.search(r"^77 jobs done in \d+ ", output, re.MULTILINE)
+    assert re.search(r"^\d\d:\d\d:\d\d 77 of 79 jobs: .* done; about 0 s left$", output, re.MULTILINE)
+    assert re.search(r"^79 jobs done in \d+ ", output, re.MULTILINE)
     assert "Resource(" not in output
     assert "labels of the top samples by influence" in output
     assert "report:  results/report.html" in output
@@ -66,7 +66,7 @@ def test_the_output_shows_progress_numbers_and_the_report(finished):
 def test_snakemakes_own_messages_are_all_in_its_log(finished):
     [log] = (finished.folder / ".snakemake" / "log").glob("*.snakemake.log")
     text = log.read_text()
-    assert text.count("\nFinished jobid:") == 78
+    assert text.count("\nFinished jobid:") == 80
     assert "(100%) done" in text
     assert "reason: " in text
 

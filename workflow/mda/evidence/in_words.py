@@ -31,7 +31,7 @@ def power(line: Mapping[str, Any]) -> str:
 
 
 def _unit(unit: str) -> str:
-    return {"steps": " steps", "steps beyond": " steps", "percentage points": " percentage points"}.get(
+    return {"steps": " steps", "steps of difference": " steps", "percentage points": " percentage points"}.get(
         unit, ""
     )
 
