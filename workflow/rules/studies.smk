@@ -33,9 +33,9 @@ for study in DRAWN:
             ),
             pdf=f"<results>/figures/{folder_of(study, '{scope}')}/{study}.pdf",
         log:
-            f"<logs>/plot_study_{study}{of_folder(study)}.log",
+            f"<logs>/{record_of('plot_study', study)}.log",
         benchmark:
-            f"<benchmarks>/plot_study_{study}{of_folder(study)}.jsonl"
+            f"<benchmarks>/{record_of('plot_study', study)}.jsonl"
         localrule: LIGHT
         conda:
             "../../envs/mda.yaml"

@@ -62,9 +62,9 @@ def folder_of(study, scope):
     return scope if study in OF_EACH_SCOPE else "evidence"
 
 
-def of_folder(study):
-    """The end of the name of a log, where several folders have the study."""
-    return "/{scope}" if study in OF_EACH_SCOPE else ""
+def record_of(maker, study):
+    """Where the log of a study's step lies, without its ending: of a folder of effects, where several have it."""
+    return f"{maker}_{study}/{{scope}}" if study in OF_EACH_SCOPE else f"{maker}_{study}"
 
 
 def has(study, part):

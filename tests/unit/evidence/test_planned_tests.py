@@ -17,7 +17,7 @@ def test_tests_that_are_not_there_do_not_count():
 
 @pytest.fixture(scope="module")
 def table():
-    """The effects of runs in which removal, duplication and imitation move the unit, each by its own spread."""
+    """The effects of runs in which removal, duplication and imitation move the unit."""
     generator = np.random.default_rng(0)
     lines = []
     shifts = {"none": 0.0, "replace": 9.0, "duplicate": -5.0, "augment": -4.0, "mask": 7.0}

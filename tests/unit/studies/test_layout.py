@@ -97,7 +97,9 @@ def shown_tables():
     yield "effects", WORKFLOW / "report" / "effects_table.rst"
 
 
-@pytest.mark.parametrize(("study", "caption"), list(shown_tables()), ids=lambda one: getattr(one, "stem", one))
+@pytest.mark.parametrize(
+    ("study", "caption"), list(shown_tables()), ids=lambda one: getattr(one, "stem", one)
+)
 def test_a_caption_names_no_column_that_its_table_lacks(study, caption):
     table = columns.of(ROOT / "results" / "evidence" / f"{study}.csv")
     names = [column.name for column in (*table.columns, *table.optional)]

@@ -96,13 +96,16 @@ def as_the_base(kinds: Sequence[str], selection: str) -> Measure:
         margin = own["to_base_low"] / 2
         effective = effect("removal")(tables, target, settings)
         if effective is None or not effective.holds or margin <= 0:
-            holds, note = None, "no effect of removal by influence is known, so nothing says how little counts"
+            holds, note = (
+                None,
+                "no effect of removal by influence is known, so nothing says how little counts",
+            )
         else:
             holds, note = _within(line, "to_base", margin)
         # That which moves the unit most is judged, and the others are told.
         for other in [line, *(one for one in found if one is not line)] if len(kinds) > 1 else []:
             ends = [other[f"to_base{end}"] for end in ("", "_low", "_high")]
-            note += f"; {KINDS[other['intervention']]}: {with_interval(*ends, sign='+')} steps"
+            note += f"; {KINDS[other['intervention']]}: {with_interval(*ends, '+')} steps"
         told = measured(line, "to_base", holds, line["seeds"], "steps", line["to_base_detectable"], note)
         # More runs may find an effect of removal, unless these have ruled it out.
         return told._replace(possible=bool(own["to_base_high"] > 0))
@@ -121,8 +124,8 @@ def _within(line: pd.Series, name: str, margin: float) -> tuple[bool | None, str
     """Whether an interval is within a margin of zero (yes), has all but it (no), or has both (not told)."""
     low, high = line[f"{name}_low"], line[f"{name}_high"]
     note = (
-        f"counts as no effect if the interval lies within \u00b1{margin:.3g} steps, half of the lower end of the "
-        "effect of removal by influence"
+        f"counts as no effect if the interval lies within \u00b1{margin:.3g} steps, half of the lower end of "
+        "the effect of removal by influence"
     )
     if -margin < low and high < margin:
         return True, note
@@ -144,8 +147,8 @@ DUPLICATION = Finding(
 )  # fmt: skip
 RANDOM_REMOVAL = Finding(
     "random", "Removing samples at random does not move the unit", "no effect", EFFECTS,
-    as_the_base(("replace", "mask"), "random"), "runs without the top samples by influence, and without random "
-    "samples",
+    as_the_base(("replace", "mask"), "random"),
+    "runs without the top samples by influence, and without random samples",
 )  # fmt: skip
 SWAP = Finding(
     "swap", "Top samples of other steps in place of the window's keep the unit's formation",

@@ -87,7 +87,7 @@ def metrics(config: Config) -> str:
 
 
 def kinds_of_document(config: Config) -> dict[str, str]:
-    """Of a made-up corpus, each label with what its documents are; of others nothing, for labels are the user's."""
+    """Of a made-up corpus, each label with what its documents are; of others nothing: labels are users'."""
     made_up = config.corpus.synthetic
     if config.corpus.source != "synthetic" or made_up is None:
         return {}
@@ -131,6 +131,6 @@ def changed(config: Config) -> str:
     number, share = selection.count(samples, config.main_fraction), f"{100 * config.main_fraction:g}"
     return (
         f"steps {run.window.start} to {run.window.stop - 1}, {samples:,} samples; \u201cthe samples of "
-        f"highest influence\u201d, or \u201ctop samples\u201d, are {share} % of them, {number:,} samples, unless another "
-        "share is named"
+        f"highest influence\u201d, or \u201ctop samples\u201d, are {share} % of them, {number:,} samples, "
+        "unless another share is named"
     )

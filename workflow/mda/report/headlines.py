@@ -1,4 +1,4 @@
-"""The first lines of the report: the planned tests, and influence against cheaper ways to select, in sentences."""
+"""The first lines of the report: planned tests, and influence against cheaper ways to select, in words."""
 
 from __future__ import annotations
 

@@ -18,10 +18,9 @@ def against_controls(table: pd.DataFrame, kind: str, fraction: float, confidence
 
     Returns:
         A line for each target, outcome and control: the difference influence - control, paired by seed, as
-        the columns `beyond`... of `compare`, `beyond_q` (corrected for the number of controls, of which random
-        is one; random itself has none here, for that difference is `to_random` of the table of effects), and
-        `stronger`: whether the interval excludes zero in the direction in which the intervention pushes the
-        unit.
+        the columns `beyond`... of `compare`, `beyond_q` (corrected for the number of controls, random among
+        them, which has none here: that difference is `to_random` of the table of effects), and `stronger`:
+        whether the interval excludes zero in the direction in which the intervention pushes the unit.
     """
     lines = []
     cell = table[(table["intervention"] == kind) & np.isclose(table["fraction"], fraction)]

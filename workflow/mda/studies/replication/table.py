@@ -51,9 +51,9 @@ def replications(
     table = pd.DataFrame(lines)
     table = table.assign(to_random_q=np.nan, planned_detectable=np.nan)
     for _, mine in table[table["to_random"].notna()].groupby(["target", "experiment"]):
-        lines = {line["test"]: line for _, line in mine.iterrows()}
-        for name, one in planned_tests.together(lines, "runs", confidence).items():
-            table.loc[lines[name].name, ["to_random_q", "planned_detectable"]] = [*one]
+        tests = {str(line["test"]): line for _, line in mine.iterrows()}
+        for name, one in planned_tests.together(tests, "runs", confidence).items():
+            table.loc[tests[name].name, ["to_random_q", "planned_detectable"]] = [*one]
     return table
 
 
