@@ -18,20 +18,22 @@ PLOT_STUDY = Step("studies.figure")
 
 for study in DRAWN:
 
+    folder = folder_of(study, "{scope}")
+
     rule:
         """Draw a study from its table."""
         name:
             f"plot_study_{study}"
         input:
-            table=f"<results>/{folder_of(study, '{scope}')}/{study}.csv",
+            table=f"<results>/{folder}/{study}.csv",
         output:
             png=report(
-                f"<results>/figures/{folder_of(study, '{scope}')}/{study}.png",
+                f"<results>/figures/{folder}/{study}.png",
                 category="Studies",
                 caption=f"../mda/studies/{study}/caption.rst",
                 labels={"figure": study, "target": "all"},
             ),
-            pdf=f"<results>/figures/{folder_of(study, '{scope}')}/{study}.pdf",
+            pdf=f"<results>/figures/{folder}/{study}.pdf",
         log:
             f"<logs>/{record_of('plot_study', study)}.log",
         benchmark:

@@ -78,11 +78,18 @@ OF_RUNS = "../../report/study_of_runs.rst"
 
 def study_table(study, caption="../../report/study_table.rst"):
     """The table of a study, as the report shows it."""
+    return shown_table(f"<results>/evidence/{study}.csv", study, caption)
+
+
+def study_table_of_each_scope(study, caption="../../report/study_table.rst"):
+    """The same of a study of which every folder of effects has one."""
+    return shown_table(f"<results>/{{scope}}/{study}.csv", study, caption)
+
+
+def shown_table(path, study, caption):
+    """A study's table with what the report says of it."""
     return report(
-        f"<results>/{folder_of(study, '{scope}')}/{study}.csv",
-        category="Studies",
-        caption=caption,
-        labels={"figure": f"{study} (table)", "target": "all"},
+        path, category="Studies", caption=caption, labels={"figure": f"{study} (table)", "target": "all"}
     )
 
 

@@ -85,7 +85,7 @@ def test_captions_can_be_filled_in(path):
 def shown_tables():
     """The study and the caption of each table that the report shows."""
     for rules in sorted((WORKFLOW / "rules" / "studies").glob("*.smk")):
-        [said] = re.findall(r"study_table\((.*)\)", rules.read_text())
+        [said] = re.findall(r"study_table\w*\((.*)\)", rules.read_text())
         if "caption=OF_RUNS" in said:
             caption = WORKFLOW / "report" / "study_of_runs.rst"
         elif "caption=" in said:

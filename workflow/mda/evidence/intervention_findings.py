@@ -104,11 +104,11 @@ def as_the_base(kinds: Sequence[str], selection: str) -> Measure:
             holds, note = _within(line, "to_base", margin)
         # That which moves the unit most is judged, and the others are told.
         for other in [line, *(one for one in found if one is not line)] if len(kinds) > 1 else []:
-            ends = [other[f"to_base{end}"] for end in ("", "_low", "_high")]
-            note += f"; {KINDS[other['intervention']]}: {with_interval(*ends, '+')} steps"
-        told = measured(line, "to_base", holds, line["seeds"], "steps", line["to_base_detectable"], note)
+            told = with_interval(other["to_base"], other["to_base_low"], other["to_base_high"], "+")
+            note += f"; {KINDS[other['intervention']]}: {told} steps"
+        result = measured(line, "to_base", holds, line["seeds"], "steps", line["to_base_detectable"], note)
         # More runs may find an effect of removal, unless these have ruled it out.
-        return told._replace(possible=bool(own["to_base_high"] > 0))
+        return result._replace(possible=bool(own["to_base_high"] > 0))
 
     return measure
 

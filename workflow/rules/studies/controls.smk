@@ -9,7 +9,7 @@ rule study_controls:
     input:
         outcomes="<results>/{scope}/outcomes.csv",
     output:
-        table=study_table("controls", caption=OF_RUNS),
+        table=study_table_of_each_scope("controls", caption=OF_RUNS),
     log:
         "<logs>/study_controls/{scope}.log",
     benchmark:

@@ -9,7 +9,7 @@ rule study_coupling:
     input:
         outcomes="<results>/{scope}/outcomes.csv",
     output:
-        table=study_table("coupling"),
+        table=study_table_of_each_scope("coupling"),
     log:
         "<logs>/study_coupling/{scope}.log",
     benchmark:
