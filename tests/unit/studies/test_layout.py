@@ -114,10 +114,15 @@ def test_a_caption_names_no_column_that_its_table_lacks(study, caption):
 
 # Words of the same thing as another that the page uses, which stands behind.
 SYNONYMS = {
-    "hastens": "makes ... form earlier", "delet": "removal", "held-out rows": "held-out samples",
-    "mean score ": "mean metric", "steps beyond": "steps of difference", "row of the window": "sample", "the other selection": "control",
+    "hastens": "makes ... form earlier",
+    "delet": "removal",
+    "held-out rows": "held-out samples",
+    "mean score ": "mean metric",
+    "steps beyond": "steps of difference",
+    "row of the window": "sample",
+    "the other selection": "control",
     "embedded default": "the default experiment",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("word", SYNONYMS)
