@@ -173,8 +173,8 @@ def judge(
                 "runs": shown.seeds,
                 "detectable": shown.detectable,
                 "note": "; ".join(filter(None, [why, *told])),
-                "file": finding.file(settings.scope) if known and said != NOT_RUN else "",
-                "rule": finding.rule if known and said != NOT_RUN else "",
+                "file": finding.file(settings.scope) if known else "",
+                "rule": finding.rule if known else "",
             }
         )
     return pd.DataFrame(lines)
