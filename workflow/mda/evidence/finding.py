@@ -158,7 +158,7 @@ def judge(
         ranked = not score_notes.rank_nothing(told)
         said = verdict(finding, found, formed if ranked or formed is None else False)
         why = "the unit does not form in the window" if formed is False else shown.note
-        why = finding.missing if said == NOT_RUN else why
+        why = finding.missing if said == NOT_RUN and found is None else why
         lines.append(
             {
                 "target": target,
