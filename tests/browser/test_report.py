@@ -61,7 +61,9 @@ def path(tmp_path, default):
     Image.new("RGB", (1600, 700), "#c1272d").save(results / "dose.png", pnginfo=told)
     (results / "config.yaml").write_text(yaml.safe_dump(default))
     made_up.write(results / "index.html", [])
-    (results / "targets.json").write_text('{"targets": {"unit": {"units": ["L1H0"]}}, "made_by": "{}"}')
+    (results / "targets.json").write_text(
+        '{"targets": {"induction-1": {"units": ["L1H0"]}}, "made_by": "{}"}'
+    )
     items = [
         item(results / "dose.png", labels={"figure": HOSTILE, "target": "all"}),
         item(results / "evidence" / "dose.csv"),
@@ -175,7 +177,9 @@ def test_a_table_has_an_outcome_at_a_time_intervals_in_a_cell_and_the_meaning_of
     assert len(shown(page, 0)) == 4
     assert table.locator("[data-tab=score_area][aria-pressed=true]").count() == 1
     assert table.locator("tr:visible[data-tab=formation_step]").count() == 0
-    assert "base, replace, mask, duplicate" in table.locator("th").first.get_attribute("title")
+    assert "mask (removal: they are read, but do not train" in table.locator("th").first.get_attribute(
+        "title"
+    )
     table.locator("summary", has_text="What the columns mean").click()
     assert "Mean difference to the base" in table.inner_text()
 
@@ -204,8 +208,12 @@ def test_the_head_of_a_long_table_stays(path, visit):
 
 def test_a_word_says_what_it_means_where_it_stands_and_on_paper(path, visit):
     page = visit(path)
-    word = page.locator(".facts a.word", has_text="influence")
+    word = page.locator(".lead a.word", has_text="influence")
     assert word.get_attribute("title").startswith("How much training on a sample strengthens (+)")
+    label = page.locator(".facts a.word", has_text="tiled")
+    assert label.get_attribute("title").startswith(
+        "A label of this corpus: 50 % of the documents: one random"
+    )
     word.click()
     assert page.evaluate("document.querySelector(':target').textContent") == "Influence"
     page.emulate_media(media="print")
@@ -223,6 +231,10 @@ def test_the_first_screen_answers_what_a_reader_asks(path, visit):
         "Metric",
         "Prefix-matching score: mean attention",
         "1,152 samples",
+        "the strongest induction head at step 240",
+        "tiled, 50 % of the documents: one random motif",
+        "Better than repetition?",
+        "Better than the loss?",
     ):
         assert words in told, words
     for question in ("How sure is this?", "Which samples?", "What was not tested?", "Where are the numbers?"):

@@ -22,7 +22,7 @@ from mda.runtime import files, lineage
 pytestmark = pytest.mark.slow
 
 # Those of what `snakemake` makes anyway.
-PLAIN_STUDIES = ("enrichment", "stream", "tail")
+PLAIN_STUDIES = ("coupling", "enrichment", "stream", "tail")
 
 
 def test_every_rule_has_run(finished):
@@ -40,7 +40,7 @@ def test_every_rule_has_run(finished):
     studies = {name for name in names if name.startswith("study_")}
     names -= studies - {f"study_{name}" for name in PLAIN_STUDIES}
     # Made in a loop.
-    names |= {"plot_study_enrichment", "plot_study_stream"}
+    names |= {"plot_study_coupling", "plot_study_enrichment", "plot_study_stream"}
     assert names == {name.removesuffix(".log") for name in logs}
 
 
@@ -48,10 +48,10 @@ def test_the_output_shows_progress_numbers_and_the_report(finished):
     output = (finished.folder / "output.txt").read_text()
     assert "\x1b" not in output
     assert re.search(
-        r"^\d\d:\d\d:\d\d 77 jobs: .*corpus \d+, .*; time left is known after", output, re.MULTILINE
+        r"^\d\d:\d\d:\d\d 79 jobs: .*corpus \d+, .*; time left is known after", output, re.MULTILINE
     )
-    assert re.search(r"^\d\d:\d\d:\d\d 77 of 77 jobs: .* done; about 0 s left$", output, re.MULTILINE)
-    assert re.search(r"^77 jobs done in \d+ ", output, re.MULTILINE)
+    assert re.search(r"^\d\d:\d\d:\d\d 79 of 79 jobs: .* done; about 0 s left$", output, re.MULTILINE)
+    assert re.search(r"^79 jobs done in \d+ ", output, re.MULTILINE)
     assert "Resource(" not in output
     assert "labels of the top samples by influence" in output
     assert "report:  results/report.html" in output
@@ -66,7 +66,7 @@ def test_the_output_shows_progress_numbers_and_the_report(finished):
 def test_snakemakes_own_messages_are_all_in_its_log(finished):
     [log] = (finished.folder / ".snakemake" / "log").glob("*.snakemake.log")
     text = log.read_text()
-    assert text.count("\nFinished jobid:") == 78
+    assert text.count("\nFinished jobid:") == 80
     assert "(100%) done" in text
     assert "reason: " in text
 
@@ -117,6 +117,8 @@ def test_every_column_of_every_table_has_a_meaning_and_a_unit(finished):
         name.startswith(
             (
                 "evidence/",
+                # Nothing else than influence selects here.
+                "controls.csv",
                 "tokens/batches",
                 "scores/controls",
                 "scores/documents",
@@ -154,9 +156,8 @@ def test_every_finding_has_a_verdict(finished):
     assert set(found["verdict"]) == {"cannot be told here", "not run"}
     assert (finished.results / "report.html").read_text().count('class="claim"') == len(found)
     files_named = set(found["file"].dropna())
-    assert files_named == {f"evidence/{name}.csv" for name in ("tail", "enrichment", "stream")} | {
-        "tables/effects.csv"
-    }
+    studies = {f"evidence/{name}.csv" for name in ("tail", "enrichment", "stream")}
+    assert files_named == studies | {"tables/effects.csv", "tables/coupling.csv"}
     assert all((finished.results / name).is_file() for name in files_named)
 
 
@@ -165,8 +166,8 @@ def test_every_figure_is_png_and_pdf(finished):
     png = {path.relative_to(figures).with_suffix("") for path in figures.rglob("*.png")}
     pdf = {path.relative_to(figures).with_suffix("") for path in figures.rglob("*.pdf")}
     assert png == pdf
-    # The heads, two targets' own, and two studies that need no further run.
-    assert len(png) == 1 + 7 * 2 + 2
+    # The heads, two targets' own, and three studies that need no further run.
+    assert len(png) == 1 + 7 * 2 + 3
 
 
 def test_every_sample_of_the_run_is_scored_for_every_target(finished):

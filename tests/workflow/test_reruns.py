@@ -12,8 +12,8 @@ pytestmark = pytest.mark.slow
 
 PLOTS_OF_CURVES = {"plot_emergence": 2, "plot_icl": 2, "report": 1, "usage": 1}
 PLOTS_OF_STUDIES = {"plot_study_enrichment": 1, "plot_study_stream": 1}
-PLOTS_OF_RUNS = {**PLOTS_OF_CURVES, "plot_effects": 2}
-EVIDENCE = {"curves": 1, "effects": 1, "findings": 1, **PLOTS_OF_RUNS}
+PLOTS_OF_RUNS = {**PLOTS_OF_CURVES, "plot_effects": 2, "plot_study_coupling": 1}
+EVIDENCE = {"curves": 1, "effects": 1, "study_coupling": 1, "findings": 1, **PLOTS_OF_RUNS}
 # New scores reach the selections by influence and the branches made of them, and no control.
 RESCORED = {
     "score_shard": 3,
@@ -110,7 +110,8 @@ def test_the_users_own_probe(project):
 def test_the_threshold_of_formation(project):
     project.configure("evidence.threshold", 0.2)
     made = {"effects": 1, "findings": 1, "plot_effects": 2, "plot_emergence": 2}
-    assert project.planned() == Counter({**made, "usage": 1, **ALWAYS})
+    coupled = {"study_coupling": 1, "plot_study_coupling": 1}
+    assert project.planned() == Counter({**made, **coupled, "usage": 1, **ALWAYS})
 
 
 def test_the_damping(project):
@@ -134,5 +135,5 @@ def test_a_change_is_carried_out_and_done(project):
     """The plan above is what runs, and afterwards nothing is left to do."""
     project.configure("figures.palette", {"random": "#000000"})
     output = project.snakemake().stdout
-    assert re.search(r"^13 jobs done in ", output, re.MULTILINE), output
+    assert re.search(r"^14 jobs done in ", output, re.MULTILINE), output
     assert project.planned() == Counter()

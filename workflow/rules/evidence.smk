@@ -73,6 +73,7 @@ rule effects:
         runtime=minutes(30),
     params:
         settings=as_json(CONFIG.evidence),
+        fraction=CONFIG.main_fraction,
         code=EFFECTS.code,
     shell:
         EFFECTS.command(out="{output.effects:q}")

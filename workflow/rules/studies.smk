@@ -1,6 +1,7 @@
 # Studies: what `snakemake evidence` adds, a rule and a file in `studies/` each.
 # In:  scores and their variants, the runs that the studies compare, finished experiments on corpora made for it.
 # Out: evidence/{study}.csv, a table for each study; figures/evidence/{study}.png for the report and .pdf for papers;
+#      of controls and coupling also tables/{study}.csv, of the configured interventions;
 #      {scope}/findings.csv, each claim with its verdict, of the configured interventions (tables) and of the
 #      studies (evidence).
 #
@@ -17,24 +18,26 @@ PLOT_STUDY = Step("studies.figure")
 
 for study in DRAWN:
 
+    folder = folder_of(study, "{scope}")
+
     rule:
         """Draw a study from its table."""
         name:
             f"plot_study_{study}"
         input:
-            table=f"<results>/evidence/{study}.csv",
+            table=f"<results>/{folder}/{study}.csv",
         output:
             png=report(
-                f"<results>/figures/evidence/{study}.png",
+                f"<results>/figures/{folder}/{study}.png",
                 category="Studies",
                 caption=f"../mda/studies/{study}/caption.rst",
                 labels={"figure": study, "target": "all"},
             ),
-            pdf=f"<results>/figures/evidence/{study}.pdf",
+            pdf=f"<results>/figures/{folder}/{study}.pdf",
         log:
-            f"<logs>/plot_study_{study}.log",
+            f"<logs>/{record_of('plot_study', study)}.log",
         benchmark:
-            f"<benchmarks>/plot_study_{study}.jsonl"
+            f"<benchmarks>/{record_of('plot_study', study)}.jsonl"
         localrule: LIGHT
         conda:
             "../../envs/mda.yaml"

@@ -47,6 +47,27 @@ def test_removals_that_are_configured_are_judged_without_any_study(override):
     assert set(design.study_cells(checked)) == set(design.cells(checked))
 
 
+@pytest.mark.parametrize(
+    ("interventions", "kind"),
+    [
+        ([("replace", ["influence", "random"])], None),
+        ([("replace", ["influence", "random", "loss"])], "replace"),
+        ([("replace", ["influence", "random"]), ("mask", ["influence", "random", "repetition"])], "mask"),
+        # Nothing is taken away by it.
+        ([("duplicate", ["influence", "random", "loss"])], None),
+        ([("replace", ["random", "loss"])], None),
+    ],
+)
+def test_ways_to_select_are_compared_where_runs_of_several_remove(interventions, kind):
+    cells = [
+        Cell(of, "influence-unit" if method == "influence" else method, 0.1, 0)
+        for of, methods in interventions
+        for method in methods
+    ]
+    assert design.compared_kind(cells, 0.1) == kind
+    assert design.compared_kind(cells, 0.2) is None
+
+
 def test_every_seed_has_draws_of_its_own():
     """Samples at random are drawn anew for every order; what is chosen by a score is one for all."""
     draws = {design.place_of_selection("replace/random/top-10", seed) for seed in range(3)}

@@ -44,15 +44,27 @@ def test_the_direction_is_that_of_the_number():
 @pytest.mark.parametrize("note", ["the unit does not form in the window", "", np.nan])
 def test_what_tells_nothing_says_why(note):
     """And no number, which would be taken for an answer."""
-    why = note if isinstance(note, str) and note else "it was not run"
-    for value, verdict in (
-        (15.0, finding.CANNOT_TELL),
-        (np.nan, finding.NOT_RUN),
-        (np.nan, finding.INCONCLUSIVE),
-    ):
+    why = note if isinstance(note, str) and note else "and nothing says why"
+    for value, verdict in ((15.0, finding.CANNOT_TELL), (np.nan, finding.INCONCLUSIVE)):
         unknown = line(verdict=verdict, note=note, value=value)
         said = headlines.sentence("removal", unknown, "95")
         assert said == f"Removing the samples of highest influence: this cannot be told, for {why}."
+    said = headlines.sentence("removal", line(verdict=finding.NOT_RUN, value=np.nan, note="needs runs"), "95")
+    assert said == (
+        "Removing the samples of highest influence, against removing random samples: not run, needs runs."
+    )
+
+
+@pytest.mark.parametrize("verdict", [finding.YES, finding.NO, finding.INCONCLUSIVE, finding.NOT_RUN])
+@pytest.mark.parametrize("control", ["repetition", "loss"])
+def test_influence_against_cheaper_ways_to_select_is_told_either_way(control, verdict):
+    value = np.nan if verdict == finding.NOT_RUN else 8.6
+    told = line(verdict=verdict, value=value, low=-3.1, high=20.2, detectable=15.6, note="too few runs")
+    said = headlines.sentence(f"beyond-{control}", told, "95")
+    assert said.startswith(f"Better than {'repetition' if control == 'repetition' else 'the loss'}? ")
+    assert ("8.6" in said or "9 steps later" in said) == (verdict != finding.NOT_RUN)
+    assert ("not shown to select better" in said) == (verdict == finding.NO)
+    assert ("too few runs" in said) == (verdict in (finding.INCONCLUSIVE, finding.NOT_RUN))
 
 
 def test_one_run_has_no_interval():
@@ -61,12 +73,12 @@ def test_one_run_has_no_interval():
     assert said.endswith("than removing random samples does (1 run). So the claim is not shown.")
 
 
-def test_every_planned_test_is_told_of_every_target():
+def test_every_planned_test_and_cheaper_way_is_told_of_every_target():
     found = findings.judge({}, ["one", "two"], SETTINGS)
     shown = headlines.headlines(found, [], "95")
     assert [part["target"] for part in shown] == ["one", "two"]
-    assert all(len(part["answers"]) == len(planned_tests.TESTS) for part in shown)
-    assert headlines.DONE.keys() == planned_tests.TESTS.keys()
+    assert all(len(part["answers"]) == len(headlines.DONE) for part in shown)
+    assert headlines.DONE.keys() == planned_tests.TESTS.keys() | {"beyond-repetition", "beyond-loss"}
 
 
 def test_other_claims_that_are_not_reproduced_stand_beside_the_answers():

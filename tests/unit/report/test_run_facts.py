@@ -61,9 +61,43 @@ def test_a_place_in_words(unit, words):
     assert asked.place(unit) == words
 
 
-def test_many_places_are_named_by_their_short_names():
-    told = asked.units({"few": ["L1H0"], "many": [f"L0H{number}" for number in range(5)]})
-    assert told.startswith("few: head 0 of layer 1 (L1H0); many (L0H0, L0H1, L0H2, L0H3, L0H4). ")
+def test_many_places_are_named_by_their_short_names(default):
+    config = Config.model_validate(default)
+    one = config.targets[0]
+    targets = [one.model_copy(update={"name": name, "units": of}) for name, of in UNITS.items()]
+    config = config.model_copy(update={"targets": targets})
+    many = [f"L0H{number}" for number in range(5)]
+    told = asked.units(config, {"few": ["L1H0"], "third": ["L1H1"], "class": many, "place": ["L0H1"]})
+    assert told == (
+        "few: head 0 of layer 1 (L1H0), the strongest induction head at step 240; "
+        "third: head 1 of layer 1 (L1H1), the copying head of rank 3 by strength at step 240; "
+        "class (L0H0, L0H1, L0H2, L0H3, L0H4), all induction heads with a score above 0.3 at step 240; "
+        "place: head 1 of layer 0 (L0H1). Layers, heads and neurons are counted from 0"
+    )
+
+
+UNITS = {"few": ["induction 1"], "third": ["copying 3"], "class": ["induction > 0.3"], "place": ["L0H1"]}
+
+
+def test_each_label_of_a_made_up_corpus_is_explained_and_a_corpus_of_files_is_named(default, tmp_path):
+    sources = default["corpus"]["synthetic"]["sources"]
+    sources[0]["share"] = 0.3
+    sources.append({"label": "decoy", "kind": "tiled", "share": 0.2, "motif": [32, 32]})
+    config = Config.model_validate(default)
+    kinds = asked.kinds_of_document(config)
+    assert list(kinds) == ["prose", "tiled", "decoy"]
+    assert "each word depends on the one before" in kinds["prose"]
+    assert kinds["tiled"].startswith("50 % of the documents: one random motif of 4 to 12 words, repeated")
+    assert kinds["decoy"] == "20 % of the documents: words at random, in which nothing long repeats"
+    assert all(label in asked.corpus(config) for label in kinds)
+    files_of = {
+        "root": str(tmp_path), "patterns": [{"label": "tiled", "glob": "*"}], "exclude": [],
+        "undecodable": "skip", "max_characters": 10,
+    }  # fmt: skip
+    default["corpus"] |= {"source": "files", "files": files_of}
+    config = Config.model_validate(default)
+    assert asked.corpus(config) == f"files: {tmp_path}"
+    assert asked.kinds_of_document(config) == {}
 
 
 def test_every_metric_is_told_by_its_meaning(default):
@@ -79,6 +113,6 @@ def test_what_is_changed_is_counted_in_samples(default):
     default["run"]["window"] |= {"start": 60, "stop": 240}
     default["run"]["batch_size"] = 64
     assert asked.changed(Config.model_validate(default)) == (
-        "steps 60 to 239, 11,520 samples; “the samples of highest influence” are 10 % of them, 1,152 "
-        "samples, unless another share is named"
+        "steps 60 to 239, 11,520 samples; “the samples of highest influence”, or “top samples”, are 10 % of "
+        "them, 1,152 samples, unless another share is named"
     )

@@ -126,7 +126,8 @@ def test_every_planned_contrast_is_a_finding_in_the_direction_of_its_interventio
         "contrast-duplicate-repetition-formation_step": "yes",
     }
     note = judged.loc["contrast-replace-random-formation_step", "note"]
-    assert note.startswith("5 of 5 models, 20 orders, one of 3 planned contrasts; p ")
+    assert note.startswith("5 of 5 models, 20 orders; p ")
+    assert "corrected for 3 planned contrasts" in note
 
 
 def test_what_noise_hides_is_neither_yes_nor_no():

@@ -37,3 +37,8 @@ def test_influence_against_its_controls_knows_the_direction():
     assert found.loc[("loss", "formation_step"), "stronger"]
     assert found.loc[("random", "formation_step"), "beyond"] == pytest.approx(-3.9)
     assert not found.loc[("random", "formation_step"), "stronger"]
+    # Random counts among the tests, and its own corrected p-value stands in one place, the table of effects.
+    assert found.loc[("random", "formation_step"), "beyond_p"] < 0.05
+    assert pd.isna(found.loc[("random", "formation_step"), "beyond_q"])
+    loss = found.loc[("loss", "formation_step")]
+    assert loss["beyond_q"] >= loss["beyond_p"]

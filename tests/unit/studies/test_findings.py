@@ -54,6 +54,39 @@ def test_effects_in_the_claimed_direction_reproduce():
     assert found["coupling"] == found["lds"] == found["beyond-loss"] == finding.NOT_RUN
 
 
+def test_what_was_not_run_says_what_it_needs():
+    """Also where the table of effects is there, which has nothing of it."""
+    for tables in ({}, {"effects": effects()}):
+        found = findings.judge(tables, ["unit"], SETTINGS)
+        lacking = found[found["verdict"] == finding.NOT_RUN]
+        assert lacking["note"].str.startswith("needs ").all()
+        assert len(lacking) >= 10
+    assert "swap" not in set(lacking["finding"])
+
+
+def test_every_claim_whose_table_is_there_is_judged():
+    """A plain run has these two as well, so their claims are judged on both pages, each by its own file."""
+    line = {"target": "unit", "outcome": "formation_step", "seeds": 4, "stronger": True}
+    controls = [line | {"control": name} | difference("beyond", 9.0, 2.0) for name in ("loss", "repetition")]
+    coupled = {"target": "unit", "runs_of": "all", "runs": 40, "seeds": 4}
+    coupled |= {
+        f"{name}{end}": value
+        for name in ("r", "held_out_r", "partial_r")
+        for end, value in (("", -0.9), ("_low", -0.95), ("_high", -0.8))
+    }
+    tables = {
+        "effects": effects(), "controls": pd.DataFrame(controls), "coupling": pd.DataFrame([coupled]),
+    }  # fmt: skip
+    for scope in ("tables", "evidence"):
+        settings = dataclasses.replace(SETTINGS, scope=scope)
+        found = findings.judge(tables, ["unit"], settings).set_index("finding")
+        assert found.loc["coupling", "verdict"] == finding.REPRODUCED
+        assert (found.loc[["beyond-loss", "beyond-repetition"], "verdict"] == finding.YES).all()
+        assert found.loc["coupling", "file"] == f"{scope}/coupling.csv"
+        assert found.loc["beyond-loss", "file"] == f"{scope}/controls.csv"
+        assert "(Benjamini-Hochberg)" in found.loc["beyond-loss", "note"]
+
+
 def test_effects_in_the_other_direction_do_not():
     found = verdicts(effects=effects(removal=-20.0, duplication=8.0))
     assert found["removal"] == found["duplication"] == finding.NOT_REPRODUCED
@@ -128,7 +161,9 @@ def test_of_two_ways_to_remove_at_random_the_one_that_does_more_is_judged():
     judged = findings.judge({"effects": pd.concat([table, masked])}, ["unit"], SETTINGS).set_index("finding")
     assert judged.loc["random", "verdict"] == finding.NOT_REPRODUCED
     # And the other is not hidden.
-    assert judged.loc["random", "note"].endswith("; with others in their places: 0.5 [-1.5, 2.5] steps")
+    told = judged.loc["random", "note"].split("; ")
+    assert told[-2] == "random samples masked (read without a gradient): +15.0 [+13.0, +17.0] steps"
+    assert told[-1] == "random samples replaced by others of the window: +0.5 [-1.5, +2.5] steps"
 
 
 def test_an_interval_on_both_sides_of_the_margin_tells_nothing():
@@ -378,7 +413,7 @@ def test_readers_see_every_finding_with_its_interval():
     assert removal["here"] == {
         "value": "20.0 [18.0, 22.0]",
         "unit": "steps",
-        "more": "p 0.001, corrected for 2 planned tests 0.002; 4 runs find an effect of "
+        "more": "p 0.001, corrected for 2 planned tests 0.002 (Holm); 4 runs find an effect of "
         f"{3 * shifts[0] / shifts[1]:.3g} steps four times out of five",
     }
     assert {line["here"]["value"] for line in known["lines"]} == {""}

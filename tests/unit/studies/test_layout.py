@@ -9,6 +9,7 @@ import pytest
 import yaml
 from project import ROOT
 
+from mda.report import columns
 from mda.runtime import fingerprints
 from mda.studies import figures, findings
 
@@ -77,7 +78,60 @@ def test_captions_can_be_filled_in(path):
     """From the configuration alone."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     template = jinja2.Template(path.read_text(), undefined=jinja2.StrictUndefined)
-    assert "Intervals are 95 %" in template.render(snakemake={"config": config})
+    shown = {"config": config, "wildcards": {"scope": "evidence"}}
+    assert "Intervals are 95 %" in template.render(snakemake=shown)
+
+
+def shown_tables():
+    """The study and the caption of each table that the report shows."""
+    for rules in sorted((WORKFLOW / "rules" / "studies").glob("*.smk")):
+        [said] = re.findall(r"study_table\w*\((.*)\)", rules.read_text())
+        if "caption=OF_RUNS" in said:
+            caption = WORKFLOW / "report" / "study_of_runs.rst"
+        elif "caption=" in said:
+            caption = FOLDERS[rules.stem] / re.search(r"(\w+\.rst)", said)[1]
+        else:
+            caption = WORKFLOW / "report" / "study_table.rst"
+        yield rules.stem, caption
+    yield from ((study, folder / "caption.rst") for study, folder in FOLDERS.items())
+    yield "effects", WORKFLOW / "report" / "effects_table.rst"
+
+
+@pytest.mark.parametrize(
+    ("study", "caption"), list(shown_tables()), ids=lambda one: getattr(one, "stem", one)
+)
+def test_a_caption_names_no_column_that_its_table_lacks(study, caption):
+    table = columns.of(ROOT / "results" / "evidence" / f"{study}.csv")
+    names = [column.name for column in (*table.columns, *table.optional)]
+    told = " ".join(caption.read_text().split())
+    named = set(re.findall(r"``(\w+)``", told)) - {f"study_{study}"}
+    # Columns in italics stand behind the word.
+    named |= set(re.findall(r"[Cc]olumns? \*(\w+)\*", told))
+    for one in named:
+        ending = f"that ends in ``{one}``" in told or f"columns ``{one}``" in told
+        assert one in names or (ending and any(name.endswith(one) for name in names)), one
+
+
+# Words of the same thing as another that the page uses, which stands behind.
+SYNONYMS = {
+    "hastens": "makes ... form earlier",
+    "delet": "removal",
+    "held-out rows": "held-out samples",
+    "mean score ": "mean metric",
+    "steps beyond": "steps of difference",
+    "row of the window": "sample",
+    "the other selection": "control",
+    "embedded default": "the default experiment",
+}
+
+
+@pytest.mark.parametrize("word", SYNONYMS)
+def test_the_report_has_one_word_for_a_thing(word):
+    claims = [one.claim + one.missing for one in (*findings.FINDINGS, *findings.VALIDITY)]
+    meanings = [column.meaning for table in columns.tables() for column in (*table.columns, *table.optional)]
+    pages = [WORKFLOW / "report" / "report.html.j2", *(WORKFLOW / "report").glob("*.rst"), *CAPTIONS]
+    for text in [*claims, *meanings, *(path.read_text() for path in pages)]:
+        assert word not in text.lower(), text
 
 
 # What a trace does not have.

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mda.evidence import score_notes
+from mda.planning.scopes import OF_EACH_SCOPE
 
 # Name of a table, its file without the ending, -> the table.
 Tables = Mapping[str, pd.DataFrame]
@@ -88,6 +89,7 @@ class Finding:
         published: what arXiv 2601.21996 gives, or '' for a question that it leaves open.
         table: the table that the measure reads: `effects`, or the name of a study.
         measure: (tables, target, settings) -> what was found, or None where the table has nothing of it.
+        needs: what has to be run for it, in words; '' for the study of its table.
     """
 
     name: str
@@ -95,6 +97,12 @@ class Finding:
     published: str
     table: str
     measure: Measure
+    needs: str = ""
+
+    @property
+    def missing(self) -> str:
+        """What a reader is told where it was not run."""
+        return f"needs {self.needs or f'the study {self.table}'}"
 
     @property
     def rule(self) -> str:
@@ -103,7 +111,7 @@ class Finding:
 
     def file(self, scope: str) -> str:
         """The file of the table, in the folder of results."""
-        return f"{scope if self.table == EFFECTS else 'evidence'}/{self.table}.csv"
+        return f"{scope if self.table in (EFFECTS, *OF_EACH_SCOPE) else 'evidence'}/{self.table}.csv"
 
 
 def verdict(finding: Finding, found: Measured | None, formed: bool | None) -> str:
@@ -147,15 +155,17 @@ def judge(
         told = notes.get(target, [])
         shown = found or Measured(np.nan, np.nan, np.nan, None, 0, "")
         known = finding.table in tables
-        why = "the unit does not form in the window" if formed is False else shown.note
         ranked = not score_notes.rank_nothing(told)
+        said = verdict(finding, found, formed if ranked or formed is None else False)
+        why = "the unit does not form in the window" if formed is False else shown.note
+        why = finding.missing if said == NOT_RUN and found is None else why
         lines.append(
             {
                 "target": target,
                 "finding": finding.name,
                 "claim": finding.claim,
                 "published": finding.published,
-                "verdict": verdict(finding, found, formed if ranked or formed is None else False),
+                "verdict": said,
                 "value": shown.value,
                 "low": shown.low,
                 "high": shown.high,

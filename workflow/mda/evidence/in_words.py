@@ -31,9 +31,11 @@ def power(line: Mapping[str, Any]) -> str:
 
 
 def _unit(unit: str) -> str:
-    return {"steps": " steps", "steps beyond": " steps", "percentage points": " percentage points"}.get(
-        unit, ""
-    )
+    return {
+        "steps": " steps",
+        "steps of difference": " steps",
+        "percentage points": " percentage points",
+    }.get(unit, "")
 
 
 def _counted(name: str) -> str:

@@ -20,7 +20,7 @@ from mda.evidence.finding import (
     unknown,
 )
 from mda.evidence.rounding import with_interval
-from mda.evidence.table_lines import all_the_same, cell, first, measured
+from mda.evidence.table_lines import HOLM, all_the_same, cell, corrected_words, first, measured
 
 
 def forms(tables: Tables, target: str, start: int) -> bool:
@@ -33,18 +33,16 @@ def effect(name: str) -> Measure:
     """A planned test: the intervention moves its outcome against the same at random, as is claimed."""
 
     def measure(tables: Tables, target: str, settings: Settings) -> Measured | None:
-        lines = {}
-        own = f"influence-{target}"
-        for other, test in planned_tests.TESTS.items():
-            line = first(tables, target, test.outcome, test.kinds, own, settings.fraction)
-            if line is not None and not np.isnan(line["to_random"]):
-                lines[other] = line
+        if EFFECTS not in tables:
+            return None
+        lines = planned_tests.lines_of(tables[EFFECTS], target, settings.fraction)
         if name not in lines:
             return None
         found = planned_measure(name, lines, "seeds", settings)
         if planned_tests.TESTS[name].outcome != "score_area":
             return found
-        last = first(tables, target, "score_final", planned_tests.TESTS[name].kinds, own, settings.fraction)
+        kinds = planned_tests.TESTS[name].kinds
+        last = first(tables, target, "score_final", kinds, f"influence-{target}", settings.fraction)
         return found._replace(note=found.note + at_the_end(last))
 
     return measure
@@ -61,23 +59,15 @@ def at_the_end(line: pd.Series | None) -> str:
 def planned_measure(name: str, lines: Mapping[str, pd.Series], number: str, settings: Settings) -> Measured:
     """A planned test among those of its table, each with its p-value; the column `number` has its size."""
     line, test = lines[name], planned_tests.TESTS[name]
-    tests = {
-        key: np.nan if all_the_same(other, "to_random") else other["to_random_p"]
-        for key, other in lines.items()
-    }
-    corrected = planned_tests.corrected(tests)
-    if name not in corrected:
+    tested = planned_tests.together(lines, number, settings.confidence)
+    if name not in tested:
         same = all_the_same(line, "to_random")
         found = measured(line, "to_random", None, line[number], test.unit, note=SAME if same else NO_INTERVAL)
         return found._replace(possible=not same)
-    alpha = 1 - settings.confidence
-    holds = bool(test.sign * line["to_random"] > 0 and corrected[name] < alpha)
-    # What the strictest of the corrected tests can see.
-    shifts = [
-        statistics.detectable_shift(int(line[number]), 1 - level) for level in (alpha / len(corrected), alpha)
-    ]
-    detectable = line["to_random_detectable"] * shifts[0] / shifts[1]
-    note = f"p {tests[name]:.2g}, corrected for {len(corrected)} planned tests {corrected[name]:.2g}"
+    q, detectable = tested[name]
+    holds = bool(test.sign * line["to_random"] > 0 and q < 1 - settings.confidence)
+    tests = f"{len(tested)} planned test{'' if len(tested) == 1 else 's'}"
+    note = corrected_words(line["to_random_p"], q, tests, HOLM)
     return measured(line, "to_random", holds, line[number], test.unit, detectable, note)
 
 
@@ -106,30 +96,37 @@ def as_the_base(kinds: Sequence[str], selection: str) -> Measure:
         margin = own["to_base_low"] / 2
         effective = effect("removal")(tables, target, settings)
         if effective is None or not effective.holds or margin <= 0:
-            holds, note = None, "asks for an effect of removal to hold it against"
+            holds, note = (
+                None,
+                "no effect of removal by influence is known, so nothing says how little counts",
+            )
         else:
             holds, note = _within(line, "to_base", margin)
-            note = f"{KINDS[line['intervention']]}to within {margin:.3g} steps, {note}"
         # That which moves the unit most is judged, and the others are told.
-        for other in found:
-            if other is not line:
-                ends = [other[f"to_base{end}"] for end in ("", "_low", "_high")]
-                note += f"; {KINDS[other['intervention']]}{with_interval(*ends)} steps"
-        told = measured(line, "to_base", holds, line["seeds"], "steps", line["to_base_detectable"], note)
+        for other in [line, *(one for one in found if one is not line)] if len(kinds) > 1 else []:
+            told = with_interval(other["to_base"], other["to_base_low"], other["to_base_high"], "+")
+            note += f"; {KINDS[other['intervention']]}: {told} steps"
+        result = measured(line, "to_base", holds, line["seeds"], "steps", line["to_base_detectable"], note)
         # More runs may find an effect of removal, unless these have ruled it out.
-        return told._replace(possible=bool(own["to_base_high"] > 0))
+        return result._replace(possible=bool(own["to_base_high"] > 0))
 
     return measure
 
 
 # How a removal at random was done: where both were, it matters.
-KINDS = {"replace": "with others in their places: ", "mask": "masked: ", "swap": ""}
+KINDS = {
+    "replace": "random samples replaced by others of the window",
+    "mask": "random samples masked (read without a gradient)",
+}
 
 
 def _within(line: pd.Series, name: str, margin: float) -> tuple[bool | None, str]:
     """Whether an interval is within a margin of zero (yes), has all but it (no), or has both (not told)."""
     low, high = line[f"{name}_low"], line[f"{name}_high"]
-    note = "half of the least effect of removal"
+    note = (
+        f"counts as no effect if the interval lies within \u00b1{margin:.3g} steps, half of the lower end of "
+        "the effect of removal by influence"
+    )
     if -margin < low and high < margin:
         return True, note
     if low > 0 or high < 0:
@@ -140,21 +137,27 @@ def _within(line: pd.Series, name: str, margin: float) -> tuple[bool | None, str
 REMOVAL = Finding(
     "removal", "Removing the top samples by influence delays the unit, against removal at random",
     "delays or suppresses the head, at 10 % of the window or less", EFFECTS, effect("removal"),
+    "runs without the top samples by influence, and without random samples",
 )  # fmt: skip
 DUPLICATION = Finding(
-    "duplication", "Duplicating the top samples by influence hastens the unit, against duplication at random",
+    "duplication",
+    "Duplicating the top samples by influence makes the unit form earlier, against duplication at random",
     "accelerates", EFFECTS, effect("duplication"),
+    "runs with the top samples by influence shown twice, and with random samples shown twice",
 )  # fmt: skip
 RANDOM_REMOVAL = Finding(
     "random", "Removing samples at random does not move the unit", "no effect", EFFECTS,
     as_the_base(("replace", "mask"), "random"),
+    "runs without the top samples by influence, and without random samples",
 )  # fmt: skip
 SWAP = Finding(
     "swap", "Top samples of other steps in place of the window's keep the unit's formation",
     "the effect is kept", EFFECTS, as_the_base(("swap",), "influence-{target}"),
+    "runs with top samples of other steps in the places of the window's (studies.time.swap)",
 )  # fmt: skip
 AUGMENTATION = Finding(
     "augmentation",
     "New samples with the structure of the top ones raise the unit's metric, against random structure",
     "0.432 to 0.485 (14M), all inserted at one step", EFFECTS, effect("augmentation"),
+    "runs with new samples of the structure of the top ones, and of random ones",
 )  # fmt: skip

@@ -60,8 +60,17 @@ def all_the_same(line: pd.Series, name: str) -> bool:
     return bool(line[f"{name}_low"] == 0 and line[f"{name}_high"] == 0)
 
 
-def p_values(line: pd.Series, name: str) -> str:
-    """A p-value before and after the correction, which the verdict rests on."""
-    if np.isnan(line[f"{name}_q"]):
+# How p-values are corrected.
+HOLM, BENJAMINI_HOCHBERG = "Holm", "Benjamini-Hochberg"
+
+
+def corrected_words(p: float, q: float, tests: str, method: str) -> str:
+    """A p-value before and after the correction, which the verdict rests on; '' where there is none.
+
+    Args:
+        tests: those that it is corrected for, such as '3 planned tests'.
+        method: of the correction.
+    """
+    if np.isnan(q):
         return ""
-    return f"p {line[f'{name}_p']:.2g}, corrected {line[f'{name}_q']:.2g}"
+    return f"p {p:.2g}, corrected for {tests} {q:.2g} ({method})"

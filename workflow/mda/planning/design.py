@@ -56,6 +56,21 @@ def study_cells(settings: experiment.Config) -> list[Cell]:
     return list(dict.fromkeys(found))
 
 
+def compared_kind(cells_of: Sequence[Cell], fraction: float) -> str | None:
+    """The intervention at which ways to select are compared in some runs; None where none of them can be.
+
+    It is a removal, replacing first as in the planned test, in which influence and something that is neither
+    influence nor random select the samples.
+    """
+    for kind in ("replace", "mask"):
+        mine = [cell for cell in cells_of if cell.intervention == kind and cell.fraction == fraction]
+        methods = {Selection.parse(cell.selection).method for cell in mine}
+        others = {method for method in methods if not variants.is_by_checkpoint(method)}
+        if "influence" in methods and others - {"influence", "random"}:
+            return kind
+    return None
+
+
 def subset_cells(settings: experiment.Config) -> list[Cell]:
     """The runs on random subsets of the window, subset by subset, each in the orders of the first seeds.
 

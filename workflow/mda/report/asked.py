@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mda.config.experiment import Config
-from mda.config.unit_sections import HEAD_PATTERN, LAYER_PATTERN, NEURON_PATTERN, Target
+from mda.config.unit_sections import (
+    CLASS_PATTERN,
+    HEAD_PATTERN,
+    LAYER_PATTERN,
+    NEURON_PATTERN,
+    RANK_PATTERN,
+    Target,
+)
 from mda.interventions import selection
 from mda.report import columns, trace_page
 
@@ -33,13 +40,27 @@ def place(unit: str) -> str:
     return unit
 
 
-def units(members: Mapping[str, Sequence[str]]) -> str:
-    """The targets with the places that they stand for."""
-    named = []
-    for target, of in members.items():
+def units(config: Config, members: Mapping[str, Sequence[str]]) -> str:
+    """The targets, each with the places that it stands for, and how these were chosen."""
+    told = []
+    for target in config.targets:
+        of = members[target.name]
         spelled = f": {', '.join(map(place, of))}" if len(of) <= SPELLED else ""
-        named.append(f"{target}{spelled} ({', '.join(of)})")
-    return "; ".join(named) + ". Layers, heads and neurons are counted from 0"
+        chosen = [words for unit in target.units if (words := _chosen(unit))]
+        at = f", {' and '.join(chosen)} at step {config.attribution.rank_at}" if chosen else ""
+        told.append(f"{target.name}{spelled} ({', '.join(of)}){at}")
+    return "; ".join(told) + ". Layers, heads and neurons are counted from 0"
+
+
+def _chosen(unit: str) -> str:
+    """How a unit was chosen, where it is not named by its place; else ''."""
+    if match := RANK_PATTERN.match(unit):
+        kind, rank = match.groups()
+        return f"the strongest {kind} head" if rank == "1" else f"the {kind} head of rank {rank} by strength"
+    if match := CLASS_PATTERN.match(unit):
+        kind, bound = match.groups()
+        return f"all {kind} heads with a score above {bound}"
+    return ""
 
 
 def metric(config: Config, target: Target) -> str:
@@ -65,6 +86,44 @@ def metrics(config: Config) -> str:
     return "; ".join(f"{', '.join(names)}: {words}" for words, names in told.items())
 
 
+def kinds_of_document(config: Config) -> dict[str, str]:
+    """Of a made-up corpus, each label with what its documents are; of others nothing: labels are users'."""
+    made_up = config.corpus.synthetic
+    if config.corpus.source != "synthetic" or made_up is None:
+        return {}
+    found = {}
+    for one in made_up.sources:
+        share = f"{100 * one.share:g} % of the documents: "
+        if one.kind == "markov":
+            words = "made-up prose, in which each word depends on the one before it and nothing long repeats"
+        elif one.motif is not None and one.motif[0] >= made_up.words_per_document:
+            words = "words at random, in which nothing long repeats"
+        else:
+            shortest, longest = one.motif or (0, 0)
+            words = (
+                f"one random motif of {shortest} to {longest} words, repeated to the end. Such repetition is "
+                "known to make induction heads form, so these samples are known catalysts"
+            )
+        found[one.label] = share + words
+    return found
+
+
+def corpus(config: Config) -> str:
+    """Where the samples come from, in a few words."""
+    kinds = kinds_of_document(config)
+    if kinds and config.corpus.synthetic is not None:
+        made_up = config.corpus.synthetic
+        labels = "; ".join(f"{label}, {words}" for label, words in kinds.items())
+        return (
+            f"made up, {made_up.documents:,} documents of {made_up.words_per_document} random words. Their "
+            f"labels, which only check the results: {labels}"
+        )
+    of = config.corpus.chosen
+    places = (getattr(of, key, None) for key in ("path", "root", "repository"))
+    where = next((str(one) for one in places if one is not None), "")
+    return f"{config.corpus.source}: {where}" if where else config.corpus.source
+
+
 def changed(config: Config) -> str:
     """What interventions change, in samples."""
     run = config.run
@@ -72,5 +131,6 @@ def changed(config: Config) -> str:
     number, share = selection.count(samples, config.main_fraction), f"{100 * config.main_fraction:g}"
     return (
         f"steps {run.window.start} to {run.window.stop - 1}, {samples:,} samples; \u201cthe samples of "
-        f"highest influence\u201d are {share} % of them, {number:,} samples, unless another share is named"
+        f"highest influence\u201d, or \u201ctop samples\u201d, are {share} % of them, {number:,} samples, "
+        "unless another share is named"
     )

@@ -165,11 +165,11 @@ def facts(configuration: Config, members: Mapping[str, Sequence[str]]) -> dict[s
     attribution, run = configuration.attribution, configuration.run
     model = configuration.model.checkpoint or configuration.model.architecture
     return {
-        "Units": asked.units(members),
+        "Units": asked.units(configuration, members),
         "Metric": asked.metrics(configuration),
         "Model": f"{model}, {run.steps} steps of {run.batch_size} samples "
         f"of {configuration.tokens.context} tokens",
-        "Corpus": configuration.corpus.source,
+        "Corpus": asked.corpus(configuration),
         "Attribution": f"{attribution.fit.strategy} at step {attribution.checkpoint}, fitted on "
         f"{attribution.fit.samples} samples, damping {attribution.damping:g}"
         + ("" if attribution.floor is None else f", floor {attribution.floor:g}"),

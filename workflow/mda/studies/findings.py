@@ -68,11 +68,9 @@ def judge(
     Args:
         notes: target -> what its scores say of themselves.
     """
-    asked = [
-        (target, one, None if finding.EFFECTS not in tables else forms(tables, target, settings.start))
-        for target in targets
-        for one in FINDINGS
-    ]
+    run = finding.EFFECTS in tables
+    formed = {target: forms(tables, target, settings.start) if run else None for target in targets}
+    asked = [(target, one, formed[target]) for target in targets for one in FINDINGS]
     # These need no unit of this experiment's, and say themselves whether it forms in the others.
     asked += [(target, one, True) for target, one in contrasts.findings(tables)]
     asked += [(KNOWN_ANSWERS, one, True) for one in VALIDITY]

@@ -21,7 +21,7 @@ rule study_augmentation:
         outcomes="<results>/evidence/outcomes.csv",
         missing=not_run("augmentation"),
     output:
-        table=study_table("augmentation"),
+        table=study_table("augmentation", caption=OF_RUNS),
     log:
         "<logs>/study_augmentation.log",
     benchmark:

@@ -9,7 +9,7 @@ rule study_checkpoints:
     input:
         outcomes="<results>/evidence/outcomes.csv",
     output:
-        table=study_table("checkpoints"),
+        table=study_table("checkpoints", caption=OF_RUNS),
     log:
         "<logs>/study_checkpoints.log",
     benchmark:

@@ -7,13 +7,13 @@ STUDY_CONTROLS = Step("studies.controls")
 rule study_controls:
     """Is influence better than each cheaper way to select samples?"""
     input:
-        outcomes="<results>/evidence/outcomes.csv",
+        outcomes="<results>/{scope}/outcomes.csv",
     output:
-        table=study_table("controls"),
+        table=study_table_of_each_scope("controls", caption=OF_RUNS),
     log:
-        "<logs>/study_controls.log",
+        "<logs>/study_controls/{scope}.log",
     benchmark:
-        "<benchmarks>/study_controls.jsonl"
+        "<benchmarks>/study_controls/{scope}.jsonl"
     localrule: LIGHT
     conda:
         "../../../envs/mda.yaml"
@@ -21,7 +21,7 @@ rule study_controls:
         mem_mb=table_memory,
         runtime=minutes(60),
     params:
-        kind=STUDIES.controls.kind,
+        kind=lambda wildcards: kind_of_controls(wildcards.scope),
         fraction=CONFIG.main_fraction,
         confidence=CONFIG.evidence.confidence,
         code=STUDY_CONTROLS.code,

@@ -7,13 +7,13 @@ STUDY_COUPLING = Step("studies.coupling")
 rule study_coupling:
     """Do the unit and in-context learning move together?"""
     input:
-        outcomes="<results>/evidence/outcomes.csv",
+        outcomes="<results>/{scope}/outcomes.csv",
     output:
-        table=study_table("coupling"),
+        table=study_table_of_each_scope("coupling"),
     log:
-        "<logs>/study_coupling.log",
+        "<logs>/study_coupling/{scope}.log",
     benchmark:
-        "<benchmarks>/study_coupling.jsonl"
+        "<benchmarks>/study_coupling/{scope}.jsonl"
     localrule: LIGHT
     conda:
         "../../../envs/mda.yaml"

@@ -21,7 +21,7 @@ rule study_crossed:
         head_scores=of_runs(REMOVALS, "heads.parquet"),
         ranks="<results>/heads/scores.parquet",
     output:
-        table=study_table("crossed"),
+        table=study_table("crossed", caption=OF_RUNS),
     log:
         "<logs>/study_crossed.log",
     benchmark:

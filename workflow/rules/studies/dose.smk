@@ -9,7 +9,7 @@ rule study_dose:
     input:
         effects="<results>/evidence/effects.csv",
     output:
-        table=study_table("dose"),
+        table=study_table("dose", caption=OF_RUNS),
     log:
         "<logs>/study_dose.log",
     benchmark:

@@ -3,20 +3,25 @@
 from pathlib import Path
 
 from mda.config import sections
-from mda.evidence import csv_tables, effect_table
+from mda.evidence import csv_tables, effect_table, planned_tests
 from mda.runtime import cli, files
 
 
-def estimate(curves: Path, settings: sections.Evidence, out: Path, out_outcomes: Path) -> None:
+def estimate(
+    curves: Path, settings: sections.Evidence, fraction: float, out: Path, out_outcomes: Path
+) -> None:
     """Write `out` (effects, CSV) and `out_outcomes` (a line for each run and target, CSV).
 
-    The columns are those of `mda.evidence.effect_table.effects` and `mda.evidence.effect_table.outcomes`.
+    The columns are those of `mda.evidence.effect_table.effects` with those of
+    `mda.evidence.planned_tests.marked`, at the share of samples `fraction`, and those of
+    `mda.evidence.effect_table.outcomes`.
     """
     table = effect_table.outcomes(
         files.read_table(curves).to_pandas(), settings.threshold, settings.sum_threshold
     )
     csv_tables.write(out_outcomes, table)
-    csv_tables.write(out, effect_table.effects(table, settings.confidence))
+    found = effect_table.effects(table, settings.confidence)
+    csv_tables.write(out, planned_tests.marked(found, fraction, settings.confidence))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 from mda.config import strict_yaml
 from mda.config.experiment import Config
 from mda.models import units
-from mda.report import front_page, headlines, html_page, run_facts, table_view, trace_results
+from mda.report import asked, front_page, headlines, html_page, run_facts, table_view, trace_results
 from mda.runtime import cli, files
 
 
@@ -38,6 +38,7 @@ def write(
         experiment=settings.experiment,
         facts=front_page.facts(settings, members) | run_facts.facts(Path(benchmarks), Path(logs)),
         labels=_labels(items),
+        kinds_of_document=asked.kinds_of_document(settings),
         share=f"{100 * settings.main_fraction:g}",
         seeds=len(settings.experiments.seeds),
         headlines=headlines.headlines(found, items, confidence),
@@ -46,6 +47,7 @@ def write(
         download=table_view.download(findings),
         groups=front_page.groups(items, out.parent, read),
         confidence=confidence,
+        level=f"{1 - settings.evidence.confidence:g}",
         complete=complete,
         checkpoints=checkpoints,
         configuration=text,

@@ -6,7 +6,7 @@ import numpy as np
 
 from mda.evidence.finding import NO_INTERVAL, Finding, Measure, Measured, Settings, Tables, unknown
 from mda.evidence.intervention_findings import at_the_end, forms
-from mda.evidence.table_lines import cell, measured, p_values
+from mda.evidence.table_lines import BENJAMINI_HOCHBERG, cell, corrected_words, measured
 
 
 def transfer(role: str) -> Measure:
@@ -26,7 +26,9 @@ def transfer(role: str) -> Measure:
         if np.isnan(line["to_random_q"]):
             return unknown(NO_INTERVAL)
         holds = bool(line["to_random"] > 0 and line["to_random_q"] < 1 - settings.confidence)
-        note = f"in {line['experiment']}; {p_values(line, 'to_random')}"
+        of_table = "all comparisons of this outcome in its table"
+        corrected = corrected_words(line["to_random_p"], line["to_random_q"], of_table, BENJAMINI_HOCHBERG)
+        note = f"in {line['experiment']}; {corrected}"
         note += at_the_end(cell(effects, target, "score_final", "augment", own, settings.fraction))
         detectable = line["to_random_detectable"]
         return measured(line, "to_random", holds, line["seeds"], "mean metric", detectable, note)

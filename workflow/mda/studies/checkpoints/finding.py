@@ -37,7 +37,7 @@ def chosen(tables: Tables, target: str, settings: Settings) -> Measured | None:
         holds, note = None, f"{note}; {judged} orders are too few to say no"
     elif not holds and line["to_configured_high"] > 0 and detectable > abs(own["to_random"]):
         holds, note = None, f"{note}; too few runs to tell less than the whole effect"
-    return measured(line, "to_configured", holds, judged, "steps beyond", detectable, note)
+    return measured(line, "to_configured", holds, judged, "steps of difference", detectable, note)
 
 
 FINDING = Finding(

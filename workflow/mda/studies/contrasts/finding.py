@@ -8,7 +8,7 @@ import pandas as pd
 from mda.evidence.effect_table import OUTCOMES
 from mda.evidence.finding import NO_INTERVAL, SAME, Finding, Measure, Measured, Settings, Tables, unknown
 from mda.evidence.outcome_names import OUTCOME_NAMES
-from mda.evidence.table_lines import all_the_same, measured, p_values
+from mda.evidence.table_lines import HOLM, all_the_same, corrected_words, measured
 from mda.studies.contrasts.table import ALL
 from mda.studies.controls.finding import WORDS
 
@@ -76,10 +76,9 @@ def _measure(place: list[str]) -> Measure:
         if np.isnan(line["difference_low"]):
             return unknown(f"{line['models']} of {named} models; {NO_INTERVAL}")
         unit = "steps" if line["outcome"].endswith("formation_step") else OUTCOME_NAMES[line["outcome"]]
-        note = (
-            f"{line['models']} of {named} models, {line['orders']} orders, one of {planned} planned "
-            f"contrasts; {p_values(line, 'difference')}"
-        )
+        number = f"{planned} planned contrast{'' if planned == 1 else 's'}"
+        corrected = corrected_words(line["difference_p"], line["difference_q"], number, HOLM)
+        note = f"{line['models']} of {named} models, {line['orders']} orders; {corrected}"
         told = line["difference_q"] < 1 - settings.confidence
         holds: bool | None = bool(told and _more(line))
         detectable = line["difference_detectable"]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mda.evidence.finding import NO_INTERVAL, SAME, Finding, Measure, Measured, Settings, Tables, unknown
-from mda.evidence.table_lines import all_the_same, measured, p_values
+from mda.evidence.table_lines import BENJAMINI_HOCHBERG, all_the_same, corrected_words, measured
 
 
 def beyond(control: str) -> Measure:
@@ -31,10 +31,13 @@ def beyond(control: str) -> Measure:
             return unknown(SAME, possible=False)
         told = line["beyond_q"] < 1 - settings.confidence
         holds: bool | None = bool(line["stronger"] and told)
-        detectable, note = line["beyond_detectable"], p_values(line, "beyond")
+        of_outcome = table[(table["target"] == target) & (table["outcome"] == "formation_step")]
+        tests = f"{of_outcome['beyond_p'].notna().sum()} other ways to select in its table"
+        note = corrected_words(line["beyond_p"], line["beyond_q"], tests, BENJAMINI_HOCHBERG)
+        detectable = line["beyond_detectable"]
         if not told and not detectable <= _whole(table, target):
-            holds, note = None, f"{note}; too few runs to tell less than the whole effect"
-        return measured(line, "beyond", holds, line["seeds"], "steps beyond", detectable, note)
+            holds, note = None, f"{note}; a difference as large as that to random samples might be missed"
+        return measured(line, "beyond", holds, line["seeds"], "steps of difference", detectable, note)
 
     return measure
 
@@ -60,7 +63,7 @@ WORDS = {
 FINDINGS = tuple(
     Finding(
         f"beyond-{control.replace('_', '-')}", f"Influence selects better than {words}", "", "controls",
-        beyond(control),
+        beyond(control), f"runs that remove the samples of this control ({control} in studies.controls)",
     )
     for control, words in WORDS.items()
 )  # fmt: skip

@@ -18,8 +18,9 @@ def against_controls(table: pd.DataFrame, kind: str, fraction: float, confidence
 
     Returns:
         A line for each target, outcome and control: the difference influence - control, paired by seed, as
-        the columns `beyond`... of `compare`, `beyond_q`, and `stronger`: whether the interval excludes zero
-        in the direction in which the intervention pushes the unit.
+        the columns `beyond`... of `compare`, `beyond_q` (corrected for the number of controls, random among
+        them, which has none here: that difference is `to_random` of the table of effects), and `stronger`:
+        whether the interval excludes zero in the direction in which the intervention pushes the unit.
     """
     lines = []
     cell = table[(table["intervention"] == kind) & np.isclose(table["fraction"], fraction)]
@@ -49,5 +50,6 @@ def against_controls(table: pd.DataFrame, kind: str, fraction: float, confidence
                 )
     found = pd.DataFrame(lines)
     groups = found.groupby(["target", "outcome"])["beyond_p"]
-    found.insert(found.columns.get_loc("beyond_p") + 1, "beyond_q", groups.transform(statistics.adjusted))
+    corrected = groups.transform(statistics.adjusted).mask(found["control"] == "random")
+    found.insert(found.columns.get_loc("beyond_p") + 1, "beyond_q", corrected)
     return found

@@ -17,11 +17,11 @@ def correlation(tables: Tables, target: str, settings: Settings) -> Measured | N
     if np.isnan(line["r_low"]):
         return unknown("fewer than four runs, or runs that all came out the same, have no correlation")
     words = "Pearson's r with the ICL score, lower is better"
-    note = f"given the held-out loss {_given(line)}"
+    note = f"at equal held-out loss r is {_given(line)}"
     mine = tables["coupling"]
     mine = mine[(mine["target"] == target) & (mine["runs_of"] != "all") & mine["partial_r_low"].notna()]
     for _, one in mine.iterrows():
-        note += f", of {one['runs_of']} alone {_given(one)}"
+        note += f"; among the runs of {one['runs_of']} alone {_given(one)}"
     holds: bool | None = bool(line["r_high"] < 0 and line["partial_r_high"] < 0)
     if np.isnan(line["partial_r_high"]):
         holds = None

@@ -18,5 +18,5 @@ def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
         colors, marks = zip(*[(palette[name], style.mark_of(name)) for name in mine["method"]], strict=True)
         panels.forest(axis, mine, "lds", list(mine["method"]), colors, marks=marks)
         axis.set_title(f"{target} ({mine['subsets'].iloc[0]} subsets)")
-        axis.set_xlabel("LDS: rank correlation of predicted\nand actual mean score")
+        axis.set_xlabel("LDS: rank correlation of predicted\nand actual mean metric")
     return figure

@@ -42,4 +42,5 @@ def least_share(tables: Tables, target: str, settings: Settings) -> Measured | N
 FINDING = Finding(
     "dose", "Removing a tenth of the samples, or less, is enough to delay the unit",
     "10 % of the window or less", "dose", least_share,
+    "removal of several shares of the samples (study dose); of one share it is the claim on removal",
 )  # fmt: skip

@@ -29,7 +29,7 @@ FINDINGS = tuple(
     )
     for name, words in (
         ("removal", "Removing the top samples delays the unit"),
-        ("duplication", "Duplicating the top samples hastens the unit"),
+        ("duplication", "Duplicating the top samples makes the unit form earlier"),
         ("augmentation", "New samples with the structure of the top ones raise the unit's metric"),
     )
 )  # fmt: skip

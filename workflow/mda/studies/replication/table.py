@@ -25,8 +25,9 @@ def replications(
         A line for each target, test (with its outcome) and experiment, and one of `all`: forms (whether the
         unit forms in most base runs, and not before `start`), runs (pairs, or of `all` experiments in which
         it forms), and the difference of influence to random as `to_random`... of
-        `mda.evidence.effect_table.compare`, with `_q` corrected for the number of tests. That of `all` is
-        Student's t over the experiments' means.
+        `mda.evidence.effect_table.compare`, with `_q` corrected for the number of tests, and the
+        `planned_detectable` of `mda.evidence.planned_tests.Corrected`. That of `all` is Student's t over the
+        experiments' means.
     """
     lines = []
     for target in dict.fromkeys(target for table in outcomes.values() for target in table["target"]):
@@ -48,11 +49,12 @@ def replications(
                 across |= csv_tables.columns("to_random", difference)
             lines += [*found, {**place, "experiment": "all", **across}]
     table = pd.DataFrame(lines)
-    groups = table.groupby(["target", "experiment"])["to_random_p"]
-    corrections = groups.transform(
-        lambda p: pd.Series(planned_tests.corrected(p.to_dict()), dtype=float).reindex(p.index)
-    )
-    return table.assign(to_random_q=corrections)
+    table = table.assign(to_random_q=np.nan, planned_detectable=np.nan)
+    for _, mine in table[table["to_random"].notna()].groupby(["target", "experiment"]):
+        tests = {str(line["test"]): line for _, line in mine.iterrows()}
+        for name, one in planned_tests.together(tests, "runs", confidence).items():
+            table.loc[tests[name].name, ["to_random_q", "planned_detectable"]] = [*one]
+    return table
 
 
 def _difference(
