@@ -33,12 +33,17 @@ def place(unit: str) -> str:
     return unit
 
 
+def spelled(of: Sequence[str]) -> str:
+    """A target's places in words and by their short names; of more than `SPELLED` the short names."""
+    short = ", ".join(of)
+    return f"{', '.join(map(place, of))} ({short})" if len(of) <= SPELLED else short
+
+
 def units(members: Mapping[str, Sequence[str]]) -> str:
     """The targets with the places that they stand for."""
     named = []
     for target, of in members.items():
-        spelled = f": {', '.join(map(place, of))}" if len(of) <= SPELLED else ""
-        named.append(f"{target}{spelled} ({', '.join(of)})")
+        named.append(f"{target}: {spelled(of)}" if len(of) <= SPELLED else f"{target} ({', '.join(of)})")
     return "; ".join(named) + ". Layers, heads and neurons are counted from 0"
 
 
