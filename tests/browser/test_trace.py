@@ -17,6 +17,9 @@ def test_the_name_of_a_document_shows_its_row_in_the_sample_browser(results, vis
         page.locator(link).first.click()
         expect(frame.locator("dd.row")).to_have_text([str(rows[row])])
         expect(frame.locator("article").first).to_be_in_viewport()
+        # The frame has no address that one could send.
+        expect(frame.locator("#only")).to_contain_text(f"Only row {rows[row]} is shown.")
+        expect(frame.locator("article button")).to_have_count(0)
     # The other end is folded away at first.
     page.locator("summary", has_text=re.compile("lowest")).first.click()
     page.locator(f".fold td a[data-sample$='row={rows['bottom', 1]}']").click()
