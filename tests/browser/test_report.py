@@ -103,6 +103,27 @@ def test_nothing_is_wider_than_the_window(path, visit, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("width", [1000, 1280, 1800])
+def test_a_figure_fills_its_card_and_cards_the_window(path, visit, width):
+    page = visit(path, width=width)
+    figure = page.locator("#file-dose-png .wide").bounding_box()
+    assert page.locator("#file-dose-png img").bounding_box()["width"] == pytest.approx(figure["width"], abs=1)
+    across = {page.locator(f"#file-{name}").bounding_box()["width"] for name in ("dose-png", "index-html")}
+    assert min(across) >= 800
+    # Lines of text do not become longer with the window.
+    assert page.locator("#file-dose-png p:visible").first.bounding_box()["width"] < 1100
+
+
+def test_a_figure_is_no_white_hole_in_the_dark(path, visit):
+    page = visit(path, color_scheme="dark")
+    style = page.eval_on_selector(
+        "#file-dose-png img", "e => [getComputedStyle(e).filter, parseFloat(getComputedStyle(e).padding)]"
+    )
+    assert style[0] != "none" and style[1] > 8
+    page.emulate_media(media="print")
+    assert page.eval_on_selector("#file-dose-png img", "e => getComputedStyle(e).filter") == "none"
+
+
 def test_hostile_text_is_text(path, visit):
     """The fixture sees to it that there was no dialog, complaint or request."""
     page = visit(path)

@@ -206,7 +206,13 @@ def test_the_report_has_what_was_asked_and_found_with_every_figure_and_the_page(
     assert "<code>evidence/agreement.csv</code>" in report
     found = pd.read_parquet(results / "scores" / "documents.parquet").query("target == 'pair' and rank <= 20")
     asked = report.partition('<section id="findings">')[2].partition("</section>")[0]
-    assert asked.count("<td>id ") == 2 * 2 * 20
+    assert asked.count('<td class="text">') == 2 * 2 * 20
+    # Those with a row on the page lead to it.
+    linked = {
+        int(row) for row in re.findall(r'data-sample="target=pair&amp;side=both&amp;row=(\d+)">id ', asked)
+    }
+    tokens = pd.read_parquet(results / "samples" / "tokens.parquet").query("target == 'pair'")
+    assert len(linked) >= 10 and linked <= set(tokens["row"])
     shown = re.sub("<[^>]*>", "", asked)
     for line in found.itertuples():
         assert f"{line.rank}id " in shown and f"all{rounding.number(line.influence)}" in shown

@@ -397,7 +397,7 @@
       for (let place = 0; place < SHARES.length; place += 1) if (here[at] <= tops[place] && there[at] <= tops[place]) both[place] += 1;
     }
     const correlation = square === 0 ? 0 : product / square;
-    const share = SHARES.map((of, place) => `${of} %: ${told(both[place])} of ${told(tops[place])} (by chance ${number(tops[place] ** 2 / COUNT)})`);
+    const share = SHARES.map((of, place) => `${of} %: ${told(both[place])} of ${told(tops[place])} (by chance ${told(Math.round(10 * tops[place] ** 2 / COUNT) / 10)})`);
     find("about-scatter").textContent = `Places on ${state.target} and ${state.other}`;
     find("compared").textContent = `Right and up: higher influence on ${state.target} and on ${state.other}. Shown are the samples of the list. `
       + `Rank correlation of all samples: ${correlation.toFixed(2)}. At the top of both, of the highest ${share.join("; ")}.`;

@@ -179,6 +179,9 @@ else:
             targets="<results>/heads/targets.json",
             scores="<results>/scores/scores.parquet",
             documents=traced_documents(),
+            corpus="<results>/corpus/documents.parquet" if traced_documents() else [],
+            samples="<results>/samples/tokens.parquet",
+            train_rows="<results>/tokens/train.rows.parquet",
             agreement=traced_agreement(),
             stored_gradients=stored_gradients_checked(),
             labels=expand(

@@ -12,9 +12,9 @@ def shown_on_page(wildcards):
     """The figures and tables of a page, in its order."""
     scope = scope_of(wildcards.page)
     return [
+        "<results>/samples/index.html",
         *figures(),
         f"<results>/{scope}/effects.csv",
-        "<results>/samples/index.html",
         *study_figures(scope),
         *study_tables(scope),
     ]
@@ -29,7 +29,7 @@ def shown_of_trace():
         if table
         for path in (f"<results>/figures/evidence/{name}.png", *table)
     ]
-    return [*figures(), *found, "<results>/samples/index.html"]
+    return ["<results>/samples/index.html", *figures(), *found]
 
 
 def marked_for_report(paths):

@@ -264,6 +264,41 @@ def drawn():
     }
 
 
+@pytest.mark.usefixtures("_page_again")
+def test_a_legend_hides_nothing():
+    """Of as many labels as are drawn, some long: it stands below every axis, and inside of the figure."""
+    names = [f"label {number} {'of many words ' * number}" for number in range(8)]
+    normal = np.random.default_rng(0).normal(0, 1, 800)
+    for width in (3.25, None):
+        style.use_width(width)
+        figure = figure_of(scores(normal, names * 100))
+        figure.canvas.draw()
+        assert [axis.get_legend() for axis in figure.axes] == [None] * 3
+        [legend] = figure.legends
+        box = legend.get_window_extent()
+        assert box.y1 <= min(axis.get_tightbbox().y0 for axis in figure.axes)
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
+        told = [text.get_text() for text in legend.get_texts()]
+        assert len(told) == 8 and told[5].replace("\n", " ").endswith("(and 2 more labels)")
+
+
+def test_agreement_is_drawn_on_one_scale():
+    """Of two targets whose numbers are far apart; 1 is the same order, and 0 is there."""
+    line = {"variant": "checkpoint-4", "chance": 0.1, "overlap_low": 0.2, "overlap": 0.3, "overlap_high": 0.4}
+    table = pd.DataFrame(
+        [
+            {**line, "target": target, "spearman_low": value - 0.01, "spearman": value,
+             "spearman_high": value + 0.01}
+            for target, value in (("a", 0.98), ("b", -0.3))
+        ]
+    )  # fmt: skip
+    limits = {axis.get_xlim() for axis in figures.draw("agreement", table, PALETTE).axes}
+    [(low, high)] = limits
+    assert low < -0.31 and 1 < high < 1.1
+    above = figures.draw("agreement", table[:1], PALETTE).axes[0].get_xlim()
+    assert -0.1 < above[0] < 0
+
+
 @pytest.fixture
 def _page_again():
     yield

@@ -8,11 +8,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import yaml
+from browser import made_up
 from project import ROOT
 
 from mda.config.unit_sections import Probe
 from mda.evidence import score_notes
-from mda.report import trace_page, trace_results
+from mda.report import front_page, trace_page, trace_results
 from mda.runtime import files
 from mda.steps.report import trace_report
 
@@ -31,6 +32,23 @@ def documents(number=50):
     return pd.concat(lines, ignore_index=True)
 
 
+def shown(folder):
+    """A sample browser with three rows at each end of a target, and what says which documents they are of.
+
+    Document 0 has the first two of the highest, 49 the first two of the lowest; others have none.
+    """
+    lines = [line for line in made_up.lines(3) if line["target"] == "induction-1"]
+    owners = {("top", 1): 0, ("top", 2): 0, ("bottom", 1): 49, ("bottom", 2): 49}
+    rows = {line["row"]: owners.get((line["side"], line["rank"]), 20) for line in lines}
+    table = {"row": sorted(rows), "documents": [[rows[row]] for row in sorted(rows)]}
+    files.write_table(folder / "tokens" / "train.rows.parquet", table)
+    files.write_table(folder / "samples" / "tokens.parquet", pa.Table.from_pylist(lines))
+    texts = [f"{HOSTILE} document {number}\n\tgoes {'on and ' * 90}" for number in range(50)]
+    files.write_table(folder / "corpus" / "documents.parquet", {"document": np.arange(50), "text": texts})
+    made_up.write(folder / "samples" / "index.html", lines)
+    return {(line["side"], line["rank"]): line["row"] for line in lines}
+
+
 @pytest.fixture
 def results(tmp_path, default):
     """The results that the report reads, but for figures."""
@@ -39,7 +57,7 @@ def results(tmp_path, default):
     (tmp_path / "model" / "config.json").write_text('{"model_type": "llama"}')
     (tmp_path / "model" / "model.safetensors").touch()
     default["trace"] = {
-        "checkpoints": {name: {"model": str(tmp_path / "model")} for name in ("early", "late")},
+        "checkpoints": {name: {"model": str(tmp_path / "model"), "step": None} for name in ("early", "late")},
         "at": "late",
     }
     induction = dict(default["targets"][0])
@@ -62,20 +80,29 @@ def results(tmp_path, default):
         shares = [("all", "a", 0.25), ("all", HOSTILE, 0.75), (f"influence-{target}", "a", 1.0)]
         made = pd.DataFrame(shares, columns=["selection", "label", "share"])
         files.write_text(folder / "labels" / f"{target}.csv", made.to_csv(index=False))
+    shown(folder)
     return folder
 
 
 def written(results, packed=False, several=True, stored=False):
+    page = {
+        "path": results / "samples" / "index.html", "rule": "sample_browser", "category": "Samples",
+        "labels": {"figure": "sample browser", "target": "all"}, "wildcards": {},
+        "caption": ROOT / "workflow" / "report" / "sample_browser.rst",
+    }  # fmt: skip
     trace_report.write(
         results / "config.yaml",
         results / "heads" / "targets.json",
         results / "scores" / "scores.parquet",
         [] if packed else [results / "scores" / "documents.parquet"],
+        [] if packed else [results / "corpus" / "documents.parquet"],
+        results / "samples" / "tokens.parquet",
+        results / "tokens" / "train.rows.parquet",
         [results / "evidence" / "agreement.csv"] if several else [],
         [results / "evidence" / "stored_gradients.csv"] if stored else [],
         [results / "labels" / f"{target}.csv" for target in ("induction-1", "copy")],
         [TEMPLATE],
-        [],
+        [front_page.Item.model_validate(page)],
         str(results / "benchmarks"),
         str(results / "logs"),
         results / "report.html",
@@ -98,13 +125,71 @@ def test_it_says_what_was_asked_and_found(results):
     assert "copy L0H1, copying 1: L0H1, L1H0 log-probability of the second showing, on" in told
     assert "of all documents of a corpus" in told
     first, _, second = told.partition("Found: induction-1")[2].partition("Found: copy")
-    assert f"1 id {HOSTILE} 0 x 3 2 id" in first
-    assert f"1 id {HOSTILE} 49 x 3 2 id" in second
-    assert f"50 id {HOSTILE} 0 x -2 49 id" in second
+    for place, number, influence, following, part in (
+        (1, 0, 3, 2, first), (1, 49, 3, 2, second), (50, 0, -2, 49, second),
+    ):  # fmt: skip
+        line = f"{place} id {HOSTILE} {number} {HOSTILE} document {number} goes "
+        assert re.search(re.escape(line) + f".{{,90}} x {influence} {following} id", part)
     assert "Against influence at checkpoint early: rank correlation 0.25 [0.20, 0.30]" in second
     assert "Note: block v counts 0 in every sample." in second
     assert "Note:" not in first and "checkpoint early" not in first
     assert f"highest influence: 100 % a. Of all rows: 75 % {HOSTILE}, 25 % a." in first
+
+
+def test_it_begins_with_the_answer_and_says_what_was_not_tested(results):
+    told = words(written(results))
+    short = told.partition("In short")[2].partition("How sure is this?")[0]
+    first, _, second = short.partition(" copy ,")
+    assert f"of 50 documents, strengthened most by id {HOSTILE} 0 ( {HOSTILE} … )," in first
+    assert f" and id {HOSTILE} 2 (" in first
+    assert "head 2 of layer 1 (L1H2)" in first and "head 1 of layer 0" in second
+    assert "Of the top 10 % of rows, 100 % are labelled a (of all, 25 %)." in first
+    assert "Against early: rank correlation 0.25 [0.20, 0.30]; of the top 10 %, 50 % are the same" in second
+    assert "block v counts 0" in second and "Against" not in first
+    untested = told.partition(" What was not tested Effect.")[2]
+    assert "nothing here says how strong the part would be without" in untested
+    assert "Other checkpoints." not in untested
+    alone = words(written(results, several=False))
+    assert "nothing on this page checks the order" in alone and "Other checkpoints." in alone
+
+
+def test_it_names_no_document_that_weakens(results):
+    path = results / "scores" / "documents.parquet"
+    table = documents().assign(influence=lambda all: all["influence"] - 2.99)
+    files.write_table(path, table)
+    first = words(written(results)).partition("In short")[2].partition(" copy ,")[0]
+    assert f"strengthened most by id {HOSTILE} 0 (" in first and f"{HOSTILE} 1 " not in first
+    files.write_table(path, table.assign(influence=-1.0))
+    assert "none of 50 documents strengthens it." in words(written(results))
+
+
+def test_a_line_has_the_beginning_of_its_text_and_leads_to_its_row_of_most_influence(results):
+    rows = shown(results)
+    page = written(results)
+    linked = re.findall(
+        r'<td>(\d+)</td><td class="text"><a href="#file-samples-index-html" data-sample="(.*?)"', page
+    )
+    address = "target=induction-1&amp;side=both&amp;row="
+    assert linked == [("1", address + str(rows["top", 1])), ("50", address + str(rows["bottom", 1]))]
+    assert html.escape(f"{HOSTILE} document 7 goes on and on and") in page
+    assert max(map(len, re.findall('<span class="more">(.*?)</span>', html.unescape(page)))) == 90
+
+
+def test_rows_have_the_beginning_of_their_text_too(results):
+    samples = results / "samples" / "tokens.parquet"
+    line = files.read_table(samples).to_pylist()[0]
+    made = [{**line, "target": "copy", "row": 3, "pieces": [" one", " two", "\n"]}]
+    files.write_table(samples, pa.Table.from_pylist(made))
+    page = written(results, packed=True)
+    assert (
+        'data-sample="target=copy&amp;side=both&amp;row=3">row 3</a> <span class="more">one two</span>'
+        in page
+    )
+
+
+def test_a_share_that_is_not_all_does_not_look_so():
+    told = {0.0: "0 %", 0.001: "under 1 %", 0.25: "25 %", 0.9967: "over 99 %", 1.0: "100 %"}
+    assert {share: trace_results.percent(share) for share in told} == told
 
 
 def test_a_users_words_are_text(results):

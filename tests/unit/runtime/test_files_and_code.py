@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from project import ROOT
@@ -286,3 +287,12 @@ def test_an_edit_of_the_probes_changes_a_training_that_watches_one(package):
     after = [fingerprints.fingerprint("training.retrain", more) for more in ((), extra)]
     assert before[0] == after[0]
     assert before[1] != after[1]
+
+
+def test_lines_of_some_values_are_found_in_every_part_of_a_file(tmp_path):
+    path = tmp_path / "table.parquet"
+    parts = (pa.table({"number": range(begin, begin + 10), "text": ["x"] * 10}) for begin in (0, 10, 20))
+    files.write_tables(path, parts)
+    found = files.read_batches_in(path, "number", [25, 9, 3, 40], ["number", "text"])
+    assert [number for batch in found for number in batch.column("number").to_pylist()] == [3, 9, 25]
+    assert list(files.read_batches_in(path, "number", [], ["text"])) == []

@@ -42,5 +42,5 @@ def draw(curves: pd.DataFrame, target: str, metric: str, palette: style.Palette)
         axis.set_ylabel("ICL score (nats)")
     style.tell(right, f"{len(means)} runs{told}")
     handles, names = right.get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=style.legend_columns())
+    style.legend_below(figure, list(zip(handles, names, strict=True)))
     return figure

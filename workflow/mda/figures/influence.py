@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib import ticker
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
@@ -51,14 +52,16 @@ def draw(parts: Parts, falling: Callable[[], Iterator[np.ndarray]], notes: Seque
         falling: influence of them all, in parts, the highest first.
         notes: sentences on the scores, which stand above; see `mda.evidence.score_notes`.
     """
-    figure, [(left, middle, right)] = panels.grid(1, 3, 2.1 + 0.15 * len(notes), least=1.8)
+    labels = score_parts.labels(parts)
+    # Higher by the legend and the notes.
+    height = 2.2 + 0.15 * (min(len(labels), LABELS) // 3 + len(notes))
+    figure, [(left, middle, right)] = panels.grid(1, 3, height, least=1.8)
     if notes:
         figure.suptitle("\n".join(notes), fontsize=7)
-    labels = score_parts.labels(parts)
     reference, curve = _normal(labels), curve_of(falling, sum(label.samples for label in labels.values()))
-    _histogram(left, parts, labels)
-    _tail(middle, parts, curve, reference)
+    named = _histogram(left, parts, labels) + _tail(middle, parts, curve, reference)
     _shares(right, curve, reference)
+    style.legend_below(figure, named)
     count = sum(label.samples for label in labels.values())
     style.tell(figure, f"Influence of {count} samples")
     return figure
@@ -110,7 +113,11 @@ def _quantile(parts: Parts, count: int, share: float) -> float:
     return low + (high - low) * (place - math.floor(place))
 
 
-def _histogram(axis: Any, parts: Parts, labels: Mapping[str, score_parts.Label]) -> None:
+# What is drawn, and its name in the legend.
+Named = list[tuple[Artist, str]]
+
+
+def _histogram(axis: Any, parts: Parts, labels: Mapping[str, score_parts.Label]) -> Named:
     count = sum(label.samples for label in labels.values())
     low, high = (_quantile(parts, count, share) for share in (0.001, 0.999))
     if low == high:
@@ -149,14 +156,13 @@ def _histogram(axis: Any, parts: Parts, labels: Mapping[str, score_parts.Label])
     axis.set_title("by label")
     axis.set_xlabel("influence" + (f"\n({outside} samples beyond)" if outside else ""))
     axis.set_ylabel("samples")
-    # By name, or labels that begin with an underscore are left out.
+    style.tell(axis, "; ".join(told))
     names = [style.shown(label) for label in shown]
     names[-1] += f" (and {len(labels) - len(shown)} more labels)" if len(labels) > len(shown) else ""
-    axis.legend(bars, names, fontsize=7, handlelength=1.0, loc="upper right", borderaxespad=0.0)
-    style.tell(axis, "; ".join(told))
+    return list(zip(bars, names, strict=True))
 
 
-def _tail(axis: Axes, parts: Parts, curve: Curve, reference: tuple[np.ndarray, np.ndarray]) -> None:
+def _tail(axis: Axes, parts: Parts, curve: Curve, reference: tuple[np.ndarray, np.ndarray]) -> Named:
     """Share of samples above an influence, both on a logarithmic scale."""
     axis.set_title("upper tail")
     axis.set_xlabel("influence of at least")
@@ -164,14 +170,13 @@ def _tail(axis: Axes, parts: Parts, curve: Curve, reference: tuple[np.ndarray, n
     positive, rank = curve.value[curve.value > 0], curve.rank[curve.value > 0]
     if not len(positive):
         axis.text(0.5, 0.5, "none is positive", ha="center", va="center", transform=axis.transAxes)
-        return
-    axis.plot(positive, rank, color="black", linewidth=1.2, label="samples")
+        return []
+    [samples] = axis.plot(positive, rank, color="black", linewidth=1.2)
     expected, weights = reference
     above = (expected > 0) & (np.cumsum(weights) >= rank[0])
-    axis.plot(
-        expected[above], np.cumsum(weights)[above], color="black", linestyle=":", linewidth=1.0,
-        label="normal in each label",
-    )  # fmt: skip
+    [normal] = axis.plot(
+        expected[above], np.cumsum(weights)[above], color="black", linestyle=":", linewidth=1.0
+    )
     axis.set_xscale("log")
     axis.set_yscale("log")
     for one in (axis.xaxis, axis.yaxis):
@@ -181,10 +186,10 @@ def _tail(axis: Axes, parts: Parts, curve: Curve, reference: tuple[np.ndarray, n
     # The largest decade and a half: below, nothing is to be seen.
     axis.set_xlim(max(positive[-1], positive[0] / 30), 1.3 * max(positive[0], expected[0]))
     axis.set_ylim(0.6 * rank[0], 1.0)
-    axis.legend(fontsize=7, loc="lower left")
     style.tell(
         axis, f"the largest is {positive[0]:.3g}, the median of the positive {_median_of_positive(parts):.3g}"
     )
+    return [(samples, "all samples"), (normal, "if normal in each label")]
 
 
 def _median_of_positive(parts: Parts) -> float:

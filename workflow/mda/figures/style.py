@@ -182,9 +182,16 @@ def shared_legend(figure: Figure, axes: np.ndarray) -> None:
     handles: dict[str, Artist] = {}
     for axis in axes.flat:
         handles |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=legend_columns())
+    legend_below(figure, [(handle, name) for name, handle in handles.items()])
 
 
-def legend_columns() -> int:
-    """Entries of a legend side by side."""
-    return max(2, int(width() / 1.1))
+def legend_below(figure: Figure, named: Sequence[tuple[Artist, str]]) -> None:
+    """A legend below all axes, of pairs of what is drawn and its name; as many side by side as have room."""
+    # In points: a letter, by its size, and a mark with the space around it.
+    letter, mark, across = 0.58 * float(plt.rcParams["legend.fontsize"]), 40, 72 * width()
+    # By name, or names that begin with an underscore are left out.
+    handles, names = zip(*named, strict=True)
+    lines = [textwrap.fill(name, int((across - mark) / letter)) for name in names]
+    longest = max(len(part) for line in lines for part in line.split("\n"))
+    columns = min(len(named), max(1, int(across / (letter * longest + mark))))
+    figure.legend(handles, lines, loc="outside lower center", ncols=columns)

@@ -40,15 +40,21 @@ def place(unit: str) -> str:
     return unit
 
 
+def spelled(of: Sequence[str]) -> str:
+    """A target's places in words and by their short names; of more than `SPELLED` the short names."""
+    short = ", ".join(of)
+    return f"{', '.join(map(place, of))} ({short})" if len(of) <= SPELLED else short
+
+
 def units(config: Config, members: Mapping[str, Sequence[str]]) -> str:
     """The targets, each with the places that it stands for, and how these were chosen."""
     told = []
     for target in config.targets:
         of = members[target.name]
-        spelled = f": {', '.join(map(place, of))}" if len(of) <= SPELLED else ""
+        named = f": {spelled(of)}" if len(of) <= SPELLED else f" ({spelled(of)})"
         chosen = [words for unit in target.units if (words := _chosen(unit))]
         at = f", {' and '.join(chosen)} at step {config.attribution.rank_at}" if chosen else ""
-        told.append(f"{target.name}{spelled} ({', '.join(of)}){at}")
+        told.append(f"{target.name}{named}{at}")
     return "; ".join(told) + ". Layers, heads and neurons are counted from 0"
 
 

@@ -95,6 +95,7 @@ def question(probe: Probe) -> str:
 def found(
     config: Config,
     ends: Mapping[str, trace_results.Ends],
+    places: Mapping[str, str],
     scores: Path,
     agreement: Path | None,
     stored_gradients: Path | None,
@@ -103,11 +104,12 @@ def found(
     """What was found for each target.
 
     Args:
+        places: of each target its units in words.
         labels: the tables of figures/labels, in the order of the targets.
 
     Returns:
-        For each target: `target`, its `highest` and `lowest` lines, `notes` on its scores, shares of
-        `labels`, `checkpoints`, pairs of a name and a sentence, and `stored`, a sentence or None.
+        For each target: `target`, its `place`, its `highest` and `lowest` lines, `notes` on its scores,
+        shares of `labels`, `checkpoints`, pairs of a name and a sentence, and `stored`, a sentence or None.
     """
     others = {} if agreement is None else trace_results.of_checkpoints(agreement)
     stored = {} if stored_gradients is None else trace_results.of_stored_gradients(stored_gradients)
@@ -115,6 +117,7 @@ def found(
     return [
         {
             "target": target.name,
+            "place": places[target.name],
             "highest": ends[target.name].highest,
             "lowest": ends[target.name].lowest,
             "notes": score_notes.notes(scores, target.name),

@@ -28,12 +28,18 @@ class Line(NamedTuple):
         what: the user's own columns, which say best which document it is; without any, where it comes from.
             Of a trace of packed rows, the row.
         label, influence: as in the table of scores.
+        number: of the document or row in the corpus.
+        words: how its text begins, and `sample`: what the sample browser is asked for to show it, as the
+            end of its address; empty where `mda.report.trace_texts` does not know.
     """
 
     rank: int
     what: str
     label: str
     influence: float
+    number: int
+    words: str = ""
+    sample: str = ""
 
     def __str__(self) -> str:
         return f"{self.rank}. {self.what}, label {self.label}, influence {number(self.influence)}"
@@ -66,7 +72,7 @@ def of_documents(path: Path, targets: int, told: int) -> dict[str, Ends]:
     for line in table.to_pylist():
         ids = [f"{value(name)} {value(line[name])}" for name in own if line[name] is not None]
         what = ", ".join(ids or [value(line["origin"])])
-        one = Line(line["rank"], what, value(line["label"]), line["influence"])
+        one = Line(line["rank"], what, value(line["label"]), line["influence"], line["document"])
         found.setdefault(line["target"], []).append(one)
     return {target: _ends(lines, number, told) for target, lines in found.items()}
 
@@ -83,7 +89,7 @@ def of_rows(path: Path, told: int) -> dict[str, Ends]:
         places = [range(1, len(highest) + 1), range(number - len(lowest) + 1, number + 1)]
         of_highest, of_lowest = (
             [
-                Line(place, f"row {line['row']}", value(line["label"]), line["influence"])
+                Line(place, f"row {line['row']}", value(line["label"]), line["influence"], line["row"])
                 for place, line in zip(ranks, lines.to_dict("records"), strict=True)
             ]
             for ranks, lines in zip(places, (highest, lowest), strict=True)
@@ -125,7 +131,8 @@ def _agrees(line: dict[str, Any]) -> str:
         return "all scores are equal"
     return (
         f"rank correlation {line['spearman']:.2f} [{line['spearman_low']:.2f}, {line['spearman_high']:.2f}]; "
-        f"of the top {100 * line['chance']:.0f} %, {100 * line['overlap']:.0f} % are the same"
+        f"of the top {100 * line['chance']:.0f} %, {100 * line['overlap']:.0f} % are the same "
+        f"({100 * line['chance']:.0f} % by chance)"
     )
 
 
@@ -136,20 +143,35 @@ LABELS = 8
 def of_labels(path: Path, target: str) -> dict[str, str]:
     """From figures/labels: shares of the labels among the rows of highest influence, and among all.
 
-    Nothing where all rows have one label.
+    Beside these, `highest` and `all`, the most frequent label of the highest rows, `first`, with its shares
+    in words, `of_highest` and `of_all`. Nothing where all rows have one label.
     """
     shares = files.read_csv(path)
     if shares["label"].nunique() < 2:
         return {}
-    found = {}
+    found, by_label = {}, {}
     for name, selection in (("highest", f"influence-{target}"), ("all", "all")):
         mine = shares[shares["selection"] == selection].sort_values("share", ascending=False)
-        told = [f"{100 * line.share:.0f} % {value(line.label)}" for line in mine.head(LABELS).itertuples()]
+        told = [f"{percent(line.share)} {value(line.label)}" for line in mine.head(LABELS).itertuples()]
         found[name] = ", ".join(told) + (f" and {len(mine) - LABELS} more" if len(mine) > LABELS else "")
-    return found
+        by_label[name] = dict(zip(mine["label"], mine["share"], strict=True))
+    first = next(iter(by_label["highest"]))
+    return {
+        **found,
+        "first": value(first),
+        "of_highest": percent(by_label["highest"][first]),
+        "of_all": percent(by_label["all"].get(first, 0.0)),
+    }
 
 
-def value(given: object) -> str:
-    """A user's value on one line, no longer than `LONGEST`."""
+def percent(share: float) -> str:
+    """A share in whole percent; what is not quite none or all does not look so."""
+    if 0 < share < 0.005:
+        return "under 1 %"
+    return "over 99 %" if 0.995 <= share < 1 else f"{100 * share:.0f} %"
+
+
+def value(given: object, longest: int = LONGEST) -> str:
+    """A user's value on one line, no longer than so many characters."""
     text = printable(" ".join(str(given).split()))
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -320,6 +320,20 @@ def read_batches_where(path: Path, column: str, value: str, columns: list[str]) 
     Raises:
         UserError: as of `read_table`.
     """
+    yield from read_batches_in(path, column, [value], columns)
+
+
+def read_batches_in(
+    path: Path, column: str, values: Sequence[str] | Sequence[int], columns: list[str]
+) -> Iterator[pa.RecordBatch]:
+    """The lines whose column has one of these values, some at a time and in their order; no piece is empty.
+
+    Parts of the file that can have none are not read.
+
+    Raises:
+        UserError: as of `read_table`.
+    """
+    import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
@@ -329,12 +343,14 @@ def read_batches_where(path: Path, column: str, value: str, columns: list[str]) 
 
         def may_have(group: int) -> bool:
             ends = table.metadata.row_group(group).column(place).statistics
-            return ends is None or not ends.has_min_max or ends.min <= value <= ends.max
+            unknown = ends is None or not ends.has_min_max
+            return unknown or any(ends.min <= value <= ends.max for value in values)
 
         groups = [group for group in range(table.num_row_groups) if may_have(group)]
         read = list(dict.fromkeys([column, *columns]))
         for batch in table.iter_batches(row_groups=groups, columns=read):
-            found = batch.filter(pc.equal(batch.column(column), value)).select(columns)
+            wanted = pa.array(values, batch.column(column).type)
+            found = batch.filter(pc.is_in(batch.column(column), wanted)).select(columns)
             if found.num_rows:
                 yield found
 

@@ -13,7 +13,10 @@ def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
     targets, kinds = list(dict.fromkeys(table["target"])), list(dict.fromkeys(table["intervention"]))
     figure, axes = panels.grid(len(targets), len(kinds), 2.2, sharey="row")
     # Random samples have no difference to themselves.
-    table = table[(table["outcome"] == "formation_step") & (table["selection"] != "random")]
+    table = table[(table["outcome"] == "formation_step") & (table["selection"] != "random")].copy()
+    # A mean of equal numbers may be off by its last digits, which would set the scale.
+    ends = ["to_random", "to_random_low", "to_random_high"]
+    table[ends] = table[ends].round(9)
     for row, target in zip(axes, targets, strict=True):
         for axis, kind in zip(row, kinds, strict=True):
             cell = table[(table["target"] == target) & (table["intervention"] == kind)]
@@ -26,8 +29,8 @@ def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
                     x, mine["to_random"], marker=style.mark_of(str(selection)), markersize=3.5, color=color,
                     linestyle=style.dash_of(str(selection), target), label=label,
                 )  # fmt: skip
-                ends = (mine["to_random_low"], mine["to_random_high"])
-                axis.fill_between(x, *ends, color=color, alpha=0.15, linewidth=0)
+                low, high = mine["to_random_low"], mine["to_random_high"]
+                axis.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
                 told.append(panels.rows_in_words(mine, "to_random", [f"{label} {share:g} %" for share in x]))
             style.tell(axis, "; ".join(told))
             axis.axhline(0, color="0.6", linewidth=0.6)

@@ -21,8 +21,8 @@ def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
         one, other = names.index(line["one"]), names.index(line["other"])
         for array, column in ((values, "jaccard"), (lows, "jaccard_low"), (highs, "jaccard_high")):
             array[one, other] = array[other, one] = line[column]
-    width = max(0.65 * style.width(), 3.25)
-    figure, axes = plt.subplots(figsize=(width, 0.77 * width))
+    width = style.width()
+    figure, axes = plt.subplots(figsize=(width, max(2.5, 0.5 * width)))
     shown = [f"{name}\n{units[name]}" for name in names]
     panels.heat_map(axes, (values, lows, highs), shown, shown, 0, 1, "viridis", "{:.2f}")
     axes.set_title(f"Jaccard index of the top samples\n(chance {table['chance'].iloc[0]:.2f})")
