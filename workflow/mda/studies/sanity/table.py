@@ -40,9 +40,9 @@ EXPECTED = {
     LATER: "0",
 }
 # Columns that not every check has.
-NUMBERS = (
+OPTIONAL = (
     "samples", "draws", "value", "value_low", "value_high", "absolute", "within",
-    "reference", "reference_low", "reference_high",
+    "reference", "reference_low", "reference_high", "label",
 )  # fmt: skip
 # Checks whose number is a rank correlation.
 AGREEMENT = (SAME, OWN, EVERY)
@@ -54,7 +54,7 @@ def line(target: str, method: str, check: str, found: Mapping[str, Any]) -> dict
         "target": target,
         "method": method,
         "check": check,
-        **{name: found.get(name, np.nan) for name in NUMBERS},
+        **{name: found.get(name, np.nan) for name in OPTIONAL},
         "expected": EXPECTED[check],
         "verdict": found["verdict"],
     }
@@ -172,7 +172,8 @@ def shuffled(
         return {"samples": len(scores), "draws": len(orders), "verdict": INCONCLUSIVE}
     top = score_table.top(scores, selection.count(len(scores), fraction))
     excess = {name: (labels[top] == name).mean() - (labels == name).mean() for name in sorted(set(labels))}
-    has = labels == max(excess, key=lambda name: excess[name])
+    label = max(excess, key=lambda name: excess[name])
+    has = labels == label
     before = float(has[top].mean() / has.mean())
     ratios = has[orders[:, top]].mean(axis=1) / has.mean()
     low, high = np.quantile(ratios, [(1 - confidence) / 2, (1 + confidence) / 2])
@@ -184,5 +185,6 @@ def shuffled(
         "value_low": float(low),
         "value_high": float(high),
         "reference": before,
+        "label": label,
         "verdict": verdict,
     }
