@@ -15,10 +15,11 @@ from mda.config.study_sections import Sanity
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
 from mda.evidence import csv_tables, score_table
-from mda.models import metrics, sequences, units
-from mda.runtime import cli, external_files, files, parallel
+from mda.models import units
+from mda.runtime import cli, external_files, files
 from mda.studies.sanity import by_influence, by_walk, table
 from mda.training import schedule as schedules
+from mda.training import watched_probes
 
 # Rows without a token that counts.
 EMPTY_ROWS = 8
@@ -58,9 +59,8 @@ class _Judge:
     def _of_both(
         self, found: by_influence.Found | by_walk.Found, rows: np.ndarray, raw: np.ndarray
     ) -> dict[str, dict[str, Any]]:
-        places = np.tile(np.arange(len(rows)), (table.SHUFFLES, 1))
-        orders = np.random.default_rng([self.seed, 12]).permuted(places, axis=1)
-        labels = self.labels[rows]
+        generator, labels = np.random.default_rng([self.seed, 12]), self.labels[rows]
+        orders = (generator.permuted(np.arange(len(rows))) for _ in range(table.SHUFFLES))
         return {
             table.OWN: table.randomized(found.real, found.own, labels, self.confidence),
             table.EVERY: table.randomized(found.real, found.every, labels, self.confidence),
@@ -122,8 +122,8 @@ def make(
             walking = by_walk.Walking(
                 state, stream.between(window.origin, end + 1), end, store, optimizer, numerics, Path(name)
             )
-            place, kept = parallel.device(), TokenStore(held_out).tokens
-            evaluator = metrics.Evaluator(metrics_settings, kept, sequences.ordinary_tokens(reader), place)
+            held = TokenStore(held_out)
+            evaluator = watched_probes.evaluator(metrics_settings, held, reader, [], [], [], {})
             ask = asking.Asking(walking.start()[0], evaluator, reader, store.context, members, probe_settings)
             by_name = {target.name: target for target in target_settings}
             measures = [ask.measure(_outcome(target), by_name) for target in target_settings]

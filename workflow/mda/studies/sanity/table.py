@@ -8,7 +8,7 @@ largest score. An interval that lies on both sides of a bound decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -155,7 +155,7 @@ def nothing(check: str, found: np.ndarray, real: np.ndarray) -> dict[str, Any]:
 
 
 def shuffled(
-    scores: np.ndarray, labels: np.ndarray, orders: np.ndarray, fraction: float, confidence: float
+    scores: np.ndarray, labels: np.ndarray, orders: Iterable[np.ndarray], fraction: float, confidence: float
 ) -> dict[str, Any]:
     """How much more frequent a label is among the top samples when labels are shuffled between samples.
 
@@ -165,22 +165,22 @@ def shuffled(
 
     Args:
         scores, labels: shape (samples,).
-        orders: places, shape (shuffles, samples).
+        orders: of each shuffle, the place that each sample's label comes from, shape (samples,).
         fraction: the share of samples that count as top.
     """
     if statistics.constant(scores) or len(set(labels)) == 1:
-        return {"samples": len(scores), "draws": len(orders), "verdict": INCONCLUSIVE}
+        return {"samples": len(scores), "verdict": INCONCLUSIVE}
     top = score_table.top(scores, selection.count(len(scores), fraction))
     excess = {name: (labels[top] == name).mean() - (labels == name).mean() for name in sorted(set(labels))}
     label = max(excess, key=lambda name: excess[name])
     has = labels == label
     before = float(has[top].mean() / has.mean())
-    ratios = has[orders[:, top]].mean(axis=1) / has.mean()
+    ratios = np.array([has[order[top]].mean() for order in orders]) / has.mean()
     low, high = np.quantile(ratios, [(1 - confidence) / 2, (1 + confidence) / 2])
     verdict = FAILS if not low <= 1 <= high else PASSES if not low <= before <= high else INCONCLUSIVE
     return {
         "samples": len(scores),
-        "draws": len(orders),
+        "draws": len(ratios),
         "value": float(ratios.mean()),
         "value_low": float(low),
         "value_high": float(high),
