@@ -12,7 +12,8 @@ pytestmark = pytest.mark.slow
 
 STUDIES = {
     "ablation", "agreement", "augmentation", "checkpoints", "contrasts", "controls", "coupling", "crossed",
-    "datamodel", "dose", "enrichment", "exact", "overlap", "placebo", "replication", "stream", "tail",
+    "datamodel", "dose", "enrichment", "exact", "overlap", "placebo", "replication", "sanity", "stream",
+    "tail",
 }  # fmt: skip
 WITHOUT_FIGURE = {"tail"}
 
@@ -25,6 +26,7 @@ def evidence(finished, tmp_path_factory):
         shutil.copytree(project.results / "tables", project.results / name / "tables")
     project.configure("studies.replications", ["twin", "brother"])
     planned = [{"kind": "replace", "control": "random", "outcome": "formation_step"}]
+    project.configure("studies.sanity", {"samples": 10, "updates": 1, "draws": 2, "seed": 0})
     project.configure("studies.contrasts", {"experiments": ["twin", "brother"], "planned": planned})
     project.snakemake("evidence")
     return project

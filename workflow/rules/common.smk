@@ -26,6 +26,7 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 
 from mda.config import probe_files
 from mda.config.experiment import selections_of
+from mda.config.trajectory_section import vectors_beside
 from mda.config.unit_sections import BEST, probe_data
 from mda.hub import pins
 from mda.planning import design, plan, variants

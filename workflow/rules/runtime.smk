@@ -56,8 +56,12 @@ def walk_memory(wildcards, attempt):
 
     More on every retry.
     """
-    beside = CONFIG.trajectory.vectors_beside * checkpoint_bytes() // 10**6
-    return (TORCH_MEMORY + 2200 + beside) * attempt
+    return memory_of_walk(CONFIG.trajectory.vectors_beside) * attempt
+
+
+def memory_of_walk(vectors):
+    """The same, with so many vectors of the weights beside the states."""
+    return TORCH_MEMORY + 2200 + vectors * checkpoint_bytes() // 10**6
 
 
 def table_memory(wildcards, attempt):

@@ -37,6 +37,7 @@ CONFIGURED = {
     "datamodel": STUDIES.datamodel is not None,
     "placebo": STUDIES.datamodel is not None,
     "linearity": STUDIES.linearity is not None,
+    "sanity": STUDIES.sanity is not None,
     "recovery": STUDIES.validity is not None,
     "null": STUDIES.validity is not None and STUDIES.validity.none is not None,
     "replication": bool(STUDIES.replications),

@@ -47,7 +47,7 @@ def test_config_yaml_and_the_schema_name_the_same_keys(default):
         "metrics.text.",
     )
     empty += ("studies.validity.", "studies.linearity.", "studies.contrasts.", "trace.", "trajectory.")
-    empty += ("attribution.stored_gradients.",)
+    empty += ("attribution.stored_gradients.", "studies.sanity.")
     free = ("model.settings.", "probes.")
     wanted = {key for key in keys_of(experiment.Config) if not key.startswith((*empty, *free))}
     assert {key for key in given if not key.startswith(free)} == wanted

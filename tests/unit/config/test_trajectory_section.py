@@ -123,3 +123,27 @@ def test_more_orders_change_no_single_walk(override):
     )
     assert one.of_a_walk() == more.of_a_walk()
     assert trajectory_section.Trajectory.model_validate(one.of_a_walk().model_dump()) == one.of_a_walk()
+
+
+SANITY = {"samples": 20, "updates": 179, "draws": 2, "seed": 0}
+
+
+def test_walks_of_sanity_checks_fit_the_window_and_differentiate_what_they_can(override, tmp_path):
+    """The window has 180 steps, and one has to come after the outcome."""
+    assert consistency.check(override("studies.sanity", SANITY)).studies.sanity.updates == 179
+    with pytest.raises(
+        UserError, match=r"sanity\.updates is 180, but one step less than run\.window has is 179;"
+    ):
+        consistency.check(override("studies.sanity", SANITY | {"updates": 180}))
+    config = override("studies.sanity", SANITY)
+    (tmp_path / "text.txt").write_text("words")
+    config["probes"]["induction"] = {
+        "measure": "rows",
+        "path": str(tmp_path / "text.txt"),
+        "positions": "all",
+    }
+    config["targets"][0] |= {"metric": "probe"}
+    with pytest.raises(UserError, match=r"metric of induction-1 is a probe of rows, .*; set updates to null"):
+        consistency.check(config)
+    config["studies"]["sanity"] |= {"updates": None}
+    assert consistency.check(config).studies.sanity is not None

@@ -126,7 +126,7 @@ def test_the_examples_in_config_yaml_are_valid(generate):
                     value["repository"] = "owner/name"
                 schema.model_validate(value)
                 checked += 1
-    assert checked == 9
+    assert checked == 10
 
 
 def every_rule(generate):

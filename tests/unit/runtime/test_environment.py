@@ -78,7 +78,7 @@ def test_the_conda_environment_has_all_that_the_steps_import():
 WITH_TORCH = {
     "attribution.covariance", "attribution.eigendecomposition", "attribution.gradient_norm",
     "attribution.lambdas", "attribution.scores", "attribution.token_influence", "studies.ablation",
-    "studies.exact",
+    "studies.exact", "studies.sanity",
     "models.heads", "models.measure_published", "training.base_run", "training.retrain",
     "attribution.trajectory",
     "attribution.store_gradients", "attribution.stored_scores", "studies.stored_gradients",

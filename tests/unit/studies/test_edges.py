@@ -45,6 +45,7 @@ from mda.studies.overlap import table as overlap
 from mda.studies.placebo import table as placebo
 from mda.studies.recovery import table as recovery
 from mda.studies.replication import table as replication
+from mda.studies.sanity import table as sanity
 from mda.studies.stored_gradients import table as stored_gradients
 from mda.studies.stream import table as stream
 from mda.studies.tail import table as tail
@@ -168,6 +169,16 @@ def studies(tmp_path, monkeypatch, seeds, score, area, scores, labels=1):
             }
             for share in (0.01, 0.1)
             for seed in range(seeds)
+        ],
+        "sanity": [
+            sanity.line("unit", method, *of)
+            for method in ("influence", "trajectory")
+            for of in (
+                (sanity.SAME, sanity.same(everything, everything, 0.95)),
+                (sanity.EVERY, sanity.randomized(everything, everything[None], places, 0.95)),
+                (sanity.CONSTANT, sanity.nothing(sanity.CONSTANT, 0 * everything, everything)),
+                (sanity.LABELS, sanity.shuffled(everything, np.array(names), places[None], 0.1, 0.95)),
+            )
         ],
         "recovery": [
             {"experiment": "corpus", "target": "unit", "formed": True, "share": 0.5, "repeats": 2.0, **line}

@@ -108,6 +108,15 @@ class Linearity(Section):
     fractions: Annotated[list[Fraction], Field(min_length=1), Unique]
 
 
+class Sanity(Section):
+    """Checks that scores fail where they must fail."""
+
+    samples: Annotated[int, Field(ge=10)]
+    updates: Positive | None
+    draws: Annotated[int, Field(ge=2)]
+    seed: Natural
+
+
 class Validity(Section):
     """Experiments on corpora whose catalysts are known: their finished results are read."""
 
@@ -160,6 +169,7 @@ class Studies(Section):
     time: Time | None
     datamodel: Datamodel | None
     linearity: Linearity | None
+    sanity: Sanity | None
     validity: Validity | None
     at_once: Name | None
     larger: Name | None

@@ -16,6 +16,7 @@ def check(config: Config) -> None:
     Raises:
         ValueError: one sentence, when something does not hold.
     """
+    _check_sanity(config)
     methods, walks = methods_used(config) & set(WALKED), config.trajectory
     if walks is None:
         if config.studies.linearity is not None:
@@ -78,6 +79,25 @@ def _check_step(config: Config, where: str, step: int) -> None:
             f"{where}.step is {step}, but the trainings of trajectory are evaluated every {every} steps from "
             f"{start} on, and at {stop}; take one of these steps"
         )
+
+
+def _check_sanity(config: Config) -> None:
+    """That the study's walks fit the window, and have outcomes."""
+    study, window = config.studies.sanity, config.run.window
+    if study is None or study.updates is None:
+        return
+    most = window.stop - window.origin - 1
+    if study.updates > most:
+        raise ValueError(
+            f"studies.sanity.updates is {study.updates}, but one step less than run.window has is {most}; "
+            "lower it"
+        )
+    for target in config.targets:
+        if target.metric == "probe" and config.probes[target.probe].measure == "rows":
+            raise ValueError(
+                f"studies.sanity.updates: the metric of {target.name} is a probe of rows, which cannot be "
+                "differentiated in the output layer's weights; set updates to null"
+            )
 
 
 def _check_linearity(config: Config, walks: Trajectory) -> None:

@@ -9,6 +9,11 @@ from pydantic import Field, model_validator
 from mda.config.section import Name, Natural, Positive, Section, Unique
 
 
+def vectors_beside(outcomes: int) -> int:
+    """Vectors of the weights that a walk has beside the states, at most; 27 were measured."""
+    return 27 + 3 * outcomes
+
+
 class Outcome(Section):
     """A number that a training comes to, whose derivative is asked for."""
 
@@ -46,8 +51,8 @@ class Trajectory(Section):
 
     @property
     def vectors_beside(self) -> int:
-        """Vectors of the weights that a walk has beside the states, at most; 27 were measured."""
-        return 27 + 3 * len(self.outcomes)
+        """As the function, of these outcomes."""
+        return vectors_beside(len(self.outcomes))
 
     def outcome_of(self, target: str | None) -> str | None:
         """The name of a target's first outcome, by which samples are selected; None where it has none."""

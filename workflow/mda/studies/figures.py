@@ -26,6 +26,7 @@ from mda.studies.overlap import figure as overlap
 from mda.studies.placebo import figure as placebo
 from mda.studies.recovery import figure as recovery
 from mda.studies.replication import figure as replication
+from mda.studies.sanity import figure as sanity
 from mda.studies.stored_gradients import figure as stored_gradients
 from mda.studies.stream import figure as stream
 
@@ -48,6 +49,7 @@ FIGURES: dict[str, Callable[[pd.DataFrame, style.Palette], Figure]] = {
     "placebo": placebo.draw,
     "recovery": recovery.draw,
     "replication": replication.draw,
+    "sanity": sanity.draw,
     "stored_gradients": stored_gradients.draw,
     "stream": stream.draw,
 }

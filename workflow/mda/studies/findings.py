@@ -25,6 +25,7 @@ from mda.studies.overlap import finding as overlap
 from mda.studies.placebo import finding as placebo
 from mda.studies.recovery import finding as recovery
 from mda.studies.replication import finding as replication
+from mda.studies.sanity import finding as sanity
 from mda.studies.stream import finding as stream
 from mda.studies.tail import finding as tail
 
@@ -51,6 +52,7 @@ FINDINGS = (
     placebo.FINDING,
     datamodel.FINDING,
     linearity.FINDING,
+    *sanity.FINDINGS,
 )
 # Of corpora that were made with their answers, and not of a target.
 KNOWN_ANSWERS = "corpora of known answers"

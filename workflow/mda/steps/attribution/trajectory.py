@@ -1,19 +1,15 @@
 """Walk back through a training: how does its outcome depend on every sample?"""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from transformers import PreTrainedModel
 
-from mda.attribution import outcomes, questions, trajectory
+from mda.attribution import asking, outcomes, trajectory
 from mda.config import sections, trajectory_section, unit_sections
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
 from mda.models import metrics, sequences, units
-from mda.models.units import Neuron
 from mda.runtime import cli, external_files, files, parallel, saves
 from mda.training import adamw, tape, training
 from mda.training import schedule as schedules
@@ -79,7 +75,9 @@ def walk(
             keep_every or None,
             settings.vectors_beside,
         )
-        ask = _Asking(model, evaluator, reader, store.context, units.read_targets(targets), probe_settings)
+        ask = asking.Asking(
+            model, evaluator, reader, store.context, units.read_targets(targets), probe_settings
+        )
         by_name = {target.name: target for target in target_settings}
         wanted = [
             outcomes.Outcome(outcome.name, ask.measure(outcome, by_name), outcome.when, outcome.step)
@@ -90,37 +88,6 @@ def walk(
         with saves.finishing(cadence.folder, outputs) as (to_scores, to_curves):
             files.write_table(to_scores, _scores(stream, wanted, found))
             files.write_table(to_curves, _curves(wanted, steps, done.updates, found))
-
-
-@dataclass(frozen=True)
-class _Asking:
-    """What outcomes are measured with; `places` has the units of every target."""
-
-    model: PreTrainedModel
-    evaluator: metrics.Evaluator
-    reader: Any
-    context: int
-    places: dict[str, list[units.Unit]]
-    probes: dict[str, unit_sections.Probe]
-
-    def measure(
-        self, outcome: trajectory_section.Outcome, targets: dict[str, unit_sections.Target]
-    ) -> outcomes.Measure:
-        """What an outcome measures of a model."""
-        if outcome.target is None:
-            return outcomes.of_loss(self.model, self.evaluator.held_out)
-        target, members = targets[outcome.target], self.places[outcome.target]
-        if outcome.measure == "probe":
-            settings = self.probes[target.probe]
-            question = questions.of_probe(settings, self.reader, self.context, parallel.device())
-            return outcomes.of_probe(question, members)
-        if target.metric == "activation":
-            neurons = [unit for unit in members if isinstance(unit, Neuron)]
-            return outcomes.of_neurons(self.evaluator.repeated, neurons)
-        if target.metric.startswith(unit_sections.BEST):
-            over: Literal["best", "sum"] = "sum" if outcome.measure == "metric_sum" else "best"
-            return outcomes.of_class(self.evaluator.repeated, target.metric, over)
-        return outcomes.of_heads(self.evaluator.repeated, members, target.metric)
 
 
 def _scores(
