@@ -65,7 +65,7 @@ def of_table(
     samples = files.lines_of(falling)
     ends = data.line(f"select min(influence), max(influence) from {database.table(falling)}")
     found = Ranked(
-        lambda: files.read_batches(ranks, ["row", "rank", "top"]),
+        lambda: files.read_batches(data.folder / name, ["row", "rank", "top"]),
         samples,
         selection.count(samples, fraction),
         statistics.constant(np.array(ends)),
@@ -75,7 +75,7 @@ def of_table(
     placed = data.keep(f"{name}-placed", _placed(falling, found, labelled))
     files.remove(falling)
     ordered = data.ask(f"select row, rank, top from {database.table(placed)} order by step, row")
-    ranks = data.keep(name, ordered)
+    data.keep(name, ordered)
     files.remove(placed)
     return found
 
