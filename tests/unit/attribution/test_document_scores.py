@@ -5,7 +5,6 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from mda.attribution import document_scores
 from mda.runtime import database, files
 from mda.runtime.errors import UserError
 from mda.steps.attribution.document_scores import collect
@@ -108,11 +107,3 @@ def test_packed_rows_have_no_documents_of_their_own(tmp_path):
     packed = ROWS.drop_columns(["tokens"])
     with pytest.raises(UserError, match=r"set tokens\.pack to false"):
         found(tmp_path, packed, DOCUMENTS, one=np.arange(5.0))
-
-
-@pytest.mark.parametrize("cuts", [[], [1, 2, 3], [4], [2, 6], [1, 5, 9]])
-def test_where_ties_end(cuts):
-    numbers = np.array([5.0, 5, 5, 3, 3, 0.0, -0.0, 0.0, -1, -1])
-    parts = np.split(numbers, cuts)
-    ends = [int(np.flatnonzero(numbers == part[-1])[-1]) + 1 for part in parts]
-    assert document_scores.ends_of_ties(parts) == ends

@@ -36,6 +36,8 @@ def test_every_step_does_its_work(place, monkeypatch):
     assert lines == {"scores": COUNT, "selection": COUNT // 10, "by-document": COUNT}
     assert set(files.read_csv(place / "tail.csv")["samples"]) == {COUNT}
     assert len(files.read_csv(place / "enrichment.csv")) == 2 * (tables.LABELS + 5)
+    agreement = files.read_csv(place / "agreement.csv")
+    assert agreement[["samples", "spearman", "overlap"]].values.tolist() == [[COUNT, 1, 1]]
     assert not list(place.glob(".*"))
 
 

@@ -1,6 +1,8 @@
 """Corpus sources, packing, and stores that are truncated or wrong."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -276,3 +278,20 @@ def test_a_tokenizer_without_separator_is_one_sentence(tmp_path):
     )
     with pytest.raises(UserError, match="that end a document"):
         tokenizer.make(chosen, iter([]))
+
+
+def test_pages_of_a_store_that_were_read_are_let_go(tmp_path):
+    """They count as memory of the process while they are mapped."""
+
+    def mapped():
+        parts = Path("/proc/self/smaps").read_text().split(str(path))[1:]
+        return sum(int(re.search(r"Rss:\s+(\d+) kB", part)[1]) for part in parts) / 1000
+
+    path = tmp_path / "tokens.npy"
+    np.save(path, np.ones((2**17, 64), np.uint16))
+    store, most = tokens.TokenStore(path), 0.0
+    for part in store.parts(np.arange(2**17)):
+        assert part.shape == (4096, 64)
+        most = max(most, mapped())
+    # Of 17 MB.
+    assert 0 < most < 9

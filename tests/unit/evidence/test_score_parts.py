@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from mda.evidence import score_parts
+from mda.evidence import score_parts, score_table
 from mda.report import trace_results
 from mda.runtime import files
 from mda.studies.enrichment import table as enrichment
@@ -66,6 +66,13 @@ def test_labels_and_lines_at_places_are_those_of_the_table(scores):
     assert score_parts.lines_at(parts_of(scores), places)["row"].tolist() == frame["row"][places].tolist()
     inside = score_parts.of_target(path, "second", ["row"], (3, 7))
     assert pd.concat(inside())["row"].tolist() == frame["row"][150:350].tolist()
+
+
+def test_influence_of_some_rows_is_in_their_order(scores):
+    path, frame = scores
+    rows = GENERATOR.permutation(COUNT)[:99]
+    found = score_table.influence_of(path, "second", rows)
+    assert found.tolist() == frame.set_index("row")["influence"].loc[rows].tolist()
 
 
 def test_no_more_than_a_piece_of_a_table_is_read_at_once(scores):

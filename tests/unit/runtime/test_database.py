@@ -56,6 +56,22 @@ def test_memory_does_not_grow_with_what_is_sorted(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("how", ["all", "where"])
+def test_what_was_read_of_a_table_is_not_held(tmp_path, how):
+    """By default pyarrow holds all that it has read until the table is closed."""
+    values = np.random.default_rng(0).random(2**20)
+    pieces = (pa.table({"value": part, "target": ["unit"] * len(part)}) for part in np.split(values, 64))
+    files.write_tables(tmp_path / "table", pieces)
+    before, most, count = pa.total_allocated_bytes(), 0, 0
+    read = files.read_batches(tmp_path / "table", ["value"])
+    if how == "where":
+        read = files.read_batches_where(tmp_path / "table", "target", "unit", ["value"])
+    for batch in read:
+        most, count = max(most, pa.total_allocated_bytes() - before), count + len(batch)
+    assert count == len(values)
+    assert most < values.nbytes / 2
+
+
 def test_what_a_killed_process_left_goes_away(tmp_path):
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()

@@ -17,7 +17,7 @@ from held import figure_of
 
 from mda.commands import summary
 from mda.config.study_sections import Contrast
-from mda.evidence import effect_table, finding, score_notes, score_parts, statistics
+from mda.evidence import effect_table, finding, ranked, score_notes, score_parts, statistics
 from mda.figures import effects as effects_figure
 from mda.figures import emergence, icl, style
 from mda.interventions import selection
@@ -96,6 +96,11 @@ def scores_of(influence, labels=1):
     )  # fmt: skip
 
 
+def ranked_of(scores):
+    """The same, ranked, with the top tenth."""
+    return ranked.of_array(scores["influence"].to_numpy(), 0.1, scores["label"].tolist())
+
+
 def studies(tmp_path, monkeypatch, seeds, score, area, scores, labels=1):
     """Study -> its table, as its step writes and the next one reads it."""
     outcomes = effect_table.outcomes(curves(seeds, score), 0.3)
@@ -108,7 +113,8 @@ def studies(tmp_path, monkeypatch, seeds, score, area, scores, labels=1):
     monkeypatch.setattr(tail, "RESAMPLES", 20)
     mine = {"unit": scores_of(scores, labels)}
     units = {"unit": ["L0H0"], "other": ["L1H0"]}
-    pair = {**mine, "other": mine["unit"]}
+    placed = {"unit": ranked_of(mine["unit"])}
+    pair = {**placed, "other": placed["unit"]}
     metrics = dict.fromkeys(units, "prefix_matching")
     runs = np.full((4, seeds), area)
     features = np.ones((5, len(enrichment.FEATURES)))
@@ -121,11 +127,11 @@ def studies(tmp_path, monkeypatch, seeds, score, area, scores, labels=1):
     # One row has one document; and without any score, no token counts.
     counted = ablation.Text(np.full((seeds, 3), area > 0), np.arange(seeds))
     lines = {
-        "agreement": agreement.variants(mine, {"strategy-kfac": mine}, 0.1, 0.95),
-        "overlap": overlap.overlaps(pair, units, metrics, 0.1, 0.95),
+        "agreement": agreement.variants(placed, [("strategy-kfac", placed)], 0.95),
+        "overlap": overlap.overlaps(pair, units, metrics, 0.95),
         "stream": [
             {"target": "unit", **line}
-            for line in stream.stream(mine["unit"], curves(1, score), 24, 0.95)
+            for line in stream.stream(score_parts.of_frame(mine["unit"]), curves(1, score), 24, 0.95)
         ],
         "enrichment": [
             {"target": "unit", "side": side, "kind": kind, "q": 1.0, **line}
@@ -250,15 +256,15 @@ def test_every_study_goes_through_at_the_edge(tmp_path, monkeypatch, case):
 
 def test_scores_that_are_equal_have_no_top_in_common():
     """Which samples are their top is chance, and the same chance in both."""
-    equal, ranked = scores_of(EQUAL), scores_of(np.arange(SAMPLES))
-    for one, other in ((equal, equal), (equal, ranked), (ranked, equal)):
-        [line] = agreement.variants({"unit": one}, {"seed-1": {"unit": other}}, 0.1, 0.95)
+    equal, falling = (ranked_of(scores_of(values)) for values in (EQUAL, np.arange(SAMPLES)))
+    for one, other in ((equal, equal), (equal, falling), (falling, equal)):
+        [line] = agreement.variants({"unit": one}, [("seed-1", {"unit": other})], 0.95)
         assert np.isnan([line["overlap"], line["overlap_low"], line["spearman"]]).all()
         [line] = overlap.overlaps(
-            {"a": one, "b": other}, {"a": [], "b": []}, dict.fromkeys("ab", "copying"), 0.1, 0.95
+            {"a": one, "b": other}, {"a": [], "b": []}, dict.fromkeys("ab", "copying"), 0.95
         )
         assert np.isnan([line["jaccard"], line["p"], line["q"]]).all()
-    [line] = agreement.variants({"unit": ranked}, {"seed-1": {"unit": ranked}}, 0.1, 0.95)
+    [line] = agreement.variants({"unit": falling}, [("seed-1", {"unit": falling})], 0.95)
     assert line["overlap"] == 1
 
 

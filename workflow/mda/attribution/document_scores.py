@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mda.runtime import database, files
+from mda.runtime import database, files, ranking
 from mda.runtime.database import Database
 from mda.runtime.errors import UserError
 
@@ -57,7 +57,7 @@ def tables(data: Database, scores: Path, rows: Path, documents: Path) -> Iterato
         lines = data.ask(
             f"select * from {database.table(kept)} order by {database.quoted(SUM)} desc, document"
         )
-        yield from _of_target(target, pq.ParquetFile(data.keep("ordered", lines)), of_user)
+        yield from _of_target(target, files.open_parquet(data.keep("ordered", lines)), of_user)
 
 
 def _of_document(rows: pa.RecordBatch) -> pa.RecordBatch:
@@ -98,17 +98,13 @@ def _whole(columns: dict[str, np.ndarray]) -> pa.RecordBatch:
 def _of_target(target: str, ordered: pq.ParquetFile, of_user: list[pa.Field]) -> Iterator[pa.Table]:
     parts = range(ordered.num_row_groups)
     total, begin = ordered.metadata.num_rows, 0
-    ends = ends_of_ties(ordered.read_row_group(part, [SUM])[SUM].to_numpy() for part in parts)
-    ties_begin, before = 0, np.nan
-    for part, end in zip(parts, ends, strict=True):
+
+    def influences() -> Iterator[np.ndarray]:
+        return (ordered.read_row_group(part, [SUM])[SUM].to_numpy() for part in parts)
+
+    for part, (first, stop) in zip(parts, ranking.places(influences), strict=True):
         read = ordered.read_row_group(part)
         influence, tokens = read[SUM].to_numpy(), read[TOKENS].to_numpy()
-        first = begin + np.searchsorted(-influence, -influence, side="left")
-        stop = begin + np.searchsorted(-influence, -influence, side="right")
-        # Ties that go on from the part before, or in the next.
-        first[influence == before] = ties_begin
-        stop[influence == influence[-1]] = end
-        ties_begin, before = int(first[-1]), influence[-1]
         yield pa.table(
             {
                 "document": read["document"],
@@ -126,23 +122,6 @@ def _of_target(target: str, ordered: pq.ParquetFile, of_user: list[pa.Field]) ->
             }
         )
         begin += len(read)
-
-
-def ends_of_ties(parts: Iterable[np.ndarray]) -> list[int]:
-    """For each part of numbers that fall: the place, in all, after the last that equals the part's last."""
-    told = [(part[0], part[-1], len(part), int((part == part[0]).sum())) for part in parts]
-    found: list[int] = []
-    place = sum(length for _, _, length, _ in told)
-    following: tuple[float, float, int] = (np.nan, np.nan, 0)
-    for first, last, length, ties in reversed(told):
-        if last == following[0]:
-            # The next part may be of equal numbers alone.
-            found.append(found[-1] if following[0] == following[1] else place + following[2])
-        else:
-            found.append(place)
-        following = first, last, ties
-        place -= length
-    return found[::-1]
 
 
 def _per_token(values: np.ndarray, tokens: np.ndarray) -> pa.Array:

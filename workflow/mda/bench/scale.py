@@ -18,16 +18,14 @@ from mda.models import memory, output_layer
 CONTEXT, TARGETS = 2048, 8
 SAMPLES = (10**6, 10**7, 10**8, 10**9)
 GIB, TIB = 2**30, 2**40
-# Bytes of a line of the table of scores (step, row, two words, influence, three parts, loss); and of a score
-# in the step of tables that holds most, the study that compares two attributions, measured with 10^6 samples.
-LINE, COMPARED = 60, 150
+# Bytes of a line of the table of scores: step, row, two words, influence, three parts, loss.
+LINE = 60
 # Kept of the run that is attributed: checkpoints of 4 bytes a weight, and a training state of 12.
 CHECKPOINTS = 10
 # Shares of the limits beyond which each is a bottleneck, and what would remove it.
 REMEDIES = {
     "time": "score a part of the window, or more machines",
     "device": "split a layer's weights over GPUs",
-    "tables": "compare attributions on a part of the samples",
     "disk": "read the published token shards, keep fewer checkpoints",
     "jobs": "longer jobs (attribution.samples_per_shard)",
 }
@@ -41,7 +39,7 @@ class Machine:
         name: where the rate is from.
         rates: floating-point operations a second that scoring achieves, by shape; of a shape without,
             that of the next smaller one with.
-        device, host, disk: bytes.
+        device, disk: bytes.
         at_once: machines.
         width: bytes of a number in the model's passes; its weights are kept in four, and a copy in two.
     """
@@ -49,7 +47,6 @@ class Machine:
     name: str
     rates: Mapping[str, float]
     device: float
-    host: float
     disk: float
     at_once: int
     width: int
@@ -70,7 +67,6 @@ class Need:
 
     seconds: float
     device: float
-    tables: float
     disk: float
     jobs: int
 
@@ -79,7 +75,6 @@ class Need:
         return {
             "time": self.seconds / (machine.at_once * machine.seconds),
             "device": self.device / machine.device,
-            "tables": self.tables / machine.host,
             "disk": self.disk / machine.disk,
             "jobs": self.jobs / machine.jobs,
         }
@@ -119,7 +114,6 @@ def need(name: str, samples: int, machine: Machine) -> Need:
     return Need(
         seconds=seconds,
         device=(4 + (machine.width < 4) * 2) * weights + row + logits,
-        tables=samples * TARGETS * COMPARED,
         disk=samples * 2 * (CONTEXT + 1) + 2 * lines + (4 * CHECKPOINTS + 12) * weights,
         jobs=max(1, math.ceil(seconds / machine.job)),
     )
@@ -139,25 +133,23 @@ def on_paper(machine: Machine) -> str:
                     f"10^{round(math.log10(samples))}",
                     _number(found.seconds / 3600),
                     f"{found.device / GIB:,.1f}",
-                    f"{found.tables / GIB:,.1f}",
                     f"{found.disk / TIB:,.2f}",
                     f"{found.jobs:,}",
                     f"{first}: {REMEDIES[first]}" if shares[first] > 1 else "none",
                 ]
             )
     head = [
-        "model", "samples", "hours of one machine", "device, GiB", "tables, GiB", "disk, TiB",
-        "jobs of an hour", "first bottleneck, and what would remove it",
+        "model", "samples", "hours of one machine", "device, GiB", "disk, TiB", "jobs of an hour",
+        "first bottleneck, and what would remove it",
     ]  # fmt: skip
     rates = ", ".join(f"{rate / 1e12:.3g} TFLOP/s of {name}" for name, rate in machine.rates.items())
     about = (
         f"{machine.name}: {rates}. Context {CONTEXT}, {TARGETS} targets, one of "
         f"them in the first layer, vocabulary {shapes.VOCABULARY:,}; one row at once on the device; a line "
-        f"of the scores has {LINE} bytes, and a score {COMPARED} where attributions are compared; "
-        f"{CHECKPOINTS} checkpoints and a training state on disk. The bottleneck is what is exceeded "
-        f"most of {machine.at_once} machines for a week, {machine.device / GIB:.0f} GiB of a device, "
-        f"{machine.host / GIB:.0f} GiB of a machine for tables, {machine.disk / TIB:.2g} TiB of disk "
-        f"and {machine.jobs:,} jobs.\n\n"
+        f"of the scores has {LINE} bytes; {CHECKPOINTS} checkpoints and a training state on disk. The "
+        f"bottleneck is what is exceeded most of {machine.at_once} machines for a week, "
+        f"{machine.device / GIB:.0f} GiB of a device, {machine.disk / TIB:.2g} TiB of disk and "
+        f"{machine.jobs:,} jobs. Tables are sorted on disk, in memory that is limited.\n\n"
     )
     return about + table(head, lines)
 

@@ -118,12 +118,10 @@ def on_paper(given: Given) -> str:
         setting.shape: passes.achieved(setting, setting.store(given.folder), given.repetitions)
         for setting in settings
     }
-    host = psutil.virtual_memory().total
     here = scale.Machine(
         f"Machines like this one ({hardware()}) in {settings[0].precision}, as measured now",
         rates=rates,
-        device=torch.cuda.mem_get_info()[1] if cuda else host,
-        host=host,
+        device=torch.cuda.mem_get_info()[1] if cuda else psutil.virtual_memory().total,
         disk=shutil.disk_usage(given.folder).total,
         at_once=1,
         width=2 if cuda else 4,
@@ -132,7 +130,6 @@ def on_paper(given: Given) -> str:
         "H200s in bf16, as measured on one",
         rates=H200,
         device=140 * scale.GIB,
-        host=64 * scale.GIB,
         disk=10 * scale.TIB,
         at_once=16,
         width=2,

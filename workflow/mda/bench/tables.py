@@ -177,6 +177,15 @@ def _tail(place: Path, number: int) -> None:
     tail.make(place / "scores.parquet", FRACTION, SEED, CONFIDENCE, place / "tail.csv")
 
 
+def _agreement(place: Path, number: int) -> None:
+    from mda.steps.studies import agreement
+
+    del number
+    # With themselves: what is held and done does not depend on how they agree.
+    scores = place / "scores.parquet"
+    agreement.make(scores, [scores], ["seed-1"], FRACTION, CONFIDENCE, place / "agreement.csv")
+
+
 def _figure(place: Path, number: int) -> None:
     from mda.steps.figures import influence
 
@@ -214,6 +223,7 @@ STEPS: dict[str, tuple[str, Callable[[Path, int], None]]] = {
     "documents": ("influence, ranks and percentiles of documents", _document_scores),
     "enrichment": ("labels and features at both ends", _enrichment),
     "tail": ("tail of the influence", _tail),
+    "agreement": ("rank correlation of two attributions", _agreement),
     "figure": ("figure of the influence", _figure),
     "report": ("both ends, as the report has them", _report),
     "browser": ("the browser of all samples", _browser),

@@ -235,6 +235,8 @@ class TokenStore:
         """The same, `size` rows at a time, for what does not fit the memory at once."""
         for start in range(0, len(rows), size):
             yield self.take(rows[start : start + size])
+            # Pages that were read count as this process's memory while they are mapped.
+            self.tokens = files.map_array(self.path)
 
     def tokens_of(self, rows: np.ndarray, size: int = 4096) -> Iterator[list[np.ndarray]]:
         """The tokens of each row without what fills it up, `size` rows at a time."""

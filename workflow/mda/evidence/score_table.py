@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from mda.runtime import files
 
@@ -20,6 +22,14 @@ def read_target(path: Path, target: str, columns: Sequence[str] = ("influence",)
     """The same of one target; no other scores are held."""
     table = files.read_where(path, "target", target, ["step", "row", *columns])
     return table.to_pandas().sort_values(["step", "row"], ignore_index=True)
+
+
+def influence_of(path: Path, target: str, rows: np.ndarray) -> np.ndarray:
+    """Influence of some rows on a target, in their order; no others are held."""
+    wanted = pa.array(np.unique(rows))
+    read = files.read_batches_where(path, "target", target, ["row", "influence"])
+    found = [batch.filter(pc.is_in(batch.column("row"), wanted)) for batch in read]
+    return pa.Table.from_batches(found).to_pandas().set_index("row")["influence"].loc[rows].to_numpy()
 
 
 def top(scores: np.ndarray, number: int) -> np.ndarray:

@@ -182,13 +182,17 @@ def constant(values: np.ndarray) -> bool:
 
 
 def rank_correlation(one: np.ndarray, other: np.ndarray, confidence: float) -> Estimate:
-    """Spearman's, with the interval of Bonett & Wright (2000); nan where one is constant."""
+    """Spearman's, with the interval of `rank_interval`; nan where one is constant, or of fewer than four."""
     if len(one) < 4 or constant(one) or constant(other):
         return UNKNOWN
-    value = float(stats.spearmanr(one, other).statistic)
+    return rank_interval(float(stats.spearmanr(one, other).statistic), len(one), confidence)
+
+
+def rank_interval(value: float, number: int, confidence: float) -> Estimate:
+    """A rank correlation of so many pairs, at least four, with the interval of Bonett & Wright (2000)."""
     # Beyond, the transform is infinite; the interval is then the point.
     bounded = float(np.clip(value, -1 + 1e-12, 1 - 1e-12))
-    error = np.sqrt((1 + bounded**2 / 2) / (len(one) - 3)) * stats.norm.ppf((1 + confidence) / 2)
+    error = np.sqrt((1 + bounded**2 / 2) / (number - 3)) * stats.norm.ppf((1 + confidence) / 2)
     low, high = np.tanh(np.arctanh(bounded) + np.array([-error, error]))
     return Estimate(value, float(low), float(high))
 

@@ -71,8 +71,10 @@ def curve_of(falling: Callable[[], Iterator[np.ndarray]], count: int) -> Curve:
     """The curve through all samples, or through `POINTS` of them and the last that is positive."""
     positive = math.fsum(float(part.clip(min=0).sum()) for part in falling())
     above = sum(int((part > 0).sum()) for part in falling())
-    places, tenth = np.arange(count), max(0, round(0.1 * count) - 1)
-    if count > POINTS:
+    tenth = max(0, round(0.1 * count) - 1)
+    if count <= POINTS:
+        places = np.arange(count)
+    else:
         even, fine = np.linspace(0, count - 1, POINTS // 2), np.geomspace(1, count, POINTS // 2) - 1
         asked = np.concatenate([even, fine, [tenth, max(0, above - 1)]])
         places = np.unique(asked.round().astype(np.int64))

@@ -44,7 +44,7 @@ class Database:
         self._connection, self.folder = connection, folder
 
     def keep(self, name: str, batches: Iterable[pa.RecordBatch]) -> Path:
-        """Write pieces as a Parquet table in `folder`, as they come."""
+        """Write pieces as a Parquet table in `folder`, as they come, in place of one of this name."""
         path = self.folder / name
         files.write_tables(path, (pa.Table.from_batches([batch]) for batch in batches))
         return path
@@ -194,6 +194,24 @@ def looked_up(
     for _ in table:
         # Whether the rest is sorted, too.
         pass
+
+
+def side_by_side(
+    one: Iterator[pa.RecordBatch], other: Iterator[pa.RecordBatch]
+) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
+    """Pieces of two tables, cut alike; no more than a piece of each is held.
+
+    Raises:
+        UserError: when one has fewer lines.
+    """
+    mine, its = next(one, None), next(other, None)
+    while mine is not None and its is not None:
+        common = min(len(mine), len(its))
+        yield mine.slice(0, common), its.slice(0, common)
+        mine = mine.slice(common) if common < len(mine) else next(one, None)
+        its = its.slice(common) if common < len(its) else next(other, None)
+    if mine is not None or its is not None:
+        raise UserError("two tables of the same samples differ in length; delete both and run again")
 
 
 def _ascending(table: Iterator[pa.RecordBatch], key: str) -> Iterator[pa.RecordBatch]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 log = logging.getLogger(__name__)
 
@@ -335,9 +336,8 @@ def read_batches_in(
     """
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
-    with _parquet(path), pq.ParquetFile(path) as table:
+    with _parquet(path), open_parquet(path) as table:
         names = [table.schema.column(place).path for place in range(len(table.schema))]
         place = names.index(column)
 
@@ -410,10 +410,16 @@ def read_batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
     Raises:
         UserError: when the file is missing, truncated or not Parquet.
     """
+    with _parquet(path), open_parquet(path) as table:
+        yield from table.iter_batches(columns=columns)
+
+
+def open_parquet(path: Path) -> pq.ParquetFile:
+    """A Parquet table that is read some rows at a time: what was read is not held until the end."""
     import pyarrow.parquet as pq
 
-    with _parquet(path), pq.ParquetFile(path) as table:
-        yield from table.iter_batches(columns=columns)
+    # By default all that was read in advance is.
+    return pq.ParquetFile(path, pre_buffer=False)
 
 
 @contextmanager

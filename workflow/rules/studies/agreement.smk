@@ -19,7 +19,7 @@ rule study_agreement:
     conda:
         "../../../envs/mda.yaml"
     resources:
-        mem_mb=table_memory,
+        mem_mb=sorted_memory,
         runtime=minutes(60),
     params:
         names=as_json(variants.names(CONFIG)),

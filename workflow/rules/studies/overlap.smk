@@ -19,7 +19,7 @@ rule study_overlap:
     conda:
         "../../../envs/mda.yaml"
     resources:
-        mem_mb=table_memory,
+        mem_mb=sorted_memory,
         runtime=minutes(60),
     params:
         metrics=as_json({target.name: target.metric.removeprefix(BEST) for target in CONFIG.all_targets}),

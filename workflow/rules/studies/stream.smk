@@ -21,7 +21,7 @@ rule study_stream:
     conda:
         "../../../envs/mda.yaml"
     resources:
-        mem_mb=table_memory,
+        mem_mb=sorted_memory,
         runtime=minutes(60),
     params:
         metrics=as_json({target.name: target.metric for target in CONFIG.targets}),

@@ -52,7 +52,7 @@ def _scores(path: Path, target: str, method: str) -> pd.Series:
     if method in CONTROLS:
         return files.read_table(path, columns=["row", "score"]).to_pandas().set_index("row")["score"]
     column = "loss" if method == "loss" else "influence"
-    return score_table.read(path, (column,))[target].set_index("row")[column]
+    return score_table.read_target(path, target, (column,)).set_index("row")[column]
 
 
 if __name__ == "__main__":

@@ -50,7 +50,6 @@ def make(
     stream = schedules.Schedule.read(schedule).between(*steps)
     chosen = np.random.default_rng([fit.seed, 8]).permutation(len(stream.row))[: settings.compared]
     rows, store = stream.row[np.sort(chosen)], TokenStore(train)
-    tables = {name: score_table.read(path) for name, path in zip(curvatures, scores, strict=True)}
     model = models.load(checkpoint, numerics.attention)
     members = units.read_targets(targets)
     reader = tokens.load_tokenizer(tokenizer)
@@ -79,8 +78,8 @@ def make(
         by_block = exact.influences(model, mine, passes.Rows(store, rows), sets, fit.batch_size)
         found = [np.sum(list(parts.values()), axis=0) for parts in by_block]
         scored = {
-            name: scores_by_row[target.name].set_index("row")["influence"].loc[rows].to_numpy()
-            for name, scores_by_row in tables.items()
+            name: score_table.influence_of(path, target.name, rows)
+            for name, path in zip(curvatures, scores, strict=True)
         }
         lines += [
             {"target": target.name, **line}

@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 from mda.config import sections
-from mda.evidence import csv_tables, score_table
+from mda.evidence import csv_tables, ranked
 from mda.models import units
-from mda.runtime import cli
+from mda.runtime import cli, database, files
 from mda.studies.overlap import table
 
 
@@ -21,14 +21,14 @@ def make(
     out: Path,
 ) -> None:
     """Write `out`: `table.overlaps` of all targets, over the samples of the window."""
-    members = units.written(targets)
-    inside = {
-        name: part[part["step"].between(window.start, window.stop - 1)]
-        for path in scores
-        for name, part in score_table.read(path, ("influence", "label")).items()
-    }
-    lines = table.overlaps(inside, members, metrics, fraction, confidence)
-    csv_tables.write(out, pd.DataFrame(lines))
+    members, steps = units.written(targets), (window.start, window.stop)
+    with database.beside(out) as data:
+        found = [(target, path) for path in scores for target in files.words_of(path, "target")]
+        inside = {
+            target: ranked.of_table(data, f"scores-{place}", path, target, fraction, steps, labelled=True)
+            for place, (target, path) in enumerate(found)
+        }
+        csv_tables.write(out, pd.DataFrame(table.overlaps(inside, members, metrics, confidence)))
 
 
 if __name__ == "__main__":

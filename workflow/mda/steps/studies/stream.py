@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mda.evidence import csv_tables, curve_table, score_table
+from mda.evidence import csv_tables, curve_table, score_parts
 from mda.models import units
 from mda.planning.cell import BASE, Cell
 from mda.runtime import cli, files
@@ -29,7 +29,7 @@ def make(
         {name: (places[name], metrics[name]) for name in places},
     )
     lines = []
-    for target, mine in score_table.read(scores).items():
+    for target, mine in score_parts.of_targets(scores, ["step", "influence"]).items():
         curve = curves.loc[curves["target"] == target, ["step", "score"]]
         lines += [{"target": target, **line} for line in table.stream(mine, curve, table.BINS, confidence)]
     csv_tables.write(out, pd.DataFrame(lines))

@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import pandas as pd
-
 from mda.evidence import agreement
+from mda.evidence.ranked import Ranked
 from mda.planning.variants import changes
 
 
 def variants(
-    configured: Mapping[str, pd.DataFrame],
-    others: Mapping[str, Mapping[str, pd.DataFrame]],
-    fraction: float,
+    configured: Mapping[str, Ranked],
+    others: Iterable[tuple[str, Mapping[str, Ranked]]],
     confidence: float,
 ) -> list[dict[str, Any]]:
     """A line for each target and variant: its rank correlation and top overlap with the configured one.
 
     Args:
-        configured, others: from `mda.evidence.score_table.read`; `others` by the variant's name.
-        fraction: the share that counts as top.
+        configured: by target.
+        others: of each variant its name and the same; they are compared one after the other.
 
     Returns:
         target, variant, changed (the setting), and what `agreement.compared` gives.
     """
-    lines = []
-    for variant, scores in others.items():
-        for target, mine in configured.items():
-            one, two = mine["influence"].to_numpy(), scores[target]["influence"].to_numpy()
-            lines.append(
-                {
-                    "target": target,
-                    "variant": variant,
-                    "changed": " and ".join(key for key, _ in changes(variant)),
-                    **agreement.compared(one, two, fraction, confidence),
-                }
-            )
-    return lines
+    return [
+        {
+            "target": target,
+            "variant": variant,
+            "changed": " and ".join(key for key, _ in changes(variant)),
+            **agreement.compared(mine, scores[target], confidence),
+        }
+        for variant, scores in others
+        for target, mine in configured.items()
+    ]

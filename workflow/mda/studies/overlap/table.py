@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 
-from mda.evidence import csv_tables, score_table, statistics
-from mda.interventions import selection
+from mda.evidence import csv_tables, ranked, statistics
+from mda.evidence.ranked import Ranked
 
 
 def overlaps(
-    scores: Mapping[str, pd.DataFrame],
+    scores: Mapping[str, Ranked],
     units: Mapping[str, list[str]],
     metrics: Mapping[str, str],
-    fraction: float,
     confidence: float,
 ) -> list[dict[str, Any]]:
     """A line for each pair of targets: the Jaccard index of their top samples, against chance.
@@ -33,32 +33,27 @@ def overlaps(
         p (of as many common samples by chance: a hypergeometric for each label, their sum as a normal), q,
         spearman. Nan where all scores are equal, which have no top.
     """
-    names = list(scores)
     lines = []
-    for place, one in enumerate(names):
-        for other in names[place + 1 :]:
-            left, right = (scores[name]["influence"].to_numpy() for name in (one, other))
-            number = selection.count(len(left), fraction)
-            tops = score_table.top(left, number), score_table.top(right, number)
-            common = len(np.intersect1d(*tops))
-            share, ranked = statistics.proportion(common, number, confidence), True
-            if statistics.constant(left) or statistics.constant(right):
-                share, ranked = statistics.UNKNOWN, False
-            expected, spread = _common_by_chance(scores[one]["label"], *tops)
-            chance = expected / number
-            lines.append(
-                {
-                    "one": one,
-                    "other": other,
-                    "one_units": " ".join(units[one]),
-                    "other_units": " ".join(units[other]),
-                    "same_kind": metrics[one] == metrics[other],
-                    **csv_tables.columns("jaccard", [value / (2 - value) for value in share]),
-                    "chance": chance / (2 - chance),
-                    "p": _more_than(common, expected, spread) if ranked else np.nan,
-                    **csv_tables.columns("spearman", statistics.rank_correlation(left, right, confidence)),
-                }
-            )
+    for one, other in itertools.combinations(scores, 2):
+        left, right = scores[one], scores[other]
+        common, spearman = ranked.together(left, right, confidence)
+        ranks = not (left.equal or right.equal)
+        share = statistics.proportion(common, left.top, confidence) if ranks else statistics.UNKNOWN
+        expected, spread = _common_by_chance(left.labels, left.top_labels, right.top_labels)
+        chance = expected / left.top
+        lines.append(
+            {
+                "one": one,
+                "other": other,
+                "one_units": " ".join(units[one]),
+                "other_units": " ".join(units[other]),
+                "same_kind": metrics[one] == metrics[other],
+                **csv_tables.columns("jaccard", [value / (2 - value) for value in share]),
+                "chance": chance / (2 - chance),
+                "p": _more_than(common, expected, spread) if ranks else np.nan,
+                **csv_tables.columns("spearman", spearman),
+            }
+        )
     for line, q in zip(lines, statistics.adjusted(np.array([line["p"] for line in lines])), strict=True):
         line["q"] = float(q)
     return lines
@@ -69,11 +64,9 @@ def _more_than(common: int, expected: float, spread: float) -> float:
     return float(stats.norm.sf((common - 0.5 - expected) / spread)) if spread > 0 else np.nan
 
 
-def _common_by_chance(labels: pd.Series, one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+def _common_by_chance(labels: Counter[str], one: Counter[str], other: Counter[str]) -> tuple[float, float]:
     """Mean and spread of how many samples two sets have in common, drawn with the labels they have."""
-    parts = (labels, labels.iloc[one], labels.iloc[other])
-    numbers = pd.concat([part.value_counts() for part in parts], axis=1).fillna(0).to_numpy(float)
-    every, left, right = numbers.T
+    every, left, right = (np.array([part[label] for label in labels], float) for part in (labels, one, other))
     mean = left * right / every
     # Of a hypergeometric.
     variance = mean * (every - left) * (every - right) / (every * np.maximum(every - 1, 1))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mda.evidence import agreement
+from mda.evidence import agreement, ranked
 
 # Shares of what is stored that are compared.
 SHARES = (1.0, 1 / 2, 1 / 4, 1 / 16)
@@ -37,13 +37,14 @@ def sizes(
         target, share, values, gigabytes_a_million (disk for a million samples, of all targets together),
         and what `agreement.compared` gives.
     """
+    by_pass = ranked.of_array(exact, fraction)
     return [
         {
             "target": target,
             "share": share,
             "values": values[share],
             "gigabytes_a_million": width[share] * BYTES / 1e3,
-            **agreement.compared(exact, scores, fraction, confidence),
+            **agreement.compared(by_pass, ranked.of_array(scores, fraction), confidence),
         }
         for share, scores in approximate.items()
     ]
