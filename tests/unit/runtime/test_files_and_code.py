@@ -214,7 +214,7 @@ def test_an_edit_changes_the_steps_that_run_it_and_no_others(before, package):
     after = all_fingerprints()
     assert {step for step in STEPS if before[step] != after[step]} == {
         "attribution.scores", "attribution.stored_scores", "attribution.token_influence",
-        "attribution.trajectory", "studies.exact", "studies.stored_gradients",
+        "attribution.trajectory", "studies.exact", "studies.sanity", "studies.stored_gradients",
     }  # fmt: skip
 
 
@@ -227,7 +227,7 @@ def test_an_edit_of_a_module_imported_by_an_imported_module_counts(before, packa
         "interventions.motifs", "interventions.select", "interventions.synthesize",
         "report.report", "report.trace_report",
         "studies.agreement", "studies.enrichment", "studies.overlap", "studies.recovery",
-        "studies.stored_gradients", "studies.tail",
+        "studies.sanity", "studies.stored_gradients", "studies.tail",
     }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from mda.models.units import Head
 from mda.runtime import files
 from mda.steps.studies import sanity as step
 from mda.studies import figures
-from mda.studies.sanity import by_walk, table
+from mda.studies.sanity import by_walk, checks, table
 from mda.studies.sanity import finding as findings
 from mda.training import adamw, schedule, training
 
@@ -83,13 +83,13 @@ def test_two_scores_of_one_model_have_to_agree():
 @pytest.mark.parametrize(
     ("check", "found", "real", "verdict"),
     [
-        (table.CONSTANT, np.zeros(3), REAL, "passes"),
-        (table.CONSTANT, np.array([0, 1e-30, 0]), REAL, "fails"),
-        (table.CONSTANT, np.array([0, np.nan, 0]), REAL, "fails"),
-        (table.EMPTY, np.array([1e-9]), REAL, "fails"),
-        (table.LATER, np.zeros(3), np.zeros(9), "inconclusive"),
-        (table.MASKED, np.array([1e-4]), np.array([-1.0, 0.5]), "passes"),
-        (table.MASKED, np.array([-2e-3]), np.array([-1.0, 0.5]), "fails"),
+        (checks.CONSTANT, np.zeros(3), REAL, "passes"),
+        (checks.CONSTANT, np.array([0, 1e-30, 0]), REAL, "fails"),
+        (checks.CONSTANT, np.array([0, np.nan, 0]), REAL, "fails"),
+        (checks.EMPTY, np.array([1e-9]), REAL, "fails"),
+        (checks.LATER, np.zeros(3), np.zeros(9), "inconclusive"),
+        (checks.MASKED, np.array([1e-4]), np.array([-1.0, 0.5]), "passes"),
+        (checks.MASKED, np.array([-2e-3]), np.array([-1.0, 0.5]), "fails"),
     ],
 )
 def test_what_cannot_matter_has_to_have_none(check, found, real, verdict):
@@ -223,25 +223,25 @@ def lines(folder):
 
 
 METHODS = {
-    "influence": {table.SAME, table.OWN, table.EVERY, table.CONSTANT, table.LABELS, table.EMPTY},
-    "trajectory": {table.OWN, table.EVERY, table.CONSTANT, table.LABELS, table.MASKED, table.LATER},
+    "influence": {checks.SAME, checks.OWN, checks.EVERY, checks.CONSTANT, checks.LABELS, checks.EMPTY},
+    "trajectory": {checks.OWN, checks.EVERY, checks.CONSTANT, checks.LABELS, checks.MASKED, checks.LATER},
 }
 
 
 def test_every_check_is_made_of_both_methods(lines):
     assert {method: set(part.reset_index()["check"]) for method, part in lines.groupby("method")} == METHODS
-    assert lines.loc["influence", "samples"].drop(table.EMPTY).eq(30).all()
-    assert lines.loc[("trajectory", table.OWN), "samples"] == 3 * BATCH
+    assert lines.loc["influence", "samples"].drop(checks.EMPTY).eq(30).all()
+    assert lines.loc[("trajectory", checks.OWN), "samples"] == 3 * BATCH
     # Of each eight rows one is masked, and one update comes after the outcome.
-    assert lines.loc[("trajectory", table.MASKED), "samples"] == 3 * BATCH - 3
-    assert lines.loc[("trajectory", table.LATER), "samples"] == BATCH
+    assert lines.loc[("trajectory", checks.MASKED), "samples"] == 3 * BATCH - 3
+    assert lines.loc[("trajectory", checks.LATER), "samples"] == BATCH
 
 
 @pytest.mark.parametrize(
     "place",
     [
-        ("influence", table.CONSTANT), ("influence", table.EMPTY), ("trajectory", table.CONSTANT),
-        ("trajectory", table.MASKED), ("trajectory", table.LATER),
+        ("influence", checks.CONSTANT), ("influence", checks.EMPTY), ("trajectory", checks.CONSTANT),
+        ("trajectory", checks.MASKED), ("trajectory", checks.LATER),
     ],
 )  # fmt: skip
 def test_what_cannot_matter_has_a_score_of_exactly_0(lines, place):
@@ -251,9 +251,9 @@ def test_what_cannot_matter_has_a_score_of_exactly_0(lines, place):
 
 def test_models_of_other_weights_have_other_scores(lines):
     for method in METHODS:
-        assert (lines.loc[[(method, table.OWN), (method, table.EVERY)], "absolute"] < 0.99).all()
+        assert (lines.loc[[(method, checks.OWN), (method, checks.EVERY)], "absolute"] < 0.99).all()
     # The scores of the file are no model's.
-    assert lines.loc[("influence", table.SAME), "verdict"] == "fails"
+    assert lines.loc[("influence", checks.SAME), "verdict"] == "fails"
 
 
 def test_a_method_that_ignores_the_weights_fails(folder, monkeypatch):
@@ -267,18 +267,18 @@ def test_a_method_that_ignores_the_weights_fails(folder, monkeypatch):
     monkeypatch.setattr(by_walk, "masked", not_masked)
     found = study(folder, "ignores.csv")
     for method in METHODS:
-        for check in (table.OWN, table.EVERY):
+        for check in (checks.OWN, checks.EVERY):
             assert found.loc[(method, check), "verdict"] == "fails"
             assert found.loc[(method, check), "value"] == pytest.approx(1)
-    assert found.loc[("trajectory", table.MASKED), "verdict"] == "fails"
+    assert found.loc[("trajectory", checks.MASKED), "verdict"] == "fails"
 
 
 @pytest.mark.parametrize(
     ("changed", "verdict"),
     [
         ({}, "yes"),
-        ({table.OWN: "fails", table.EVERY: "inconclusive"}, "no"),
-        ({table.OWN: "inconclusive"}, "inconclusive"),
+        ({checks.OWN: "fails", checks.EVERY: "inconclusive"}, "no"),
+        ({checks.OWN: "inconclusive"}, "inconclusive"),
     ],
 )
 def test_a_method_passes_if_every_check_does(changed, verdict):

@@ -17,7 +17,7 @@ from mda.corpus.tokens import TokenStore
 from mda.evidence import csv_tables, score_table
 from mda.models import units
 from mda.runtime import cli, external_files, files
-from mda.studies.sanity import by_influence, by_walk, table
+from mda.studies.sanity import by_influence, by_walk, checks, table
 from mda.training import schedule as schedules
 from mda.training import watched_probes
 
@@ -39,11 +39,11 @@ class _Judge:
     ) -> list[dict[str, Any]]:
         """The lines of influence; `scores` has that of every sample by the configured curvature."""
         rows = scoring.scored.rows
-        known = score_table.read_target(scores, target).set_index("row")["influence"].loc[rows].to_numpy()
+        known = score_table.influence_of(scores, target, rows)
         lines = {
-            table.SAME: table.same(found.real, known, self.confidence),
+            checks.SAME: table.same(found.real, known, self.confidence),
             **self._of_both(found, rows, found.real),
-            table.EMPTY: table.nothing(table.EMPTY, found.empty, found.real),
+            checks.EMPTY: table.nothing(checks.EMPTY, found.empty, found.real),
         }
         return [table.line(target, "influence", *line) for line in lines.items()]
 
@@ -51,8 +51,8 @@ class _Judge:
         """The lines of the derivative through training."""
         lines = {
             **self._of_both(found, found.rows, found.raw),
-            table.MASKED: table.nothing(table.MASKED, found.change, found.raw),
-            table.LATER: table.nothing(table.LATER, found.later, found.raw),
+            checks.MASKED: table.nothing(checks.MASKED, found.change, found.raw),
+            checks.LATER: table.nothing(checks.LATER, found.later, found.raw),
         }
         return [table.line(target, "trajectory", *line) for line in lines.items()]
 
@@ -62,10 +62,10 @@ class _Judge:
         generator, labels = np.random.default_rng([self.seed, 12]), self.labels[rows]
         orders = (generator.permuted(np.arange(len(rows))) for _ in range(table.SHUFFLES))
         return {
-            table.OWN: table.randomized(found.real, found.own, labels, self.confidence),
-            table.EVERY: table.randomized(found.real, found.every, labels, self.confidence),
-            table.CONSTANT: table.nothing(table.CONSTANT, found.constant, raw),
-            table.LABELS: table.shuffled(found.real, labels, orders, self.fraction, self.confidence),
+            checks.OWN: table.randomized(found.real, found.own, labels, self.confidence),
+            checks.EVERY: table.randomized(found.real, found.every, labels, self.confidence),
+            checks.CONSTANT: table.nothing(checks.CONSTANT, found.constant, raw),
+            checks.LABELS: table.shuffled(found.real, labels, orders, self.fraction, self.confidence),
         }
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from mda.figures import panels, style
-from mda.studies.sanity.table import AGREEMENT, MOST
+from mda.studies.sanity.checks import AGREEMENT, MOST
 
 
 def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mda.evidence.finding import Finding, Measure, Measured, Settings, Tables
-from mda.studies.sanity.table import FAILS, PASSES
+from mda.studies.sanity.checks import FAILS, PASSES
 
 
 def passed(method: str) -> Measure:

@@ -1,10 +1,4 @@
-"""What each check of attribution found, and whether it passes.
-
-The rules were written down before any was run. Scores agree if their rank correlation, the whole interval,
-lies above `MOST`, half of a perfect one, and do not if it lies within plus and minus `MOST`. What cannot
-matter has to have a score of exactly 0; where two computations are compared, no more than `ROUNDING` of the
-largest score. An interval that lies on both sides of a bound decides nothing.
-"""
+"""What each check of attribution found, and whether it passes; `mda.studies.sanity.checks` has the rules."""
 
 from __future__ import annotations
 
@@ -17,35 +11,16 @@ from scipy import stats
 from mda.evidence import csv_tables, score_table, statistics
 from mda.evidence.finding import INCONCLUSIVE
 from mda.interventions import selection
+from mda.studies.sanity.checks import EXPECTED, FAILS, MASKED, MOST, PASSES, ROUNDING
 
-PASSES, FAILS = "passes", "fails"
-MOST = 0.5
-ROUNDING = 1e-3
 SHUFFLES = 1000
 # Fewer samples of a label are left out of correlations within labels.
 LEAST = 10
-
-# Check -> what it expects, in words.
-OWN, EVERY, SAME = "own weights drawn anew", "all weights drawn anew", "the same model again"
-CONSTANT, LABELS = "constant probe", "labels shuffled"
-EMPTY, MASKED, LATER = "empty rows", "tokens of masked rows", "rows after the outcome"
-EXPECTED = {
-    OWN: f"within -{MOST:g} and {MOST:g}",
-    EVERY: f"within -{MOST:g} and {MOST:g}",
-    SAME: f"above {MOST:g}",
-    CONSTANT: "0",
-    LABELS: "1 is within the interval",
-    EMPTY: "0",
-    MASKED: f"at most {ROUNDING:g}",
-    LATER: "0",
-}
 # Columns that not every check has.
 OPTIONAL = (
     "samples", "draws", "value", "value_low", "value_high", "absolute", "within",
     "reference", "reference_low", "reference_high", "label",
 )  # fmt: skip
-# Checks whose number is a rank correlation.
-AGREEMENT = (SAME, OWN, EVERY)
 
 
 def line(target: str, method: str, check: str, found: Mapping[str, Any]) -> dict[str, Any]:
