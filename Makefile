@@ -23,7 +23,7 @@ help: ## list these verbs
 
 install: $(MDA) ## make the environment .venv, and nothing else
 
-demo: $(MDA) ## the embedded default: from text to results/report.html (minutes)
+demo: $(MDA) ## the default experiment: from text to results/report.html (minutes)
 	@$(RUN)
 
 trace: $(MDA) experiments/trace/made ## a small model from elsewhere: which documents made its heads (minutes)
@@ -33,7 +33,7 @@ experiments/trace/made: experiments/trace/make.py | $(MDA)
 	@echo "training the model that is traced, once (experiments/trace/make.py)"
 	@$(BIN)/python $<
 
-evidence: $(MDA) ## every published finding on the embedded default, with a verdict (an hour)
+evidence: $(MDA) ## every published finding on the default experiment, with a verdict (an hour)
 	@for corpus in experiments/catalysts/*.yaml; do $(RUN) --no-summary scored --configfile $$corpus || exit; done
 	@$(RUN) --no-summary --configfile experiments/no-catalysts.yaml
 	@$(RUN) --no-summary

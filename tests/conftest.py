@@ -96,7 +96,7 @@ def _config_yaml() -> dict[str, Any]:
 
 @pytest.fixture
 def default(_config_yaml) -> dict[str, Any]:
-    """The configuration of the embedded default, unchecked; a test may change it."""
+    """The configuration of the default experiment, unchecked; a test may change it."""
     return copy.deepcopy(_config_yaml)
 
 

@@ -142,7 +142,7 @@ def test_the_page_has_its_data_and_says_what_made_it(tmp_path):
     assert set(record["inputs"]) == {"tokens", "targets", "templates", "scores"}
     assert (told["scored"], told["window"]) == (500, [60, 240])
     assert html.escape("scores/scores.parquet") in page
-    assert "the embedded default" in page
+    assert "the default experiment" in page
 
 
 def test_a_packed_row_names_its_first_document_and_counts_the_others(tmp_path):

@@ -20,7 +20,7 @@ commands run it, watch it, and explain what it has made. `mda VERB --help` has t
 
 EXAMPLES = """\
 examples:
-  mda run                                        the embedded default, from text to results/report.html
+  mda run                                        the default experiment, from text to results/report.html
   mda run -n                                     only say what would run
   mda run --configfile experiments/mine.yaml     another experiment: changes to config.yaml
   mda status                                     what is done, at work and left; also during a run

@@ -13,5 +13,5 @@ def add(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=Path,
         default=Path("results"),
-        help="folder of an experiment's results; results, that of the embedded default, without",
+        help="folder of an experiment's results; results, that of the default experiment, without",
     )

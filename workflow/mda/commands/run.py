@@ -38,7 +38,7 @@ from mda.runtime.errors import UserError
 
 EXAMPLES = """\
 examples:
-  mda run                                            the embedded default
+  mda run                                            the default experiment
   mda run --configfile experiments/python-stdlib.yaml
   mda run --configfile mine.yaml --config experiment=second
   mda run evidence                                   all studies too

@@ -19,7 +19,7 @@ from mda.runtime.errors import UserError, printable
 
 EXAMPLES = """\
 examples:
-  mda summary                       the embedded default
+  mda summary                       the default experiment
   mda summary results/mine          the experiment `mine`
 """
 

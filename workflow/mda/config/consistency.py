@@ -20,7 +20,7 @@ MOST_JOBS = 100_000
 
 
 def _check_name(config: Config) -> None:
-    # Results of the embedded default lie beside those of named experiments.
+    # Results of the default experiment lie beside those of named experiments.
     taken = {"base", "benchmarks", "corpus", "factors", "figures", "heads", "logs", "motifs", "resume"}
     taken |= {"benchmark", "published", "runs", "schedules", "scores", "selections", "synthetic", "tables"}
     taken |= {"gradients", "samples", "tokens", "evidence", "variants", "bench", "trajectory"}

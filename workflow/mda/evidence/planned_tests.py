@@ -2,7 +2,7 @@
 
 They are few and fixed here, so that they are corrected for their own number (Holm 1979), and not for the
 number of all cells of a table, which is exploration. On runs that were seen before the tests were fixed they
-are exploration as well. Of the shipped experiments that is the embedded default; its replications had not
+are exploration as well. Of the shipped experiments that is the default experiment; its replications had not
 been run.
 """
 
