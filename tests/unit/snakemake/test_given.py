@@ -41,7 +41,10 @@ def test_set_resources_adds_to_the_profiles(more, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     ("more", "changed"),
-    [(["slurm_account=lab"], {"slurm_account": "lab"}), (["mem=3GB", "nodes=2"], {"mem_mb": 3000, "nodes": 2})],
+    [
+        (["slurm_account=lab"], {"slurm_account": "lab"}),
+        (["mem=3GB", "nodes=2"], {"mem_mb": 3000, "nodes": 2}),
+    ],
 )
 def test_default_resources_add_to_the_profiles(more, changed, monkeypatch, tmp_path):
     """Where both name one, that of the command line counts."""

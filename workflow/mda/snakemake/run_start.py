@@ -32,6 +32,13 @@ def settle_earlier_run(workflow: Any, runs: Path, began: float) -> None:
         raise WorkflowError(str(error)) from None
 
 
+def join_files_of_jobs(workflow: Any, results: Path) -> None:
+    """On a cluster, let the files of jobs that have ended well be joined; see `mda.runtime.job_files`."""
+    executor = workflow.scheduler._executor
+    if hasattr(executor, "results"):
+        executor.results = results
+
+
 def look_for_jobs_once(workflow: Any) -> None:
     """Without a cluster, switch off Snakemake's limit of submissions a second.
 

@@ -10,11 +10,13 @@ version 2.8.0:
 - one Ctrl-C awaits the running jobs, a second one cancels them;
 - a job starts Snakemake once: the plugin's starts it for a second time, by `srun`;
 - GPUs are asked for by `--gres` where a site knows no `--gpus`;
-- it looks at short jobs soon.
+- it looks at short jobs soon;
+- jobs that have ended well leave few files.
 """
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import signal
 import threading
@@ -33,6 +35,7 @@ from snakemake_executor_plugin_slurm_jobstep import get_cpu_setting, get_gpu_set
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
+from mda.runtime import job_files
 from mda.snakemake import slurm_plan, slurm_words
 
 MORE = {slurm_words.MEMORY: " with more memory", slurm_words.TIME: " with more time", None: ""}
@@ -65,6 +68,8 @@ class Executor(plugin.Executor):
     FIRST_WAIT, LONGEST_WAIT = 5.0, 60.0
     # Between two lines on refusals in the same words, as under a limit on the number of jobs.
     SAID_AGAIN = 600.0
+    # Folder of the results, as the workflow says at its start.
+    results: Path | None = None
     # Whether SLURM did not answer the last question. The first look at jobs may be before `prepare`.
     silent = False
     # When a job was submitted or ended last.
@@ -121,9 +126,8 @@ class Executor(plugin.Executor):
         return "all"
 
     def starts_once(self) -> bool:
-        """Whether the job of this thread's submission starts Snakemake once; a task of an array does not."""
-        by_itself = getattr(self.submission, "by_itself", False)
-        return by_itself and not self.workflow.executor_settings.pass_command_as_script
+        """Whether jobs start Snakemake once; where the site limits commands, `srun` is given a script."""
+        return not self.workflow.executor_settings.pass_command_as_script
 
     def additional_general_args(self) -> str:
         """How Snakemake works in a job: on the job itself, in place of starting it again."""
@@ -243,6 +247,10 @@ class Executor(plugin.Executor):
         self._report_job_submission_threadsafe(SubmittedJobInfo(job, number, {"slurm_logfile": log}))
 
     def _report_job_submission_threadsafe(self, job_info: SubmittedJobInfo) -> None:
+        if "_" in str(job_info.external_jobid):
+            # A task of an array, whose log the plugin seeks where that of a job would be.
+            log = self.slurm_logdir / f"rule_{job_info.job.name}" / f"{job_info.external_jobid}.log"
+            job_info.aux = {"slurm_logfile": log}
         self.numbers.add(str(job_info.external_jobid))
         self.held[str(job_info.external_jobid)] = job_info
         self.news = time.monotonic()
@@ -289,10 +297,30 @@ class Executor(plugin.Executor):
         self.next_seconds_between_status_checks = min(self.next_seconds_between_status_checks, soon)
 
     def report_job_success(self, job_info: SubmittedJobInfo) -> None:
-        """A job has ended well."""
+        """A job has ended well: SLURM's log has nothing to tell, and its folder is this job's alone."""
         self.news = time.monotonic()
         self.held.pop(str(job_info.external_jobid), None)
         super().report_job_success(job_info)
+        log = (job_info.aux or {}).get("slurm_logfile")
+        if log is None or self.workflow.executor_settings.keep_successful_logs:
+            return
+        with contextlib.suppress(OSError):
+            log.unlink(missing_ok=True)
+            # Those of rules are shared by jobs that are submitted meanwhile.
+            if log.parent.parent != self.slurm_logdir:
+                # Stays where it has logs of attempts that have failed.
+                log.parent.rmdir()
+
+    def handle_job_success(self, job: Any) -> None:
+        """Snakemake has found a job's outputs, and has no more use for its log and its benchmark."""
+        super().handle_job_success(job)
+        if self.results is None:
+            return
+        for one in job if job.is_group() else [job]:
+            for log in one.log:
+                # What cannot be joined stays, and nothing is lost.
+                with contextlib.suppress(OSError, ValueError):
+                    job_files.join(self.results, Path(log))
 
     def report_job_error(self, job_info: SubmittedJobInfo, msg: str | None = None, **kwargs: Any) -> None:
         """A job has failed: say why."""
