@@ -232,15 +232,13 @@ def test_jobs_are_kept_while_slurm_does_not_answer(executor, programs):
     ]
 
 
-def test_a_job_that_has_ended_well_leaves_no_log_of_slurms_and_joins_its_own(executor, programs, tmp_path):
+def test_a_job_that_has_ended_well_leaves_no_log_of_slurms(executor, programs, tmp_path):
     """Nor a folder; what a failed attempt has left stays."""
     executor.workflow.executor_settings.keep_successful_logs = False
-    executor.results = tmp_path / "results"
     programs.write("scontrol", "echo MinJobAge = 300 sec")
     programs.write("squeue", "echo '1|COMPLETED'; echo '2|COMPLETED'; echo '3_1|COMPLETED'")
     slurms = [tmp_path / "logs" / "rule_retrain" / name for name in ("0/1.log", "1/2.log", "3_1.log")]
-    own = [tmp_path / "results" / "logs" / "retrain" / f"{number}.log" for number in range(3)]
-    for path in (*slurms, *own, failed := slurms[1].with_name("1.log")):
+    for path in (*slurms, failed := slurms[1].with_name("1.log")):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     jobs = [Job(seed) for seed in range(3)]
@@ -254,12 +252,6 @@ def test_a_job_that_has_ended_well_leaves_no_log_of_slurms_and_joins_its_own(exe
         executor._report_job_submission_threadsafe(info)
     assert look(executor, infos) == []
     assert sorted((tmp_path / "logs").rglob("*")) == [slurms[1].parents[1], failed.parent, failed]
-    for job, log in zip(jobs[:2], own, strict=False):
-        job.log = [log]
-        executor.handle_job_success(job)
-    # The last one has not been taken over by Snakemake.
-    kept = [path.name for path in sorted((tmp_path / "results").rglob("*.log"))]
-    assert kept == ["retrain.log", "2.log"]
 
 
 def test_short_jobs_are_looked_at_soon(executor, programs, monkeypatch):

@@ -11,7 +11,7 @@ version 2.8.0:
 - a job starts Snakemake once: the plugin's starts it for a second time, by `srun`;
 - GPUs are asked for by `--gres` where a site knows no `--gpus`;
 - it looks at short jobs soon;
-- jobs that have ended well leave few files.
+- jobs that have ended well leave no files of SLURM's.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ from snakemake_executor_plugin_slurm_jobstep import get_cpu_setting, get_gpu_set
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
-from mda.runtime import job_files
 from mda.snakemake import slurm_plan, slurm_words
 
 MORE = {slurm_words.MEMORY: " with more memory", slurm_words.TIME: " with more time", None: ""}
@@ -68,8 +67,6 @@ class Executor(plugin.Executor):
     FIRST_WAIT, LONGEST_WAIT = 5.0, 60.0
     # Between two lines on refusals in the same words, as under a limit on the number of jobs.
     SAID_AGAIN = 600.0
-    # Folder of the results, as the workflow says at its start.
-    results: Path | None = None
     # Whether SLURM did not answer the last question. The first look at jobs may be before `prepare`.
     silent = False
     # When a job was submitted or ended last.
@@ -310,17 +307,6 @@ class Executor(plugin.Executor):
             if log.parent.parent != self.slurm_logdir:
                 # Stays where it has logs of attempts that have failed.
                 log.parent.rmdir()
-
-    def handle_job_success(self, job: Any) -> None:
-        """Snakemake has found a job's outputs, and has no more use for its log and its benchmark."""
-        super().handle_job_success(job)
-        if self.results is None:
-            return
-        for one in job if job.is_group() else [job]:
-            for log in one.log:
-                # What cannot be joined stays, and nothing is lost.
-                with contextlib.suppress(OSError, ValueError):
-                    job_files.join(self.results, Path(log))
 
     def report_job_error(self, job_info: SubmittedJobInfo, msg: str | None = None, **kwargs: Any) -> None:
         """A job has failed: say why."""
