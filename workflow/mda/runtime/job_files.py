@@ -2,7 +2,7 @@
 
 A plan of ten thousand jobs would leave twenty thousand of these small files, and the file systems of clusters
 limit their number. There a job that has ended well leaves its log to `logs/joined/RULE.log`, and its
-benchmark to `benchmarks/joined/RULE.jsonl`. A rule without wildcards keeps its files, and so does a failed job.
+benchmark to `benchmarks/joined/RULE.jsonl`. Rules without wildcards keep theirs, and so does a failed job.
 """
 
 from __future__ import annotations
