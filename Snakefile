@@ -59,6 +59,7 @@ onstart:
     run_start.look_for_jobs_once(workflow)
     run_start.end_once(workflow)
     run_start.settle_earlier_run(workflow, SLURM_RUNS, BEGAN)
+    run_start.join_files_of_jobs(workflow, Path(CONFIG.results))
 
 
 onsuccess:

@@ -90,7 +90,10 @@ def tables(files: list[File], rules: Mapping[str, list[str]]) -> str:
         by = ", ".join(f"[{rule}](rules.md#{rule})" for rule in rules.get(file.path, []))
         rows.append([shown, _sentence(file.meaning), by])
     lines.append(table(["File", "What it is", "Made by rule"], rows))
-    lines += ["Every job also has a log in `logs/`, and its time and memory in `benchmarks/`.\n"]
+    lines += [
+        "Every job also has a log in `logs/`, and its time and memory in `benchmarks/`. "
+        "[On a cluster](../how-to/cluster.md#logs) those of a rule are joined.\n"
+    ]
     lines += ["## Columns\n", "A column may have companions whose names end like this:\n"]
     lines.append(table(["Ending", "Meaning"], _endings()))
     for kind, paths in kinds.items():

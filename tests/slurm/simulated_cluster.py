@@ -36,6 +36,11 @@ PARTITIONS = "partitions: {cpu: {max_runtime: 20000}, gpu: {max_runtime: 20000, 
 PROGRAMS = {
     # Its number is free: no process of that number has ended while the shell runs.
     "sbatch": """for word; do
+    [ "$option" = --output ] && log=${word%%%j.log}$$.log
+    option=$word
+done
+: >"$log"
+for word; do
     case $word in --wrap=*) printf '%s\\nEND\\n' "${word#--wrap=}" >"$SIMULATED/spool/$$" ;; esac
 done
 echo $$""",
@@ -72,7 +77,9 @@ class Cost:
     cpu: float
     memory_mb: float
     a_minute: float
+    # At the end, and the most that were there at once.
     files: Counter[str]
+    most_files: int
 
 
 class Simulation:
@@ -99,6 +106,7 @@ class Simulation:
         # Rule -> what one of its jobs was given to run.
         self.commands: dict[str, str] = {}
         self.over = threading.Event()
+        self.most_files = 0
 
     def settings(self, shards: int, seeds: int) -> dict[str, object]:
         """A plan of this size."""
@@ -149,14 +157,16 @@ class Simulation:
                 stdout=output,
                 stderr=output,
             )
-        cluster = threading.Thread(target=self.end_jobs)
-        cluster.start()
+        threads = [threading.Thread(target=work) for work in (self.end_jobs, self.count_files)]
+        for thread in threads:
+            thread.start()
         cpu = memory = 0.0
         while process.poll() is None:
             cpu, memory = used(process.pid) or (cpu, memory)
             time.sleep(0.2)
         self.over.set()
-        cluster.join()
+        for thread in threads:
+            thread.join()
         if process.returncode:
             raise SystemExit(f"the run failed; see {self.folder / 'output.txt'}")
         seconds = max(self.submitted) - min(self.submitted)
@@ -168,6 +178,7 @@ class Simulation:
             memory_mb=memory,
             a_minute=60 * len(self.submitted) / max(seconds, 1e-9),
             files=self.files(),
+            most_files=self.most_files,
         )
 
     def dry_run(self) -> float:
@@ -237,18 +248,27 @@ class Simulation:
             path = self.project.folder / name
             (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
             path.touch()
+            if path.suffix == ".jsonl":
+                path.write_text('{"s": 1.0}\n')
         with (self.folder / "states").open("a") as states:
             states.write(f"{number}|COMPLETED\n")
+
+    def count_files(self) -> None:
+        """Look for the most files at once, now and then."""
+        while not self.over.wait(10):
+            counted = sum(number for place, number in self.files().items() if place.endswith("files"))
+            self.most_files = max(self.most_files, counted)
 
     def files(self) -> Counter[str]:
         """Numbers of files and folders that are no results, by where they lie."""
         found: Counter[str] = Counter()
         for top in (".snakemake", "results/logs", "results/benchmarks"):
-            for path in (self.project.folder / top).rglob("*"):
-                parts = path.relative_to(self.project.folder).parts
-                kind = "folders" if path.is_dir() else "files"
-                found[f"{'/'.join(parts[: 3 if parts[2:3] == ('slurm',) else 2])}: {kind}"] += 1
-        return found
+            for folder, folders, names in os.walk(self.project.folder / top):
+                parts = Path(folder).relative_to(self.project.folder).parts
+                place = "/".join(parts[: 3 if parts[2:3] in (("slurm",), ("joined",)) else 2])
+                found[f"{place}: files"] += len(names)
+                found[f"{place}: folders"] += len(folders)
+        return +found
 
 
 def target(text: str) -> str:
@@ -281,6 +301,7 @@ def main(folder: Path, shards: int = 12, seeds: int = 2) -> None:
     )
     for place, number in sorted(cost.files.items()):
         print(f"{place} {number}")
+    print(f"files at once, at the most: {cost.most_files}")
     for rule in MEASURED:
         spent = ", ".join(f"{seconds:.2f}" for seconds in simulation.start_of(rule))
         print(f"start of a job, {rule}: {spent} CPU-s", flush=True)

@@ -2,11 +2,15 @@
 
 import filecmp
 import re
+import shutil
+import subprocess
 from collections import Counter
 from datetime import datetime
+from pathlib import Path
 
 import pandas as pd
 from project import ROOT
+from slurm.conftest import ClusterProject
 
 # The default goal does without these; test_published.py and test_evidence.py run them.
 OTHERS = {"checkpoint", "measure_published", "measured_text", "batches", "control_scores"}
@@ -85,6 +89,18 @@ def test_the_results_are_those_of_a_local_run(on_slurm, run_here):
     assert {".parquet", ".safetensors", ".npy", ".csv", ".json", ".png"} <= set(compared)
 
 
+def test_joined_logs_and_benchmarks_tell_of_every_job(on_slurm, run_here):
+    """The table that is made of them counts the jobs of a local run, which keeps a file of each."""
+    used = [pd.read_csv(project.results / "benchmarks" / "usage.csv") for project in (on_slurm, run_here)]
+    counts = [dict(zip(table["rule"], table["jobs"], strict=True)) for table in used]
+    assert counts[0] == counts[1]
+    joined = (on_slurm.results / "logs" / "joined" / "retrain.log").read_text()
+    assert len(re.findall("^==> retrain/.*<==$", joined, re.MULTILINE)) == counts[0]["retrain"]
+    assert not [*(on_slurm.results / "logs" / "retrain").rglob("*.log")]
+    # A job that has run says its memory at the end of its log.
+    assert (used[0].set_index("rule").loc["retrain", "peak_mb"]) > 100
+
+
 def test_nothing_is_left_to_do(on_slurm):
     assert on_slurm.planned() == Counter()
 
@@ -93,6 +109,35 @@ def test_the_local_profile_has_nothing_to_do_either(on_slurm):
     """Where a job ran changes nothing."""
     done = on_slurm.snakemake("--executor", "local", "--cores", "2", "--dry-run")
     assert "Nothing to be done" in done.stdout
+
+
+def test_the_command_for_trying_a_cluster(cluster, warm_python, tmp_path):
+    """As documented, to the letter: an experiment of seconds, on CPUs and on a GPU."""
+    project = ClusterProject.make(tmp_path / "project", warm_python).on(cluster)
+    (project.folder / "experiments").mkdir()
+    overlay = Path(shutil.copy2(ROOT / "experiments" / "smoke.yaml", project.folder / "experiments"))
+    page = (ROOT / "docs" / "how-to" / "cluster.md").read_text()
+    [command] = re.findall(r"^snakemake .*smoke\.yaml$", page, re.MULTILINE)
+    assert f"#   {command}\n" in overlay.read_text()
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=project.folder,
+        env=project.environment(),
+        text=True,
+        capture_output=True,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    rows = project.accounted()
+    assert {row["State"] for row in rows} == {"COMPLETED"}
+    with_gpu = Counter(row["rule"] for row in rows if "gres/gpu=1" in row["AllocTRES"])
+    assert with_gpu == Counter(base_run=1, head_scores=1)
+    # As the page says: three on CPUs.
+    assert project.counted() - with_gpu == Counter(corpus=1, tokenizer=1, tokens=1)
+    assert len(pd.read_parquet(project.results / "smoke" / "heads" / "scores.parquet")) > 0
+    # Nothing is left of SLURM's logs, nor of those that each job's Snakemake could keep.
+    assert not (project.results / "logs" / "slurm").exists()
+    assert len([*(project.folder / ".snakemake" / "log").iterdir()]) == 1
 
 
 # Parts of unequal size, each of which ends with a batch that is not full.

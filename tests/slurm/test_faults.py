@@ -113,8 +113,9 @@ def test_trainings_side_by_side_are_preempted(prepared, tmp_path):
         project.hold(run, f"retrain/base/seed-{seed}", AT_WORK)
     preempt(project)
     finishes(project, run)
-    for seed in (0, 1):
-        log = (project.results / "logs" / "retrain" / "base" / f"seed-{seed}.log").read_text()
+    logs = (project.results / "logs" / "joined" / "retrain.log").read_text().split("==> ")[1:]
+    assert sorted(log.split()[0] for log in logs) == [f"retrain/base/seed-{seed}.log" for seed in (0, 1)]
+    for log in logs:
         assert int(log.split("resumed at step ")[1].split()[0]) >= 20
     assert "Trying to restart" not in project.output
     assert not any("_" in row["JobID"] for row in project.accounted())

@@ -27,6 +27,13 @@ def test_a_plan_is_driven_to_its_end(tmp_path):
     assert not set(ONCE) & set(simulation.commands)
     assert simulation.project.planned() == Counter()
     assert min(simulation.start_of("retrain")) > 0
+    # Of each rule a log and a benchmark; SLURM's logs are gone with their folders.
+    for kind in ("logs", "benchmarks"):
+        joined = {path.stem for path in (simulation.project.results / kind / "joined").iterdir()}
+        assert {"score_shard", "retrain", "intervene"} <= joined
+    besides = sum(number for place, number in cost.files.items() if place.endswith("files"))
+    assert besides - cost.files[".snakemake/metadata: files"] <= 2 * len(planned) + 1
+    assert not cost.files["results/logs/slurm: files"]
 
 
 @pytest.mark.rare

@@ -33,5 +33,7 @@ if "SIMULATED_JOBS" in os.environ:
             # Here they are plain strings: a folder is what has no suffix.
             (path if path.suffix else path / "index.html").parent.mkdir(parents=True, exist_ok=True)
             path.touch()
+            if path.suffix == ".jsonl":
+                path.write_text('{"s": 1.0}\n')
 
     JobScheduler.__init__, local.run_wrapper = begin, run_wrapper

@@ -6,28 +6,51 @@ from types import SimpleNamespace
 import pytest
 from project import ROOT
 from snakemake.cli import parse_set_resources
+from snakemake.resources import Resources
 from snakemake.settings.types import ConfigSettings, ResourceSettings
 
 from mda.snakemake import given
 
 
-@pytest.mark.parametrize("more", ["retrain:mem_mb=3000", "retrain:gpu=4"])
-def test_set_resources_adds_to_the_profiles(more, monkeypatch, tmp_path):
-    """As a failed job advises; Snakemake alone would drop all of the profile's."""
+def read(monkeypatch, folder, option, *values, **settings):
+    """The settings of resources, after reading `--profile slurm` with this option."""
     # The workflow's files are read with --directory, from another folder than the command line's.
-    monkeypatch.chdir(tmp_path)
-    words = ["--profile", str(ROOT / "slurm"), "--set-resources", more]
-    monkeypatch.setattr(sys, "argv", ["snakemake", *words])
-    asked = ResourceSettings(overwrite_resources=parse_set_resources([more]))
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["snakemake", "--profile", str(ROOT / "slurm"), option, *values])
     workflow = SimpleNamespace(
-        resource_settings=asked,
+        resource_settings=ResourceSettings(**settings),
         config_settings=ConfigSettings(),
         modifier=SimpleNamespace(is_main_snakefile=lambda: True),
     )
     given._check_options(workflow, ROOT / "config.yaml")
-    found = asked._parsed_overwrite_resources
+    return workflow.resource_settings
+
+
+@pytest.mark.parametrize("more", ["retrain:mem_mb=3000", "retrain:gpu=4"])
+def test_set_resources_adds_to_the_profiles(more, monkeypatch, tmp_path):
+    """As a failed job advises; Snakemake alone would drop all of the profile's."""
+    asked = parse_set_resources([more])
+    found = read(monkeypatch, tmp_path, "--set-resources", more, overwrite_resources=asked)
+    found = found._parsed_overwrite_resources
     name, _, value = more.partition(":")[2].partition("=")
     expected = {"gpu": 1, "slurm_extra": "'--signal=TERM@180'", name: int(value)}
     values = {key: found["retrain"][key].raw for key in expected}
     assert values == expected
     assert found["base_run"]["gpu"].raw == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "changed"),
+    [
+        (["slurm_account=lab"], {"slurm_account": "lab"}),
+        (["mem=3GB", "nodes=2"], {"mem_mb": 3000, "nodes": 2}),
+    ],
+)
+def test_default_resources_add_to_the_profiles(more, changed, monkeypatch, tmp_path):
+    """Where both name one, that of the command line counts."""
+    # As Snakemake reads the option.
+    asked = Resources.parse(more, allow_expressions=True, defaults="full")
+    found = read(monkeypatch, tmp_path, "--default-resources", *more, default_resources=asked)
+    shipped = {"mem_mb": 1000, "runtime": 30, "longest": 1440, "nodes": 1}
+    resources = found._parsed_default_resources
+    assert {name: resources[name].raw for name in shipped | changed} == shipped | changed

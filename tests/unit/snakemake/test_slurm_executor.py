@@ -1,12 +1,15 @@
 """The executor against stand-ins for SLURM's programs: refusals, silence, reasons, retries, Ctrl-C."""
 
 import asyncio
+import base64
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +20,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from throttler import Throttler
 
-from mda.snakemake import slurm_executor
+from mda.snakemake import slurm_executor, slurm_step
 from mda.snakemake.slurm_executor import HERE, IN_JOB, Executor
 
 
@@ -229,6 +232,28 @@ def test_jobs_are_kept_while_slurm_does_not_answer(executor, programs):
     ]
 
 
+def test_a_job_that_has_ended_well_leaves_no_log_of_slurms(executor, programs, tmp_path):
+    """Nor a folder; what a failed attempt has left stays."""
+    executor.workflow.executor_settings.keep_successful_logs = False
+    programs.write("scontrol", "echo MinJobAge = 300 sec")
+    programs.write("squeue", "echo '1|COMPLETED'; echo '2|COMPLETED'; echo '3_1|COMPLETED'")
+    slurms = [tmp_path / "logs" / "rule_retrain" / name for name in ("0/1.log", "1/2.log", "3_1.log")]
+    for path in (*slurms, failed := slurms[1].with_name("1.log")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    jobs = [Job(seed) for seed in range(3)]
+    infos = [
+        SubmittedJobInfo(job, number, {"slurm_logfile": log})
+        for job, number, log in zip(jobs, ("1", "2"), slurms, strict=False)
+    ]
+    # The plugin seeks the log of a task of an array where there is none.
+    infos.append(SubmittedJobInfo(jobs[2], "3_1", {"slurm_logfile": slurms[0].with_name("3_1.log")}))
+    for info in infos:
+        executor._report_job_submission_threadsafe(info)
+    assert look(executor, infos) == []
+    assert sorted((tmp_path / "logs").rglob("*")) == [slurms[1].parents[1], failed.parent, failed]
+
+
 def test_short_jobs_are_looked_at_soon(executor, programs, monkeypatch):
     now = [1000.0]
     monkeypatch.setattr(slurm_executor.time, "monotonic", lambda: now[0])
@@ -387,19 +412,56 @@ def commands(executor, monkeypatch, run_job, **resources):
         ({"gpu": 2, "gpus": 0}, "--cpus-per-task=1 --nodes=1"),
     ],
 )
-def test_a_job_starts_snakemake_once_as_a_step(executor, monkeypatch, resources, options):
+# Of an array the stand-in is given one job, and formats its command as the plugin does of each task.
+@pytest.mark.parametrize("way", ["run_job", "run_array_jobs"])
+def test_a_job_starts_snakemake_once_as_a_step(executor, monkeypatch, resources, options, way):
     step, job = f"{HERE}/slurm_step.py {options}", f"{HERE}/in_job.py --cores all {IN_JOB} --mode remote"
-    said = commands(executor, monkeypatch, "run_job", **resources)
+    said = commands(executor, monkeypatch, way, **resources)
     assert said == f"{sys.executable} -I {step} {sys.executable} {job}"
 
 
-def test_a_task_of_an_array_and_a_job_as_a_script_start_as_the_plugin_has_it(executor, monkeypatch):
+def test_a_job_as_a_script_starts_as_the_plugin_has_it(executor, monkeypatch):
     usual = f"{sys.executable} -m snakemake --cores all --executor slurm-jobstep --jobs 1"
-    assert commands(executor, monkeypatch, "run_array_jobs") == f"{usual} --mode remote"
     executor.workflow.executor_settings.pass_command_as_script = True
-    executor.format_job_exec = None
     said = commands(executor, monkeypatch, "run_job")
     assert said == f"{usual} --slurm-jobstep-pass-command-as-script --mode remote"
+
+
+def test_a_task_of_an_array_runs_its_own_job(executor, programs, monkeypatch):
+    """By what the plugin hands to `sbatch`, which here runs all tasks of its array."""
+    programs.write("srun", f'echo "$SLURM_ARRAY_TASK_ID $*" >>"{programs.folder}/steps"')
+    programs.write(
+        "sbatch",
+        "for word; do\n"
+        "    case $word in --wrap=*) script=${word#--wrap=} ;; --array=*) tasks=${word#*=} ;; esac\n"
+        "done\n"
+        "for task in $(seq ${tasks%-*} ${tasks#*-}); do\n"
+        '    SLURM_ARRAY_TASK_ID=$task sh -c "$script" || exit\n'
+        "done\n"
+        "echo 7",
+    )
+    executor.max_array_size = 2
+    executor.workflow.executor_settings.disable_memory_fudge = False
+    monkeypatch.setattr(
+        RemoteExecutor,
+        "format_job_exec",
+        lambda self, job: f"cd '{programs.folder}' && {sys.executable} -m snakemake '{job.jobid} of five'",
+    )
+    del executor.format_job_exec
+    executor.get_python_executable = lambda: sys.executable
+    executor.run_array_jobs([Job(seed) for seed in range(5)])
+    assert (executor.failed, executor.logger[1:]) == ([], [])
+    ran = [line.split(" ", 1) for line in (programs.folder / "steps").read_text().splitlines()]
+    start = f"-n1 --cpu-bind=q --cpus-per-task=1 --nodes=1 {sys.executable} {HERE}/in_job.py"
+    assert ran == [[str(seed + 1), f"{start} {seed} of five"] for seed in range(5)]
+
+
+def test_a_task_without_a_command_runs_no_others():
+    tasks = base64.b64encode(json.dumps({"3": zlib.compress(b"true").hex()}).encode()).decode()
+    assert slurm_step.own_command(tasks, "3") == "true"
+    assert slurm_step.own_command(tasks, "2") is None
+    with pytest.raises(SystemExit, match="no command for its task 4"):
+        slurm_step.own_command(tasks, "4")
 
 
 def test_a_step_gets_its_options_and_not_the_settings_of_the_batch_script(tmp_path):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mda.runtime import files, machine, usage
+from mda.runtime import files, job_files, machine
 
 # Of the packages that every result names, those that a reader wants to see first.
 PACKAGES = ("torch", "transformers", "kronfluence")
@@ -29,8 +29,8 @@ def facts(benchmarks: Path, logs: Path) -> dict[str, str]:
     versions.append(f"Python {platform.python_version()}")
     where = f"{machine.cpu()}, {_count(os.cpu_count() or 1, 'core')}, {machine.memory() / 1000:.0f} GB"
     told = {"This page": f"made {_date(datetime.now(UTC))} UTC on {where}; {', '.join(versions)}"}
-    rules = usage.by_rule(benchmarks, logs)
-    return {"Run": f"{_dates(benchmarks)}: {_computing(rules, logs)}", **told} if rules else told
+    jobs = job_files.jobs(benchmarks, logs)
+    return {"Run": f"{_dates(jobs)}: {_computing(job_files.by_rule(jobs), logs)}", **told} if jobs else told
 
 
 def _date(when: datetime) -> str:
@@ -41,16 +41,11 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
-def _dates(benchmarks: Path) -> str:
-    ended = [(path.stat().st_mtime, _seconds(path)) for path in benchmarks.rglob("*.jsonl")]
-    begin = datetime.fromtimestamp(min(end - taken for end, taken in ended), UTC)
-    end = datetime.fromtimestamp(max(end for end, _ in ended), UTC)
+def _dates(jobs: Sequence[job_files.Job]) -> str:
+    begin = datetime.fromtimestamp(min(job.ended - job.seconds for job in jobs), UTC)
+    end = datetime.fromtimestamp(max(job.ended for job in jobs), UTC)
     last = f"{end:%H:%M}" if begin.date() == end.date() else _date(end)
     return f"{_date(begin)} to {last} UTC, by the dates of its files"
-
-
-def _seconds(path: Path) -> float:
-    return float(json.loads(path.read_text(encoding="utf-8").splitlines()[-1])["s"])
 
 
 def _computing(rules: list[dict[str, float | str | None]], logs: Path) -> str:
@@ -66,7 +61,7 @@ def _computing(rules: list[dict[str, float | str | None]], logs: Path) -> str:
         said += f", {max(memory) / 1000:.1f} GB of memory of one job at most"
     if gpu := values("peak_gpu_mb"):
         said += f", {max(gpu) / 1000:.1f} GB of GPU memory of one job at most"
-        said += f" ({', '.join(names)})" if (names := usage.gpu_names(logs)) else ""
+        said += f" ({', '.join(names)})" if (names := job_files.gpu_names(logs)) else ""
     return said
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+
+from mda.runtime import job_files
 
 # Of a rule with many jobs, the times of so many say enough.
 MOST_READ = 50
@@ -130,7 +131,7 @@ def of_earlier_runs(rules: Iterable[str], benchmarks: Path) -> dict[str, float]:
     Those of this experiment count. A rule that has none takes those of the other experiments beside it.
 
     Args:
-        benchmarks: Snakemake's, a file for each job in folders named by rules, of this experiment.
+        benchmarks: folder of Snakemake's benchmarks, of this experiment.
     """
     results = benchmarks.parent
     around = results if results.name == "results" else results.parent
@@ -138,23 +139,11 @@ def of_earlier_runs(rules: Iterable[str], benchmarks: Path) -> dict[str, float]:
     found = {}
     for rule in rules:
         for place in (benchmarks, around / "benchmarks", *others):
-            seconds = _measured(rule, place)
+            seconds = job_files.seconds(rule, place, MOST_READ)
             if seconds:
                 found[rule] = median(seconds)
                 break
     return found
-
-
-def _measured(rule: str, benchmarks: Path) -> list[float]:
-    files = [benchmarks / f"{rule}.jsonl", *sorted((benchmarks / rule).rglob("*.jsonl"))]
-    seconds = []
-    for path in [path for path in files if path.is_file()][:MOST_READ]:
-        try:
-            seconds.append(float(json.loads(path.read_text(encoding="utf-8").splitlines()[-1])["s"]))
-        except (ValueError, KeyError, IndexError, OSError):
-            # Cut short by a kill, or of another version: it only weighs nothing.
-            continue
-    return seconds
 
 
 def words(seconds: float) -> str:

@@ -12,6 +12,7 @@ from snakemake.cli import get_profile_dir, parse_set_resources
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.profiles import ProfileConfigFileParser
+from snakemake.resources import Resources
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 from mda.config import consistency, experiment, settings
@@ -82,8 +83,12 @@ def _check_options(workflow: Any, default: Path) -> None:
         found = get_profile_dir(str(Path(os.environ.get("PWD", ""), name))) or get_profile_dir(name)
         if found is not None:
             settings.check_profile(found[1], given)
+            with found[1].open(encoding="utf-8") as stream:
+                kept = ProfileConfigFileParser().parse(stream)
             if "set-resources" in given:
-                _keep_resources(workflow, found[1])
+                _keep_resources(workflow, parse_set_resources(kept.get("set-resources")))
+            if "default-resources" in given:
+                _keep_defaults(workflow, kept.get("default-resources", []), given["default-resources"])
     own = Path("config.yaml").absolute()
     read = [default, *workflow.config_settings.configfiles]
     # Where another workflow uses this one as a module, config.yaml is that workflow's own.
@@ -94,15 +99,22 @@ def _check_options(workflow: Any, default: Path) -> None:
         )
 
 
-def _keep_resources(workflow: Any, profile: Path) -> None:
+def _keep_resources(workflow: Any, kept: dict[str, Resources]) -> None:
     """Keep a profile's `set-resources` beside those of the command line, which count where both name one.
 
     Snakemake drops the profile's: a training with more memory would lose its GPUs and its signal.
     """
-    with profile.open(encoding="utf-8") as stream:
-        kept = parse_set_resources(ProfileConfigFileParser().parse(stream).get("set-resources"))
     asked = workflow.resource_settings._parsed_overwrite_resources
     for rule, resources in kept.items():
         # Also what a job's own Snakemake is told.
         resources.update(asked.get(rule, {}))
         asked[rule] = resources
+
+
+def _keep_defaults(workflow: Any, kept: list[str], asked: list[str]) -> None:
+    """The same of `default-resources`: jobs would lose the account, and trainings the longest time."""
+    # By the names that Snakemake gives them: `mem` is `mem_mb`.
+    named = Resources.parse(asked, allow_expressions=True)
+    for name, resource in Resources.parse(kept, allow_expressions=True).items():
+        if name not in named:
+            workflow.resource_settings.default_resources[name] = resource

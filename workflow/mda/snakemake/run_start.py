@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import signal
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 from snakemake import common, jobs, rules
 from snakemake.exceptions import WorkflowError
 
-from mda.runtime import restart
+from mda.runtime import job_files, restart
 from mda.runtime.errors import UserError
 
 
@@ -30,6 +32,27 @@ def settle_earlier_run(workflow: Any, runs: Path, began: float) -> None:
         restart.settle(runs, run, planned, began)
     except UserError as error:
         raise WorkflowError(str(error)) from None
+
+
+def join_files_of_jobs(workflow: Any, results: Path) -> None:
+    """On a cluster, join the logs and benchmarks of jobs that end well; see `mda.runtime.job_files`.
+
+    Those of the steps beside the workflow too, of which a large plan may have a thousand.
+    """
+    if workflow.local_exec:
+        return
+    for executor in filter(None, (workflow.scheduler._executor, workflow.scheduler._local_executor)):
+        executor.handle_job_success = partial(_join, results, executor.handle_job_success)
+
+
+def _join(results: Path, handle: Callable[[Any], None], job: Any) -> None:
+    """Take over a job whose outputs Snakemake has found, and which it knows to have ended well."""
+    handle(job)
+    for one in job if job.is_group() else [job]:
+        for log in one.log:
+            # What cannot be joined stays, and nothing is lost.
+            with contextlib.suppress(OSError, ValueError):
+                job_files.join(results, Path(log))
 
 
 def look_for_jobs_once(workflow: Any) -> None:

@@ -10,11 +10,13 @@ version 2.8.0:
 - one Ctrl-C awaits the running jobs, a second one cancels them;
 - a job starts Snakemake once: the plugin's starts it for a second time, by `srun`;
 - GPUs are asked for by `--gres` where a site knows no `--gpus`;
-- it looks at short jobs soon.
+- it looks at short jobs soon;
+- jobs that have ended well leave no files of SLURM's.
 """
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import signal
 import threading
@@ -121,9 +123,8 @@ class Executor(plugin.Executor):
         return "all"
 
     def starts_once(self) -> bool:
-        """Whether the job of this thread's submission starts Snakemake once; a task of an array does not."""
-        by_itself = getattr(self.submission, "by_itself", False)
-        return by_itself and not self.workflow.executor_settings.pass_command_as_script
+        """Whether jobs start Snakemake once; where the site limits commands, `srun` is given a script."""
+        return not self.workflow.executor_settings.pass_command_as_script
 
     def additional_general_args(self) -> str:
         """How Snakemake works in a job: on the job itself, in place of starting it again."""
@@ -243,6 +244,10 @@ class Executor(plugin.Executor):
         self._report_job_submission_threadsafe(SubmittedJobInfo(job, number, {"slurm_logfile": log}))
 
     def _report_job_submission_threadsafe(self, job_info: SubmittedJobInfo) -> None:
+        if "_" in str(job_info.external_jobid):
+            # A task of an array, whose log the plugin seeks where that of a job would be.
+            log = self.slurm_logdir / f"rule_{job_info.job.name}" / f"{job_info.external_jobid}.log"
+            job_info.aux = {"slurm_logfile": log}
         self.numbers.add(str(job_info.external_jobid))
         self.held[str(job_info.external_jobid)] = job_info
         self.news = time.monotonic()
@@ -289,10 +294,19 @@ class Executor(plugin.Executor):
         self.next_seconds_between_status_checks = min(self.next_seconds_between_status_checks, soon)
 
     def report_job_success(self, job_info: SubmittedJobInfo) -> None:
-        """A job has ended well."""
+        """A job has ended well: SLURM's log has nothing to tell, and its folder is this job's alone."""
         self.news = time.monotonic()
         self.held.pop(str(job_info.external_jobid), None)
         super().report_job_success(job_info)
+        log = (job_info.aux or {}).get("slurm_logfile")
+        if log is None or self.workflow.executor_settings.keep_successful_logs:
+            return
+        with contextlib.suppress(OSError):
+            log.unlink(missing_ok=True)
+            # Those of rules are shared by jobs that are submitted meanwhile.
+            if log.parent.parent != self.slurm_logdir:
+                # Stays where it has logs of attempts that have failed.
+                log.parent.rmdir()
 
     def report_job_error(self, job_info: SubmittedJobInfo, msg: str | None = None, **kwargs: Any) -> None:
         """A job has failed: say why."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mda.runtime import cli, files, usage
+from mda.runtime import cli, files, job_files
 
 
 def collect(benchmarks: str, logs: str, out: Path) -> None:
@@ -12,7 +12,8 @@ def collect(benchmarks: str, logs: str, out: Path) -> None:
     """
     import pandas as pd
 
-    files.write_text(out, pd.DataFrame(usage.by_rule(Path(benchmarks), Path(logs))).to_csv(index=False))
+    jobs = job_files.jobs(Path(benchmarks), Path(logs))
+    files.write_text(out, pd.DataFrame(job_files.by_rule(jobs)).to_csv(index=False))
 
 
 if __name__ == "__main__":
