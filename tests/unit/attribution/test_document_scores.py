@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from mda.runtime import database, files
+from mda.runtime import database, parquet
 from mda.runtime.errors import UserError
 from mda.steps.attribution.document_scores import collect
 
@@ -37,12 +37,12 @@ def found(tmp_path, rows, documents, **targets):
     }
     # In any order: what is written is sorted.
     order = np.random.default_rng(0).permutation(len(scores["row"]))
-    files.write_table(names["scores"], {name: column[order] for name, column in scores.items()})
-    files.write_table(names["train_rows"], rows)
-    files.write_table(names["documents"], documents)
+    parquet.write_table(names["scores"], {name: column[order] for name, column in scores.items()})
+    parquet.write_table(names["train_rows"], rows)
+    parquet.write_table(names["documents"], documents)
     collect(**names, out=tmp_path / "out")
     assert not list(tmp_path.glob(".*")), "nothing is left beside it"
-    return files.read_table(tmp_path / "out")
+    return parquet.read_table(tmp_path / "out")
 
 
 def test_a_document_is_the_sum_of_its_rows(tmp_path):

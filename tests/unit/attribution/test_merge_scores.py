@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from mda.evidence import score_notes
-from mda.runtime import files
+from mda.runtime import parquet
 from mda.runtime.errors import UserError
 from mda.steps.attribution.merge_scores import merge
 
@@ -25,19 +25,19 @@ def shard(path, step, rows, influence):
         "target": ["one"] * count + ["two"] * count,
         "influence": np.concatenate([influence, -np.array(influence)]).astype(np.float32),
     }
-    files.write_table(path, table)
+    parquet.write_table(path, table)
     return path
 
 
 def merged(tmp_path, first=(1.0, 2.0, 3.0), second=(4.0, 5.0, 6.0), samples=6):
     rows = {"row": np.arange(6), "label": [LABELS[row % 3] for row in range(6)]}
-    files.write_table(tmp_path / "rows.parquet", rows)
+    parquet.write_table(tmp_path / "rows.parquet", rows)
     shards = [
         shard(tmp_path / "0.parquet", 0, [5, 0, 2], first),
         shard(tmp_path / "1.parquet", 1, [3, 1, 4], second),
     ]
     merge(shards, tmp_path / "rows.parquet", samples, BLOCKS, tmp_path / "out.parquet")
-    return files.read_table(tmp_path / "out.parquet").to_pandas()
+    return parquet.read_table(tmp_path / "out.parquet").to_pandas()
 
 
 def test_samples_are_in_order_and_have_their_labels(tmp_path):
@@ -53,7 +53,7 @@ def test_shards_may_share_a_step_and_come_in_any_order(tmp_path, monkeypatch, to
     """As where a step's samples are more than a job scores."""
     generator = np.random.default_rng(0)
     rows = generator.permutation(40)
-    files.write_table(tmp_path / "rows.parquet", {"label": [f"label {row}" for row in range(40)]})
+    parquet.write_table(tmp_path / "rows.parquet", {"label": [f"label {row}" for row in range(40)]})
     shards = []
     for place, part in enumerate(np.split(np.arange(40), [7, 9, 25, 38])):
         # Ten samples a step.
@@ -63,11 +63,11 @@ def test_shards_may_share_a_step_and_come_in_any_order(tmp_path, monkeypatch, to
             for step, mine in steps.items()
         ]
         whole = tmp_path / f"{place}.parquet"
-        files.write_table(whole, pa.concat_tables([files.read_table(path) for path in own]))
+        parquet.write_table(whole, pa.concat_tables([parquet.read_table(path) for path in own]))
         shards.append(whole)
     generator.shuffle(shards)
     merge(shards, tmp_path / "rows.parquet", 40, BLOCKS, tmp_path / "out.parquet")
-    found = files.read_table(tmp_path / "out.parquet").to_pandas()
+    found = parquet.read_table(tmp_path / "out.parquet").to_pandas()
     places = np.lexsort((rows, np.arange(40) // 10))
     for target, sign in (("one", -1), ("two", 1)):
         mine = found[found["target"] == target]
@@ -94,14 +94,14 @@ def test_what_is_missing_or_wrong_is_one_sentence(tmp_path, change, message):
 def test_one_target_of_zeros_does_not_stop_the_others(tmp_path, caplog):
     """A dead neuron: it is named where the scores are made, and in their table."""
     rows = {"row": np.arange(3), "label": ["prose"] * 3}
-    files.write_table(tmp_path / "rows.parquet", rows)
+    parquet.write_table(tmp_path / "rows.parquet", rows)
     table = {
         "step": np.zeros(6, int), "row": np.tile(np.arange(3), 2),
         "target": ["dead"] * 3 + ["live"] * 3,
         "influence": np.array([0, 0, 0, 1, 2, 3], np.float32),
         "in": np.zeros(6, np.float32), "out": np.array([0, 0, 0, 1, 2, 3], np.float32),
     }  # fmt: skip
-    files.write_table(tmp_path / "0.parquet", table)
+    parquet.write_table(tmp_path / "0.parquet", table)
     out = tmp_path / "out.parquet"
     with caplog.at_level(logging.WARNING):
         merge(
@@ -115,7 +115,7 @@ def test_one_target_of_zeros_does_not_stop_the_others(tmp_path, caplog):
     ]  # fmt: skip
     assert [sentence.split()[1] for sentence in score_notes.notes(out, "live")] == ["in"]
     assert [f"target dead: {sentence}" for sentence in told] == caplog.messages[:3]
-    assert files.read_table(out).num_rows == 6
+    assert parquet.read_table(out).num_rows == 6
 
 
 def test_scores_that_are_equal_but_for_rounding_rank_nothing(tmp_path):

@@ -5,7 +5,8 @@ import pytest
 
 from mda.bench import tables
 from mda.commands import bench
-from mda.runtime import files
+from mda.evidence import csv_tables
+from mda.runtime import parquet
 from mda.studies.tail import table as tail
 
 COUNT = 2500
@@ -19,7 +20,7 @@ def place(tmp_path_factory):
 
 
 def test_made_up_scores_are_of_the_schema_that_the_workflow_writes(place):
-    rows = files.read_table(place / "order.parquet").column("row").to_pylist()
+    rows = parquet.read_table(place / "order.parquet").column("row").to_pylist()
     assert sorted(rows) == list(range(COUNT))
     [shard] = (place / "shards").glob("*.parquet")
     names = pq.read_schema(shard).names
@@ -31,12 +32,12 @@ def test_every_step_does_its_work(place, monkeypatch):
     for _, work in tables.STEPS.values():
         work(place, COUNT)
     lines = {
-        name: files.lines_of(place / f"{name}.parquet") for name in ("scores", "selection", "by-document")
+        name: parquet.lines_of(place / f"{name}.parquet") for name in ("scores", "selection", "by-document")
     }
     assert lines == {"scores": COUNT, "selection": COUNT // 10, "by-document": COUNT}
-    assert set(files.read_csv(place / "tail.csv")["samples"]) == {COUNT}
-    assert len(files.read_csv(place / "enrichment.csv")) == 2 * (tables.LABELS + 5)
-    agreement = files.read_csv(place / "agreement.csv")
+    assert set(csv_tables.read(place / "tail.csv")["samples"]) == {COUNT}
+    assert len(csv_tables.read(place / "enrichment.csv")) == 2 * (tables.LABELS + 5)
+    agreement = csv_tables.read(place / "agreement.csv")
     assert agreement[["samples", "spearman", "overlap"]].values.tolist() == [[COUNT, 1, 1]]
     assert not list(place.glob(".*"))
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from mda.commands import program
 from mda.figures import style
-from mda.runtime import cli, files, lineage, provenance
+from mda.runtime import cli, files, lineage, parquet, provenance
 from mda.steps.training import order
 
 
@@ -47,7 +47,9 @@ def made(project):
         provenance.write([relative[table]])
 
     make("corpus.tokens", {"corpus": relative[own]}, tokens)
-    make("training.order", {"train": relative[train]}, lambda: files.write_table(out, {"step": [1]}), seed=7)
+    make(
+        "training.order", {"train": relative[train]}, lambda: parquet.write_table(out, {"step": [1]}), seed=7
+    )
     make("evidence.effects", {"curves": [relative[out]], "train": relative[train]}, end)
     return own, train, out, table
 
@@ -101,19 +103,19 @@ def test_many_of_a_kind_are_counted_unless_one_differs(project, capsys):
     runs = [project / f"runs/{number}.parquet" for number in range(9)]
     for number, path in enumerate(runs):
         path.parent.mkdir(exist_ok=True)
-        make("training.retrain", {}, lambda path=path: files.write_table(path, {"step": [1]}), seed=number)
+        make("training.retrain", {}, lambda path=path: parquet.write_table(path, {"step": [1]}), seed=number)
     inputs = {"steps": [path.relative_to(project) for path in runs]}
-    make("evidence.curves", inputs, lambda: files.write_table(project / "curves.parquet", {"a": [1]}))
+    make("evidence.curves", inputs, lambda: parquet.write_table(project / "curves.parquet", {"a": [1]}))
     assert "└─ steps: 6 more like these, all unchanged" in told(capsys, "curves.parquet")
     assert told(capsys, "curves.parquet", "--all").count("steps: runs/") == 9
-    files.write_table(runs[7], {"step": [2]})
+    parquet.write_table(runs[7], {"step": [2]})
     text = told(capsys, "curves.parquet")
     assert "steps: runs/7.parquet (changed since" in text
     assert "5 more like these" in text
 
 
 FORMATS = {
-    "a.parquet": lambda path: files.write_table(path, pd.DataFrame({"a": [1]})),
+    "a.parquet": lambda path: parquet.write_table(path, pd.DataFrame({"a": [1]})),
     "a.json": lambda path: files.write_json(path, {"a": 1}),
     "a.npy": lambda path: (files.write_array(path, np.zeros(2)), provenance.write([path])),
     "a.csv": lambda path: (files.write_text(path, "a\n"), provenance.write([path])),

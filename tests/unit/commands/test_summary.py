@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from mda.commands import program, summary
-from mda.runtime import files
+from mda.runtime import files, parquet
 
 LINE = {
     "target": "induction-1", "published": "accelerates", "value": -7.2, "low": -11.6, "high": -2.7,
@@ -130,7 +130,7 @@ def test_a_trace_of_packed_rows_tells_the_rows_of_highest_influence(tmp_path, mo
     assert program.main(["summary"]) == 1
     assert "results/scores/scores.parquet: is not there" in capsys.readouterr().err
     lines = pd.DataFrame({"target": "a", "step": 0, "row": range(8), "label": "x\ny"})
-    files.write_table(
+    parquet.write_table(
         folder / "scores" / "scores.parquet", lines.assign(influence=[3.0, -1, 7, 0, 1, 2, 4, 5])
     )
     line = {"target": "a", "variant": "checkpoint-4", "chance": 0.1, "overlap": 0.5}

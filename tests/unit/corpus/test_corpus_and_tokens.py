@@ -12,7 +12,7 @@ import pytest
 from mda.config import corpus_sections
 from mda.corpus import encoding, sources, synthetic, tokenizer, tokens
 from mda.corpus.document import Document
-from mda.runtime import files
+from mda.runtime import parquet
 from mda.runtime.errors import UserError
 from mda.steps.corpus import corpus as corpus_step
 from mda.steps.corpus import tokenizer as tokenizer_step
@@ -176,10 +176,10 @@ def packed(default, tmp_path):
 
 def test_rows_lead_back_to_documents_and_text(packed):
     """Every row's text is that of its documents, from where it begins."""
-    documents = files.read_table(packed["documents.parquet"]).to_pylist()
+    documents = parquet.read_table(packed["documents.parquet"]).to_pylist()
     assert {document["split"] for document in documents} == {"train", "held_out"}
     reader = tokens.load_tokenizer(packed["tokenizer.json"])
-    store, rows = tokens.TokenStore(packed["a.npy"]), files.read_table(packed["a.parquet"]).to_pylist()
+    store, rows = tokens.TokenStore(packed["a.npy"]), parquet.read_table(packed["a.parquet"]).to_pylist()
     assert len(store) == len(rows)
     assert store.tokens.dtype == np.uint16
     end = tokens.separator(reader)

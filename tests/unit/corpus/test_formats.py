@@ -13,7 +13,7 @@ import pytest
 
 from mda.config import consistency, corpus_sections, sections
 from mda.corpus import sources
-from mda.runtime import files
+from mda.runtime import parquet
 from mda.runtime.errors import UserError
 from mda.steps.corpus import corpus as corpus_step
 from mda.steps.corpus import measured_text
@@ -295,7 +295,7 @@ def test_what_of_files_is_cut_or_skipped_is_counted(default, tmp_path, caplog):
     source = {**default["corpus"], "source": "files", "files": section}
     with caplog.at_level(logging.INFO):
         corpus_step.collect(corpus_sections.Corpus.model_validate(source), tmp_path / "d.parquet")
-    assert files.read_table(tmp_path / "d.parquet").column("text").to_pylist() == ["0123456789", "marked"]
+    assert parquet.read_table(tmp_path / "d.parquet").column("text").to_pylist() == ["0123456789", "marked"]
     assert "4 files; 1 skipped as no UTF-8; 1 cut at 10 characters, which leaves out 20" in caplog.text
     assert "2 documents, and 1 left out, which are empty" in caplog.text
     assert re.search(r"skipped .*other\.txt: not UTF-8 at byte 1", caplog.text)

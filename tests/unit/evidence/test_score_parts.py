@@ -7,7 +7,7 @@ import pytest
 
 from mda.evidence import score_parts, score_table
 from mda.report import trace_results
-from mda.runtime import files
+from mda.runtime import parquet
 from mda.studies.enrichment import table as enrichment
 from mda.studies.tail import table as tail
 
@@ -27,9 +27,9 @@ def scores(tmp_path):
         "label": np.tile(GENERATOR.choice(list("abc"), COUNT), 2),
     }
     frame = pd.DataFrame(columns)
-    files.write_table(tmp_path / "scores", frame)
+    parquet.write_table(tmp_path / "scores", frame)
     # Some row groups have both targets.
-    table = files.read_table(tmp_path / "scores")
+    table = parquet.read_table(tmp_path / "scores")
     pq.write_table(table, tmp_path / "scores", row_group_size=700)
     return tmp_path / "scores", frame[frame["target"] == "second"].reset_index(drop=True)
 

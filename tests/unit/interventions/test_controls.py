@@ -9,7 +9,7 @@ from conftest import Store
 from tokenizers import Tokenizer, models
 
 from mda.interventions import repetition, selection
-from mda.runtime import files
+from mda.runtime import files, parquet
 from mda.steps.interventions import control_scores
 from mda.training import schedule
 
@@ -78,7 +78,7 @@ def scored(folder, method):
     control_scores.score(
         method, folder / "train.npy", folder / "tokenizer", folder / "schedule", None, (0, 3), folder / "out"
     )
-    return files.read_table(folder / "out").to_pandas().set_index("row")["score"]
+    return parquet.read_table(folder / "out").to_pandas().set_index("row")["score"]
 
 
 def test_compressibility_is_of_the_text_and_may_disagree_with_repetition(words):

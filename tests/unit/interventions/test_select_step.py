@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, models
 
 from mda.corpus.tokens import TokenStore
 from mda.interventions import selection
-from mda.runtime import cli, database, files
+from mda.runtime import cli, database, files, parquet
 from mda.steps.interventions import select
 from mda.training import schedule
 
@@ -23,7 +23,7 @@ def arguments(tmp_path):
     rows = np.random.default_rng(0).integers(1, 30, (100, 9)).astype(np.uint16)
     rows[40] = 7
     files.write_array(tmp_path / "train.npy", rows)
-    files.write_table(
+    parquet.write_table(
         tmp_path / "rows", {"row": np.arange(100), "label": [f"label{n % 3}" for n in range(100)]}
     )
     stream = schedule.base(100, 10, 10, seed=0)
@@ -35,10 +35,10 @@ def arguments(tmp_path):
         "influence": np.concatenate([numbers, -numbers]),
         "loss": np.tile(numbers % 10, 2),
     }
-    files.write_table(tmp_path / "scores", table)
+    parquet.write_table(tmp_path / "scores", table)
 
     of_walks = {"outcome": ["other"] * 100 + ["wanted"] * 100, "row": np.tile(stream.row, 2)}
-    files.write_table(tmp_path / "walks", {**of_walks, "score": np.concatenate([numbers, -(numbers % 50)])})
+    parquet.write_table(tmp_path / "walks", {**of_walks, "score": np.concatenate([numbers, -(numbers % 50)])})
 
     def build(method, target=None, matched=(), draw=None, outcome=None, own=None):
         given = {
@@ -64,7 +64,7 @@ def arguments(tmp_path):
         if method == "repetition":
             scores = [str(tmp_path / "control")]
             values = selection.repetition_scores(TokenStore(tmp_path / "train.npy"), stream.row)
-            files.write_table(tmp_path / "control", {"row": stream.row, "score": values})
+            parquet.write_table(tmp_path / "control", {"row": stream.row, "score": values})
         return [*line, "--scores", *scores, "--matched", *matched]
 
     return build
@@ -72,7 +72,7 @@ def arguments(tmp_path):
 
 def selected(tmp_path, arguments):
     cli.run(select.select, arguments)
-    return files.read_table(tmp_path / "out").to_pandas()
+    return parquet.read_table(tmp_path / "out").to_pandas()
 
 
 @pytest.mark.parametrize(("method", "draw"), [("trajectory", 3), ("history", None)])
@@ -117,7 +117,7 @@ def test_random_is_from_the_window_and_seeded(tmp_path, arguments, window):
 def test_matched_has_the_labels_of_the_selection_it_is_held_against(tmp_path, arguments, window):
     cli.run(select.select, arguments("influence", "first"))
     (tmp_path / "out").rename(tmp_path / "before")
-    before = files.read_table(tmp_path / "before").to_pandas()
+    before = parquet.read_table(tmp_path / "before").to_pandas()
     found = selected(tmp_path, arguments("matched", "first", [str(tmp_path / "before")], 0))
     assert sorted(found["label"]) == sorted(before["label"])
     assert set(found["row"]) <= set(window)
@@ -137,8 +137,8 @@ def test_outside_takes_the_best_from_the_other_steps(tmp_path, arguments, window
 
 
 def test_candidates_without_a_score_are_an_error(tmp_path, arguments, window, capsys):
-    table = files.read_table(tmp_path / "scores").to_pandas()
-    files.write_table(tmp_path / "scores", table[table["row"] != window[3]])
+    table = parquet.read_table(tmp_path / "scores").to_pandas()
+    parquet.write_table(tmp_path / "scores", table[table["row"] != window[3]])
     with pytest.raises(SystemExit):
         selected(tmp_path, arguments("influence", "first"))
     assert "some candidates have no score" in capsys.readouterr().err
@@ -150,16 +150,16 @@ def test_ones_own_samples_are_those_of_the_table_in_its_order(arguments, tmp_pat
     path = tmp_path / "own.csv"
     path.write_text("\n".join(["note,row", *(f"a {row},{row}" for row in [*outside, *mine])]))
     cli.run(select.select, arguments("own", own=str(path)))
-    assert files.read_table(tmp_path / "out").column("row").to_pylist() == mine[:8].tolist()
+    assert parquet.read_table(tmp_path / "out").column("row").to_pylist() == mine[:8].tolist()
     # With scores, the highest is the first.
-    files.write_table(tmp_path / "own.parquet", {"row": mine, "score": np.arange(9.0)})
+    parquet.write_table(tmp_path / "own.parquet", {"row": mine, "score": np.arange(9.0)})
     cli.run(select.select, arguments("own", own=str(tmp_path / "own.parquet")))
-    assert files.read_table(tmp_path / "out").column("row").to_pylist() == mine[::-1][:8].tolist()
+    assert parquet.read_table(tmp_path / "out").column("row").to_pylist() == mine[::-1][:8].tolist()
     # What the sample browser saves.
     lines = [f"first,highest,{row},{place / 10}" for place, row in enumerate(mine)]
     path.write_text("\n".join(["target,side,row,influence", *lines]))
     cli.run(select.select, arguments("own", own=str(path)))
-    assert files.read_table(tmp_path / "out").column("row").to_pylist() == mine[::-1][:8].tolist()
+    assert parquet.read_table(tmp_path / "out").column("row").to_pylist() == mine[::-1][:8].tolist()
 
 
 @pytest.mark.parametrize(
@@ -189,19 +189,19 @@ def test_a_mistake_in_ones_own_table_is_one_sentence(arguments, tmp_path, capsys
 def test_several_tables_select_by_their_standardized_mean(tmp_path, arguments):
     """A table of scores a thousand times as large counts no more than the other."""
     cli.run(select.select, arguments("influence", "first"))
-    alone = files.read_table(tmp_path / "out").to_pandas()["row"]
+    alone = parquet.read_table(tmp_path / "out").to_pandas()["row"]
     rows = schedule.base(100, 10, 10, seed=0).row
     values = np.random.default_rng(1).normal(0, 1, 100)
     for name, scale in (("early", 1000.0), ("late", 0.001)):
         table = {"target": ["first"] * 100, "row": rows, "influence": scale * values, "loss": np.ones(100)}
-        files.write_table(tmp_path / name, table)
+        parquet.write_table(tmp_path / name, table)
         values = np.where(rows % 7 == 0, 3.0, np.random.default_rng(2).normal(0, 1, 100))
     line = arguments("checkpoints", "first")
     line[line.index("--scores") + 1 : line.index("--matched")] = [
         str(tmp_path / "early"), str(tmp_path / "late")
     ]  # fmt: skip
     found = selected(tmp_path, line)
-    early, late = (files.read_table(tmp_path / name).to_pandas() for name in ("early", "late"))
+    early, late = (parquet.read_table(tmp_path / name).to_pandas() for name in ("early", "late"))
     inside = np.isin(rows, schedule.base(100, 10, 10, seed=0).between(2, 10).row)
     both = sum((part["influence"] - part["influence"][inside].mean()) / part["influence"][inside].std(ddof=0)
                for part in (early, late)) / 2  # fmt: skip
@@ -216,11 +216,11 @@ def test_equal_scores_are_drawn_as_by_one_that_holds_them_all(tmp_path, argument
     stream, generator = schedule.base(6000, 600, 10, seed=3), np.random.default_rng(2)
     stream.write(tmp_path / "schedule")
     files.write_array(tmp_path / "train.npy", generator.integers(1, 30, (6000, 9)).astype(np.uint16))
-    files.write_table(tmp_path / "rows", {"label": [f"label{n % 3}" for n in range(6000)]})
+    parquet.write_table(tmp_path / "rows", {"label": [f"label{n % 3}" for n in range(6000)]})
     by_row = generator.integers(0, 3, 6000).astype(np.float32)
     rows = generator.permutation(6000)
     table = {"target": ["first"] * 6000, "row": rows, "influence": by_row[rows], "loss": by_row[rows]}
-    files.write_table(tmp_path / "scores", table)
+    parquet.write_table(tmp_path / "scores", table)
     given = arguments("influence", "first")
     given[given.index("--window") + 1] = json.dumps({"start": 20, "stop": 580, "branch": None})
     found = selected(tmp_path, given)
@@ -237,8 +237,8 @@ def test_matched_samples_of_few_labels_are_written_in_pieces(tmp_path, arguments
     monkeypatch.setattr(database, "PIECE", 2048)
     schedule.base(12_000, 1200, 10, seed=3).write(tmp_path / "schedule")
     files.write_array(tmp_path / "train.npy", np.ones((12_000, 9), np.uint16))
-    files.write_table(tmp_path / "rows", {"label": [f"label{n // 4000}" for n in range(12_000)]})
-    files.write_table(tmp_path / "chosen", {"label": ["label1"] * 7})
+    parquet.write_table(tmp_path / "rows", {"label": [f"label{n // 4000}" for n in range(12_000)]})
+    parquet.write_table(tmp_path / "chosen", {"label": ["label1"] * 7})
     given = arguments("matched", "first", matched=[str(tmp_path / "chosen")], draw=0)
     given[given.index("--window") + 1] = json.dumps({"start": 0, "stop": 1200, "branch": None})
     found = selected(tmp_path, given)

@@ -2,7 +2,7 @@
 
 from mda.models import units
 from mda.models.units import Head
-from mda.runtime import files
+from mda.runtime import files, parquet
 from mda.steps.models import targets
 
 
@@ -17,7 +17,7 @@ def test_a_class_is_what_is_above_its_bound_at_the_checkpoint_that_ranks(tmp_pat
         for step, row in scores.items() for place, score in enumerate(row)
     ]  # fmt: skip
     table, out = tmp_path / "scores.parquet", tmp_path / "targets.json"
-    files.write_table(table, {name: [line[name] for line in lines] for name in lines[0]})
+    parquet.write_table(table, {name: [line[name] for line in lines] for name in lines[0]})
     asked = {"class": ["induction > 0.25"], "first": ["induction 1"]}
     targets.find(table, 200, asked, out, tmp_path / "ranking.csv")
     assert units.read_targets(out) == {"class": [Head(1, 0), Head(1, 1)], "first": [Head(1, 0)]}

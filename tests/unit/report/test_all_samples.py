@@ -13,7 +13,7 @@ from project import ROOT
 from tokenizers.models import WordLevel
 
 from mda.report import all_samples
-from mda.runtime import cli, database, files
+from mda.runtime import cli, database, files, parquet
 from mda.runtime.errors import UserError
 from mda.steps.report import all_samples as step
 
@@ -51,13 +51,13 @@ def made(tmp_path):
         order = generator.permutation(COUNT)
         columns = {name: column[order] for name, column in lines.items()}
         parts.append(pa.table({**columns, "influence": influence[target][order], "target": [target] * COUNT}))
-    files.write_table(tmp_path / "scores.parquet", pa.concat_tables(parts))
+    parquet.write_table(tmp_path / "scores.parquet", pa.concat_tables(parts))
     files.write_json(tmp_path / "targets.json", {"targets": {name: {"units": ["L0H0"]} for name in TARGETS}})
     documents = np.arange(COUNT)[::-1]
-    files.write_table(tmp_path / "rows.parquet", {"documents": [[int(place)] for place in documents]})
+    parquet.write_table(tmp_path / "rows.parquet", {"documents": [[int(place)] for place in documents]})
     names = [f"file {place}" if place % 5 else None for place in range(COUNT)]
     table = {"document": np.arange(COUNT), "text": [""] * COUNT, "label": ["a"] * COUNT, "name": names}
-    files.write_table(tmp_path / "documents.parquet", table)
+    parquet.write_table(tmp_path / "documents.parquet", table)
     given = {
         "scores": "scores.parquet", "targets": "targets.json", "train": "train.npy", "out": "all",
         "tokenizer": "tokenizer.json", "train-rows": "rows.parquet", "documents": "documents.parquet",
@@ -107,7 +107,7 @@ def test_other_checkpoints_are_more_columns_of_the_same_samples(tmp_path):
         }
         influence = (100 * number + 10 * step + row)[order].astype("f4")
         tables[checkpoint] = tmp_path / f"{checkpoint}.parquet"
-        files.write_table(
+        parquet.write_table(
             tables[checkpoint], pa.table({**parts, "influence": influence, "target": ["t"] * 10})
         )
     with database.beside(tmp_path / "all") as data:
@@ -121,8 +121,8 @@ def test_other_checkpoints_are_more_columns_of_the_same_samples(tmp_path):
         assert set(found.columns["loss"].tolist()) == {0}
     with database.beside(tmp_path / "all") as data:
         assert list(all_samples.read(data, {"late": tables["late"]}, ["t"]).influence) == ["t"]
-    shorter = files.read_table(tables["early"]).slice(1)
-    files.write_table(tables["early"], shorter)
+    shorter = parquet.read_table(tables["early"]).slice(1)
+    parquet.write_table(tables["early"], shorter)
     told = r"early.parquet: has other samples than the scores of the first"
     with database.beside(tmp_path / "all") as data, pytest.raises(UserError, match=told):
         all_samples.read(data, tables, ["t"])

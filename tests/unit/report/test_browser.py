@@ -10,7 +10,7 @@ import pytest
 from browser import made_up
 
 from mda.report import browser
-from mda.runtime import cli, files
+from mda.runtime import cli, files, parquet
 from mda.steps.attribution import token_influence
 from mda.steps.report import sample_browser
 
@@ -100,11 +100,13 @@ def test_occurrences_side_by_side_are_apart():
 
 
 def written(tmp_path, made, rows=None, documents=None):
-    files.write_table(tmp_path / "tokens.parquet", pa.Table.from_pylist(made, schema=token_influence.SCHEMA))
+    parquet.write_table(
+        tmp_path / "tokens.parquet", pa.Table.from_pylist(made, schema=token_influence.SCHEMA)
+    )
     units = {name: {"units": members} for name, members in made_up.UNITS.items()}
     files.write_json(tmp_path / "targets.json", {"targets": units})
     every = pa.table({"row": np.arange(2 * 500)})
-    files.write_table(tmp_path / "scores.parquet", every)
+    parquet.write_table(tmp_path / "scores.parquet", every)
     given = {
         "tokens": "tokens.parquet",
         "scores": "scores.parquet",
@@ -116,7 +118,7 @@ def written(tmp_path, made, rows=None, documents=None):
     for name, table in (("--train-rows", rows), ("--documents", documents)):
         arguments.append(name)
         if table is not None:
-            files.write_table(tmp_path / f"{name[2:]}.parquet", table)
+            parquet.write_table(tmp_path / f"{name[2:]}.parquet", table)
             arguments.append(str(tmp_path / f"{name[2:]}.parquet"))
     arguments += ["--templates", str(made_up.TEMPLATE), "--experiment", "null", "--checkpoint", "step 120"]
     arguments += ["--window", '{"start": 60, "stop": 240, "branch": null}', "--all-samples", "true"]

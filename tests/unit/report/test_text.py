@@ -16,6 +16,7 @@ from project import ROOT
 from mda.commands import summary
 from mda.config.corpus_sections import Corpus
 from mda.corpus import sources
+from mda.evidence import csv_tables
 from mda.figures import labels as labels_figure
 from mda.figures import style, top_samples
 from mda.runtime import cli, errors, files
@@ -105,7 +106,7 @@ def test_labels_and_names_come_back_from_tables_as_they_went(tmp_path, labels):
     """Also where all of them look like numbers, or like nothing."""
     table = pd.DataFrame({"name": labels, "target": labels, "share": 0.5, "rate": np.nan, "formed": True})
     table.to_csv(tmp_path / "table.csv", index=False)
-    found = files.read_csv(tmp_path / "table.csv")
+    found = csv_tables.read(tmp_path / "table.csv")
     # CSV has no carriage return of its own.
     expected = [label.replace("\r\n", "\n") for label in labels]
     assert [name.replace("\r\n", "\n") for name in found["name"]] == expected
@@ -117,7 +118,7 @@ def test_labels_and_names_come_back_from_tables_as_they_went(tmp_path, labels):
 
 def test_a_study_of_labels_that_look_like_nothing_is_drawn(tmp_path):
     enrichment(NOTHING).to_csv(tmp_path / "enrichment.csv", index=False)
-    figure = figures.draw("enrichment", files.read_csv(tmp_path / "enrichment.csv"), PALETTE)
+    figure = figures.draw("enrichment", csv_tables.read(tmp_path / "enrichment.csv"), PALETTE)
     named = {label.get_text() for label in figure.axes[0].get_yticklabels()}
     assert named == set(NOTHING)
 

@@ -14,7 +14,7 @@ from project import ROOT
 from mda.config.unit_sections import Probe
 from mda.evidence import score_notes
 from mda.report import front_page, trace_page, trace_results
-from mda.runtime import files
+from mda.runtime import files, parquet
 from mda.steps.report import trace_report
 
 HOSTILE = "<script>alert(1)</script>"
@@ -41,10 +41,10 @@ def shown(folder):
     owners = {("top", 1): 0, ("top", 2): 0, ("bottom", 1): 49, ("bottom", 2): 49}
     rows = {line["row"]: owners.get((line["side"], line["rank"]), 20) for line in lines}
     table = {"row": sorted(rows), "documents": [[rows[row]] for row in sorted(rows)]}
-    files.write_table(folder / "tokens" / "train.rows.parquet", table)
-    files.write_table(folder / "samples" / "tokens.parquet", pa.Table.from_pylist(lines))
+    parquet.write_table(folder / "tokens" / "train.rows.parquet", table)
+    parquet.write_table(folder / "samples" / "tokens.parquet", pa.Table.from_pylist(lines))
     texts = [f"{HOSTILE} document {number}\n\tgoes {'on and ' * 90}" for number in range(50)]
-    files.write_table(folder / "corpus" / "documents.parquet", {"document": np.arange(50), "text": texts})
+    parquet.write_table(folder / "corpus" / "documents.parquet", {"document": np.arange(50), "text": texts})
     made_up.write(folder / "samples" / "index.html", lines)
     return {(line["side"], line["rank"]): line["row"] for line in lines}
 
@@ -68,11 +68,11 @@ def results(tmp_path, default):
     made = {name: {"units": places} for name, places in units.items()}
     files.write_json(folder / "heads" / "targets.json", {"targets": made})
     table = documents()
-    files.write_table(folder / "scores" / "documents.parquet", table)
+    parquet.write_table(folder / "scores" / "documents.parquet", table)
     rows = table.rename(columns={"document": "row"}).assign(step=0)
     scores = pa.Table.from_pandas(rows[["target", "step", "row", "label", "influence"]])
     notes = {"copy": ["block v counts 0 in every sample"]}
-    files.write_table(folder / "scores" / "scores.parquet", score_notes.with_notes(scores, notes))
+    parquet.write_table(folder / "scores" / "scores.parquet", score_notes.with_notes(scores, notes))
     line = {"target": "copy", "variant": "checkpoint-0", "chance": 0.1, "overlap": 0.5}
     agreement = pd.DataFrame([{**line, "spearman": 0.25, "spearman_low": 0.2, "spearman_high": 0.3}])
     files.write_text(folder / "evidence" / "agreement.csv", agreement.to_csv(index=False))
@@ -156,10 +156,10 @@ def test_it_begins_with_the_answer_and_says_what_was_not_tested(results):
 def test_it_names_no_document_that_weakens(results):
     path = results / "scores" / "documents.parquet"
     table = documents().assign(influence=lambda all: all["influence"] - 2.99)
-    files.write_table(path, table)
+    parquet.write_table(path, table)
     first = words(written(results)).partition("In short")[2].partition(" copy ,")[0]
     assert f"strengthened most by id {HOSTILE} 0 (" in first and f"{HOSTILE} 1 " not in first
-    files.write_table(path, table.assign(influence=-1.0))
+    parquet.write_table(path, table.assign(influence=-1.0))
     assert "none of 50 documents strengthens it." in words(written(results))
 
 
@@ -177,9 +177,9 @@ def test_a_line_has_the_beginning_of_its_text_and_leads_to_its_row_of_most_influ
 
 def test_rows_have_the_beginning_of_their_text_too(results):
     samples = results / "samples" / "tokens.parquet"
-    line = files.read_table(samples).to_pylist()[0]
+    line = parquet.read_table(samples).to_pylist()[0]
     made = [{**line, "target": "copy", "row": 3, "pieces": [" one", " two", "\n"]}]
-    files.write_table(samples, pa.Table.from_pylist(made))
+    parquet.write_table(samples, pa.Table.from_pylist(made))
     page = written(results, packed=True)
     assert (
         'data-sample="target=copy&amp;side=both&amp;row=3">row 3</a> <span class="more">one two</span>'
@@ -213,9 +213,9 @@ def test_packed_rows_of_a_single_checkpoint(results):
 @pytest.mark.parametrize("number", [1, 5, 7, 41])
 def test_both_ends_of_few_documents_are_whole(tmp_path, number):
     table = documents(number)
-    files.write_table(tmp_path / "documents.parquet", table)
+    parquet.write_table(tmp_path / "documents.parquet", table)
     rows = table.rename(columns={"document": "row"}).assign(step=0)
-    files.write_table(tmp_path / "scores.parquet", rows)
+    parquet.write_table(tmp_path / "scores.parquet", rows)
     by_document = trace_results.of_documents(tmp_path / "documents.parquet", 2, 5)
     by_row = trace_results.of_rows(tmp_path / "scores.parquet", 5)
     for found in (by_document["copy"], by_row["copy"]):

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from project import ROOT
 
-from mda.runtime import database, files
+from mda.runtime import database, parquet
 from mda.runtime.errors import UserError
 
 # Sorts what is larger than it may hold, and tells its peak of memory that is its own, in MB.
@@ -61,11 +61,11 @@ def test_what_was_read_of_a_table_is_not_held(tmp_path, how):
     """By default pyarrow holds all that it has read until the table is closed."""
     values = np.random.default_rng(0).random(2**20)
     pieces = (pa.table({"value": part, "target": ["unit"] * len(part)}) for part in np.split(values, 64))
-    files.write_tables(tmp_path / "table", pieces)
+    parquet.write_tables(tmp_path / "table", pieces)
     before, most, count = pa.total_allocated_bytes(), 0, 0
-    read = files.read_batches(tmp_path / "table", ["value"])
+    read = parquet.read_batches(tmp_path / "table", ["value"])
     if how == "where":
-        read = files.read_batches_where(tmp_path / "table", "target", "unit", ["value"])
+        read = parquet.read_batches_where(tmp_path / "table", "target", "unit", ["value"])
     for batch in read:
         most, count = max(most, pa.total_allocated_bytes() - before), count + len(batch)
     assert count == len(values)
@@ -93,8 +93,8 @@ def test_what_a_killed_process_left_goes_away(tmp_path):
 @pytest.mark.parametrize("name", ["it's", "a [b] c*?.parquet", "a;b\\c", '"quoted"'])
 def test_a_name_is_no_pattern(tmp_path, name):
     path = tmp_path / name
-    files.write_table(path, {"row": [2, 0, 1]})
-    files.write_table(tmp_path / "b", {"row": [7]})
+    parquet.write_table(path, {"row": [2, 0, 1]})
+    parquet.write_table(tmp_path / "b", {"row": [7]})
     with database.beside(tmp_path / "out") as data:
         query = f"select row, file_row_number from {database.table(path)} order by row"
         assert [batch.to_pydict() for batch in data.ask(query)] == [
@@ -103,7 +103,7 @@ def test_a_name_is_no_pattern(tmp_path, name):
 
 
 def test_a_table_that_is_cut_off_is_named(tmp_path):
-    files.write_table(tmp_path / "table", {"row": np.arange(1000)})
+    parquet.write_table(tmp_path / "table", {"row": np.arange(1000)})
     (tmp_path / "table").write_bytes((tmp_path / "table").read_bytes()[:-50])
     with pytest.raises(UserError, match="cannot be read as Parquet"), database.beside(tmp_path / "out"):
         database.table(tmp_path / "table")

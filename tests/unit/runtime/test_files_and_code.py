@@ -18,7 +18,7 @@ from project import ROOT
 from safetensors.numpy import save_file
 
 from mda.figures import style
-from mda.runtime import cli, files, fingerprints
+from mda.runtime import cli, files, fingerprints, parquet
 from mda.runtime.errors import UserError
 from mda.training import watched_probes
 
@@ -81,7 +81,7 @@ def tensors(out):
     "write",
     [
         lambda out: files.write_array(out, np.zeros(9999)),
-        lambda out: files.write_table(out, {"x": np.random.default_rng(0).random(9999)}),
+        lambda out: parquet.write_table(out, {"x": np.random.default_rng(0).random(9999)}),
         lambda out: files.write_text(out, "x" * 9999),
         tensors,
         lambda out: style.save(style.plt.figure(), [out.with_suffix(".png")], 200),
@@ -98,7 +98,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path, write):
 def test_results_say_what_made_them(tmp_path):
     files.set_made_by({"step": "test", "parameters": {"seed": 1}})
     try:
-        files.write_table(tmp_path / "t.parquet", {"x": np.arange(3)})
+        parquet.write_table(tmp_path / "t.parquet", {"x": np.arange(3)})
         files.write_json(tmp_path / "t.json", {"x": 1})
     finally:
         files.set_made_by({})
@@ -111,7 +111,7 @@ def test_results_say_what_made_them(tmp_path):
 def test_a_truncated_table_is_one_sentence(tmp_path, content):
     (tmp_path / "t.parquet").write_bytes(content)
     with pytest.raises(UserError, match=r"cannot be read as Parquet .* delete it and run again"):
-        files.read_table(tmp_path / "t.parquet")
+        parquet.read_table(tmp_path / "t.parquet")
 
 
 def test_the_command_line_is_the_signature(tmp_path, monkeypatch, capsys):
@@ -292,7 +292,7 @@ def test_an_edit_of_the_probes_changes_a_training_that_watches_one(package):
 def test_lines_of_some_values_are_found_in_every_part_of_a_file(tmp_path):
     path = tmp_path / "table.parquet"
     parts = (pa.table({"number": range(begin, begin + 10), "text": ["x"] * 10}) for begin in (0, 10, 20))
-    files.write_tables(path, parts)
-    found = files.read_batches_in(path, "number", [25, 9, 3, 40], ["number", "text"])
+    parquet.write_tables(path, parts)
+    found = parquet.read_batches_in(path, "number", [25, 9, 3, 40], ["number", "text"])
     assert [number for batch in found for number in batch.column("number").to_pylist()] == [3, 9, 25]
-    assert list(files.read_batches_in(path, "number", [], ["text"])) == []
+    assert list(parquet.read_batches_in(path, "number", [], ["text"])) == []

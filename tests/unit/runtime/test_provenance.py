@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from mda.runtime import cli, files, provenance
+from mda.runtime import cli, files, parquet, provenance
 from mda.steps.models import targets
 from mda.steps.training import order
 
@@ -73,7 +73,7 @@ SCORES = {
 def tabled(tmp_path):
     """A job of a JSON that says what made it and a CSV that does not."""
     scores, out, ranking = (tmp_path / name for name in ("scores.parquet", "targets.json", "ranking.csv"))
-    files.write_table(scores, SCORES)
+    parquet.write_table(scores, SCORES)
     arguments = ["--scores", str(scores), "--rank-at", "1", "--targets", '{"a": ["L0H0"]}']
     arguments += ["--out", str(out), "--out-ranking", str(ranking)]
     cli.run(targets.find, arguments)

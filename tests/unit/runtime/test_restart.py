@@ -16,7 +16,7 @@ from project import ROOT
 from mda.attribution import factor_files
 from mda.figures import style
 from mda.models import model as models
-from mda.runtime import cli, files, fingerprints, restart
+from mda.runtime import cli, files, fingerprints, parquet, restart
 from mda.runtime.errors import UserError
 from mda.steps.training import order
 
@@ -29,7 +29,7 @@ def record():
 
 
 def outputs(folder):
-    files.write_table(folder / "a.parquet", pa.table({"x": [1]}))
+    parquet.write_table(folder / "a.parquet", pa.table({"x": [1]}))
     files.write_text(folder / "b.csv", "1\n")
     return folder / "a.parquet", folder / "b.csv"
 
@@ -78,7 +78,7 @@ def test_a_checkpoint_says_what_made_it(tmp_path, record):
 def test_every_format_that_says_what_made_it_is_read(tmp_path, record, kind):
     path = tmp_path / f"a.{kind}"
     if kind == "parquet":
-        files.write_table(path, pa.table({"x": [1]}))
+        parquet.write_table(path, pa.table({"x": [1]}))
     elif kind == "json":
         files.write_json(path, {"x": 1})
     elif kind == "png":
@@ -172,10 +172,10 @@ def test_the_queue_is_emptied_trainings_are_told_and_others_awaited(monkeypatch,
 
 def test_what_is_finished_while_it_is_awaited_is_set_aside(monkeypatch, runs, tmp_path, record):
     old, new = tmp_path / "old.parquet", tmp_path / "new.parquet"
-    files.write_table(old, pa.table({"x": [1]}))
+    parquet.write_table(old, pa.table({"x": [1]}))
     os.utime(old, (0, 0))
     slurm = Slurm(monkeypatch, [("3", "RUNNING", "earlier", "rule_score_shard_wildcards_0")])
-    slurm.at_the_end = lambda: files.write_table(new, pa.table({"x": [1]}))
+    slurm.at_the_end = lambda: parquet.write_table(new, pa.table({"x": [1]}))
     restart.settle(runs, "present", [(old,), (new,), (tmp_path / "never",)], time.time())
     assert old.exists()
     assert not new.exists()

@@ -6,7 +6,7 @@ import os
 import pyarrow as pa
 import pytest
 
-from mda.runtime import files, saves
+from mda.runtime import files, parquet, saves
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def finish(folder, outputs):
     (folder.parent / "other").mkdir()
     (folder / ".lock").touch()
     with saves.finishing(folder, outputs) as (table, made):
-        files.write_table(table, pa.table({"x": [1]}))
+        parquet.write_table(table, pa.table({"x": [1]}))
         made.mkdir()
         (made / "b").write_text("x")
 
@@ -41,7 +41,7 @@ def test_what_is_deleted_or_half_there_is_put_there_again(job):
     outputs[0].unlink()
     (outputs[1] / "b").unlink()
     assert saves.take_up(folder, outputs)
-    assert files.read_table(outputs[0]).to_pydict() == {"x": [1]}
+    assert parquet.read_table(outputs[0]).to_pydict() == {"x": [1]}
     assert (outputs[1] / "b").read_text() == "x"
 
 

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM
 
 from mda.config import sections, study_sections
 from mda.evidence import finding
-from mda.runtime import files
+from mda.runtime import files, parquet
 from mda.steps.studies import ablation as step
 from mda.studies import figures
 from mda.studies.ablation import finding as findings
@@ -81,7 +81,7 @@ def study(tmp_path, units):
     rows[0] = [*range(1, 12), 1, 2]
     files.write_array(tmp_path / "held_out.npy", rows)
     documents = [[0], [0, 1], [1], [2], [3, 4, 5], [6], [6], [7], [8]]
-    files.write_table(tmp_path / "rows", {"row": np.arange(9), "documents": documents})
+    parquet.write_table(tmp_path / "rows", {"row": np.arange(9), "documents": documents})
     files.write_json(tmp_path / "targets", {"targets": {name: {"units": own} for name, own in units.items()}})
     settings = {"seed": 1, "sequences": 5, "length": 6, "held_out_rows": 8, "text": None}
     step.make(

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from mda.evidence import ranked
-from mda.runtime import database, files
+from mda.evidence import csv_tables, ranked
+from mda.runtime import database, parquet
 from mda.runtime.errors import UserError
 from mda.steps.studies import agreement
 from mda.studies.agreement import table
@@ -27,7 +27,7 @@ def test_the_same_scores_agree_and_their_negative_does_not():
 def scores(path, number, **targets):
     """A table of scores in another order than that of the run, in which rows come twice."""
     place = np.tile(np.random.default_rng(1).permutation(number), len(targets))
-    files.write_table(
+    parquet.write_table(
         path,
         {
             "step": place // 7,
@@ -73,7 +73,7 @@ def test_the_table_is_that_of_scores_which_are_held(tmp_path):
         scores(tmp_path / "y", 4000, a=one[1], b=one[0]),
     ]
     agreement.make(configured, variants, ["seed-1", "seed-2"], 0.1, 0.95, tmp_path / "out.csv")
-    found = files.read_csv(tmp_path / "out.csv")
+    found = csv_tables.read(tmp_path / "out.csv")
     pairs = [*zip(one, two, strict=True), (one[0], one[1]), (one[1], one[0])]
     assert found["variant"].tolist() == ["seed-1", "seed-1", "seed-2", "seed-2"]
     for line, pair in zip(found.to_dict("records"), pairs, strict=True):

@@ -5,10 +5,9 @@ import pandas as pd
 import pytest
 
 from mda.config import consistency
-from mda.evidence import finding, statistics
+from mda.evidence import csv_tables, finding, statistics
 from mda.planning import design, variants
 from mda.planning.cell import Cell
-from mda.runtime import files
 from mda.runtime.errors import UserError
 from mda.studies import figures, findings
 from mda.studies.checkpoints import table
@@ -151,7 +150,7 @@ def test_the_title_says_what_was_chosen_when_read_from_the_file(tmp_path, orders
     runs = outcomes({"influence-unit": 10.0, "at180-unit": 30.0}, orders=orders)
     found(runs).to_csv(tmp_path / "checkpoints.csv", index=False)
     palette = {"influence": "#333333"}
-    figure = figures.draw("checkpoints", files.read_csv(tmp_path / "checkpoints.csv"), palette)
+    figure = figures.draw("checkpoints", csv_tables.read(tmp_path / "checkpoints.csv"), palette)
     assert [axis.get_title(loc="left") for axis in figure.axes] == [f"unit\nchosen: {picked}"] * 2
 
 

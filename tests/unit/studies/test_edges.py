@@ -17,13 +17,12 @@ from held import figure_of
 
 from mda.commands import summary
 from mda.config.study_sections import Contrast
-from mda.evidence import effect_table, finding, ranked, score_notes, score_parts, statistics
+from mda.evidence import csv_tables, effect_table, finding, ranked, score_notes, score_parts, statistics
 from mda.figures import effects as effects_figure
 from mda.figures import emergence, icl, style
 from mda.interventions import selection
 from mda.planning.cell import Cell
 from mda.report import front_page
-from mda.runtime import files
 from mda.runtime.errors import UserError
 from mda.steps.attribution import gradient_norm
 from mda.studies import figures, findings
@@ -45,6 +44,7 @@ from mda.studies.overlap import table as overlap
 from mda.studies.placebo import table as placebo
 from mda.studies.recovery import table as recovery
 from mda.studies.replication import table as replication
+from mda.studies.sanity import checks
 from mda.studies.sanity import table as sanity
 from mda.studies.stored_gradients import table as stored_gradients
 from mda.studies.stream import table as stream
@@ -108,7 +108,7 @@ def studies(tmp_path, monkeypatch, seeds, score, area, scores, labels=1):
     for name, table in {"all-effects": effects, "outcomes": outcomes}.items():
         table.to_csv(tmp_path / f"{name}.csv", index=False)
     read_effects, read_outcomes = (
-        files.read_csv(tmp_path / f"{name}.csv") for name in ("all-effects", "outcomes")
+        csv_tables.read(tmp_path / f"{name}.csv") for name in ("all-effects", "outcomes")
     )
     monkeypatch.setattr(tail, "RESAMPLES", 20)
     mine = {"unit": scores_of(scores, labels)}
@@ -180,10 +180,10 @@ def studies(tmp_path, monkeypatch, seeds, score, area, scores, labels=1):
             sanity.line("unit", method, *of)
             for method in ("influence", "trajectory")
             for of in (
-                (sanity.SAME, sanity.same(everything, everything, 0.95)),
-                (sanity.EVERY, sanity.randomized(everything, everything[None], places, 0.95)),
-                (sanity.CONSTANT, sanity.nothing(sanity.CONSTANT, 0 * everything, everything)),
-                (sanity.LABELS, sanity.shuffled(everything, np.array(names), places[None], 0.1, 0.95)),
+                (checks.SAME, sanity.same(everything, everything, 0.95)),
+                (checks.EVERY, sanity.randomized(everything, everything[None], places, 0.95)),
+                (checks.CONSTANT, sanity.nothing(checks.CONSTANT, 0 * everything, everything)),
+                (checks.LABELS, sanity.shuffled(everything, np.array(names), places[None], 0.1, 0.95)),
             )
         ],
         "recovery": [
@@ -215,7 +215,7 @@ def studies(tmp_path, monkeypatch, seeds, score, area, scores, labels=1):
     }
     for name, table in tables.items():
         table.to_csv(tmp_path / f"{name}.csv", index=False, float_format="%.6g")
-    return {name: files.read_csv(tmp_path / f"{name}.csv") for name in tables}
+    return {name: csv_tables.read(tmp_path / f"{name}.csv") for name in tables}
 
 
 EQUAL, ZERO, NEGATIVE = np.ones(SAMPLES), np.zeros(SAMPLES), -np.arange(1.0, SAMPLES + 1)
@@ -355,7 +355,7 @@ def test_the_least_fraction_selects_one_sample():
 
 def test_a_study_without_a_line_has_a_table_and_a_figure(tmp_path):
     (tmp_path / "empty.csv").write_text("\n")
-    for table in (files.read_csv(tmp_path / "empty.csv"), pd.DataFrame(columns=null.COLUMNS)):
+    for table in (csv_tables.read(tmp_path / "empty.csv"), pd.DataFrame(columns=null.COLUMNS)):
         [axis] = figures.draw("null", table, PALETTE).axes
         assert axis.texts[0].get_text().startswith("There is nothing to draw")
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from mda.runtime import cli, files
+from mda.runtime import cli, files, parquet
 from mda.steps.studies import recovery as step
 from mda.studies.recovery import table
 
@@ -43,7 +43,7 @@ def test_the_step_reads_what_finished_experiments_left(tmp_path, override, decoy
     rows = np.arange(20)
     labels = np.where(rows < 10, "catalyst", "decoy")
     columns = {"influence": np.where(rows < 10, 2.0, 1.0) + rows / 100, "loss": 1.0 * rows, "label": labels}
-    files.write_table(
+    parquet.write_table(
         tmp_path / "scores.parquet", {"target": ["induction-1"] * 20, "step": rows, "row": rows, **columns}
     )
     given = {"scores": "scores.parquet", "stores": "train.npy", "units": "targets.json"}

@@ -16,7 +16,7 @@ from mda.config import sections, study_sections, unit_sections
 from mda.corpus.tokens import TokenStore
 from mda.evidence import finding
 from mda.models.units import Head
-from mda.runtime import files
+from mda.runtime import files, parquet
 from mda.steps.studies import sanity as step
 from mda.studies import figures
 from mda.studies.sanity import by_walk, checks, table
@@ -168,7 +168,7 @@ def prepared(folder):
     files.write_array(folder / "train.npy", rows)
     files.write_array(folder / "held_out.npy", rows[:4])
     labels = np.where(np.arange(len(rows)) % 2, "odd", "even")
-    files.write_table(folder / "rows", {"row": np.arange(len(rows)), "label": labels})
+    parquet.write_table(folder / "rows", {"row": np.arange(len(rows)), "label": labels})
     order = schedule.base(len(rows), STEPS, BATCH, seed=0)
     order.write(folder / "order")
     model = tiny_model()
@@ -181,7 +181,7 @@ def prepared(folder):
     adamw.save_state(folder / "state", model, optimizer)
     files.write_json(folder / "targets", {"targets": {"unit": {"units": ["L1H0"]}}})
     influence = np.random.default_rng(5).normal(size=len(rows))
-    files.write_table(
+    parquet.write_table(
         folder / "scores",
         {
             "step": order.step, "row": order.row, "influence": influence,

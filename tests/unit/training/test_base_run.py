@@ -17,7 +17,7 @@ from mda.config import sections, unit_sections
 from mda.corpus import encoding
 from mda.models import metrics
 from mda.models import model as model_module
-from mda.runtime import external_files, files, saves
+from mda.runtime import external_files, files, parquet, saves
 from mda.runtime.errors import UserError
 from mda.steps.training import base_run, retrain
 from mda.training import schedule, training
@@ -89,13 +89,13 @@ def test_a_run_watches_the_value_of_a_probe(inputs, tmp_path):
     content = external_files.content([path])
     train(inputs, tmp_path / "with", math.inf, ([], [target], {"p": probe}, [], content))
     train(inputs, tmp_path / "without", math.inf)
-    found = files.read_table(tmp_path / "with" / "steps.parquet").to_pandas().set_index("step")
+    found = parquet.read_table(tmp_path / "with" / "steps.parquet").to_pandas().set_index("step")
     for step in (0, 4, 10):
         model = model_module.load(tmp_path / "with" / "checkpoints" / f"step-{step:06d}", "eager")
         shares = model(torch.tensor([[1, 2, 3, 1]])).logits[0, -1].log_softmax(0)
         assert found["probe asked"][step] == pytest.approx((shares[2] - shares[4]).item(), rel=1e-4)
     assert found["probe asked"].nunique() > 2
-    plain = files.read_table(tmp_path / "without" / "steps.parquet").to_pandas().set_index("step")
+    plain = parquet.read_table(tmp_path / "without" / "steps.parquet").to_pandas().set_index("step")
     assert found.drop(columns="probe asked").equals(plain)
     path.write_text('{"prompt": "w1", "answer": " w2"}\n')
     with pytest.raises(UserError, match="has changed since this run was planned"):
@@ -196,8 +196,8 @@ def test_a_branch_of_the_unchanged_order_is_the_base_run(inputs, tmp_path):
         tmp_path / "steps.parquet",
         tmp_path / "heads.parquet",
     )
-    base = files.read_table(tmp_path / "base" / "steps.parquet").to_pandas().query("step > 4")
-    branch = files.read_table(tmp_path / "steps.parquet").to_pandas().query("step > 4")
+    base = parquet.read_table(tmp_path / "base" / "steps.parquet").to_pandas().query("step > 4")
+    branch = parquet.read_table(tmp_path / "steps.parquet").to_pandas().query("step > 4")
     assert base.to_dict("list") == branch.to_dict("list")
 
 

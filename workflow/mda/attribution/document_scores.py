@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mda.runtime import database, files, ranking
+from mda.runtime import database, parquet, ranking
 from mda.runtime.database import Database
 from mda.runtime.errors import UserError
 
@@ -39,10 +39,10 @@ def tables(data: Database, scores: Path, rows: Path, documents: Path) -> Iterato
     Raises:
         UserError: when the rows are not of single documents.
     """
-    if "tokens" not in files.columns_of(rows):
+    if "tokens" not in parquet.columns_of(rows):
         raise UserError("scores of documents need rows of single documents; set tokens.pack to false")
     of_user = [field for field in pq.read_schema(documents) if field.name not in LEFT_OUT]
-    for target in files.words_of(scores, "target"):
+    for target in parquet.words_of(scores, "target"):
         by_row = data.ask(
             f"select row, influence::double as influence, loss::double as loss from {database.table(scores)} "
             "where target = $1 order by row",
@@ -51,13 +51,13 @@ def tables(data: Database, scores: Path, rows: Path, documents: Path) -> Iterato
         owned = database.looked_up(by_row, database.numbered(rows, ["documents", "tokens"]), "row")
         kept = data.keep("rows", map(_of_document, owned))
         lines = data.ask(f"select * from {database.table(kept)} order by document, row")
-        told = files.read_batches(documents, ["document", *(field.name for field in of_user)])
+        told = parquet.read_batches(documents, ["document", *(field.name for field in of_user)])
         told = database.shielded(told, of_user)
         kept = data.keep("sums", database.looked_up(_sums(lines), told, "document"))
         lines = data.ask(
             f"select * from {database.table(kept)} order by {database.quoted(SUM)} desc, document"
         )
-        yield from _of_target(target, files.open_parquet(data.keep("ordered", lines)), of_user)
+        yield from _of_target(target, parquet.opened(data.keep("ordered", lines)), of_user)
 
 
 def _of_document(rows: pa.RecordBatch) -> pa.RecordBatch:

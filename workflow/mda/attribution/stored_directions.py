@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from mda.runtime import files
+from mda.runtime import files, parquet
 from mda.runtime.errors import UserError
 
 # Scales are not below the hundredth part of a block's root mean eigenvalue: a sample that was not fitted
@@ -77,7 +77,7 @@ def _largest(values: np.ndarray, number: int) -> np.ndarray:
 
 def read_directions(path: Path) -> dict[str, Kept]:
     """Read what `choose` gave, by block."""
-    table = files.read_table(path).to_pandas()
+    table = parquet.read_table(path).to_pandas()
     found, begin = {}, 0
     for name, mine in table.groupby("block", sort=False):
         outputs, inputs, eigenvalues, scales = (

@@ -28,7 +28,7 @@ from mda.bench.shapes import Setting, trainer
 from mda.bench.timing import Spread, table
 from mda.config import sections, unit_sections
 from mda.models import memory
-from mda.runtime import files
+from mda.runtime import files, parquet
 from mda.runtime.errors import UserError
 from mda.steps.attribution import merge_scores, scores
 from mda.training import adamw, schedule
@@ -128,7 +128,7 @@ def prepare(place: Path, number: int) -> None:
         "document": np.arange(number),
         "label": ["some" if row % 2 else "other" for row in range(number)],
     }
-    files.write_table(place / "rows.parquet", labels)
+    parquet.write_table(place / "rows.parquet", labels)
     stream = schedule.base(number, number // SHARD, SHARD, 0)
     stream.write(place / "order.parquet")
     files.write_json(place / "targets.json", {"targets": {"head": {"units": ["L1H0"]}}})
@@ -137,7 +137,7 @@ def prepare(place: Path, number: int) -> None:
         values = generator.normal(size=(5, SHARD)).astype(np.float32)
         parts = dict(zip(("influence", "qk", "v", "o", "loss"), values, strict=True))
         named = {"step": stream.step[part], "row": stream.row[part], "target": ["head"] * SHARD}
-        files.write_table(place / "shards" / f"{shard:05d}.parquet", {**named, **parts})
+        parquet.write_table(place / "shards" / f"{shard:05d}.parquet", {**named, **parts})
 
 
 def _shard(place: Path, number: int) -> None:

@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 
 from mda.bench.timing import table
 from mda.config import sections
-from mda.runtime import files
+from mda.runtime import files, parquet
 
 GIB = 2**30
 # Tokens of a row, samples of a shard and of a piece that is written, and labels.
@@ -51,11 +51,11 @@ def prepare(place: Path, number: int) -> None:
     for part in _parts(number, PIECE):
         store[part] = generator.integers(2, 64, (part.stop - part.start, CONTEXT + 1))
     store.flush()
-    files.write_tables(place / "rows.parquet", (_rows(part) for part in _parts(number, PIECE)))
-    files.write_tables(place / "documents.parquet", (_documents(part) for part in _parts(number, PIECE)))
-    files.write_tables(place / "order.parquet", (_order(part, number) for part in _parts(number, PIECE)))
+    parquet.write_tables(place / "rows.parquet", (_rows(part) for part in _parts(number, PIECE)))
+    parquet.write_tables(place / "documents.parquet", (_documents(part) for part in _parts(number, PIECE)))
+    parquet.write_tables(place / "order.parquet", (_order(part, number) for part in _parts(number, PIECE)))
     for place_of, part in enumerate(_parts(number, SHARD)):
-        files.write_table(place / "shards" / f"{place_of:05d}.parquet", _scores(part, number))
+        parquet.write_table(place / "shards" / f"{place_of:05d}.parquet", _scores(part, number))
 
 
 def _parts(number: int, size: int) -> Iterator[slice]:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from mda.commands import results_folder, trace_summary
 from mda.config import strict_yaml
-from mda.evidence import finding, in_words, planned_tests
+from mda.evidence import csv_tables, finding, in_words, planned_tests
 from mda.evidence.rounding import with_interval
 from mda.runtime import files
 from mda.runtime.errors import UserError, printable
@@ -60,12 +60,12 @@ def main(given: argparse.Namespace) -> int:
         trace_summary.tell(results, settings)
         return 0
     targets = files.read_json(wanted[0])["targets"]
-    effects = files.read_csv(wanted[1])
+    effects = csv_tables.read(wanted[1])
     for name, target in targets.items():
         print_target(results, name, target["units"], effects)
     findings = newest([results / "tables" / "findings.csv", results / "evidence" / "findings.csv"])
     if findings is not None:
-        print_verdicts(files.read_csv(findings), evidence=findings.parent.name == "evidence")
+        print_verdicts(csv_tables.read(findings), evidence=findings.parent.name == "evidence")
     print_places(results)
     return 0
 
@@ -75,7 +75,7 @@ def print_target(results: Path, name: str, units: list[str], effects: pd.DataFra
     print(f"\n{name} ({', '.join(units)})")
     labelled = results / "figures" / "labels" / f"{name}.csv"
     if labelled.is_file():
-        shares = files.read_csv(labelled)
+        shares = csv_tables.read(labelled)
         print(f"  labels of the top samples by influence: {labels(shares, f'influence-{name}')}")
         print(f"  labels of all samples of the window:    {labels(shares, 'all')}")
     mine = effects[effects["target"] == name]

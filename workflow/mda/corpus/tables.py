@@ -17,7 +17,7 @@ from typing import IO, Any
 from mda.config.corpus_sections import Corpus, Table
 from mda.corpus.document import Document
 from mda.corpus.rows import Rows, Unreadable
-from mda.runtime import files
+from mda.runtime import parquet
 from mda.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -162,7 +162,7 @@ def _of_parquet(settings: Table, skipped: Counter[str]) -> Iterator[tuple[str, s
     for path, name in _names(settings.matching("parquet")):
         number = 0
         try:
-            with files.open_parquet(path) as file:
+            with parquet.opened(path) as file:
                 wanted = _top_columns(settings, file.schema_arrow.names)
                 for batch in file.iter_batches(TOGETHER, columns=wanted):
                     for record in _records(batch):

@@ -16,7 +16,7 @@ from scipy import stats
 from mda.evidence import statistics
 from mda.evidence.statistics import Estimate
 from mda.interventions import selection
-from mda.runtime import database, files, ranking
+from mda.runtime import database, files, parquet, ranking
 from mda.runtime.database import Database
 from mda.runtime.errors import UserError
 
@@ -62,10 +62,10 @@ def of_table(
     columns = "step, row, influence" + (", label" if labelled else "")
     query = f"select {columns} from {database.table(path)} where target = $1{inside}"
     falling = data.keep(f"{name}-falling", data.ask(f"{query} order by influence desc, step, row", [target]))
-    samples = files.lines_of(falling)
+    samples = parquet.lines_of(falling)
     ends = data.line(f"select min(influence), max(influence) from {database.table(falling)}")
     found = Ranked(
-        lambda: files.read_batches(data.folder / name, ["row", "rank", "top"]),
+        lambda: parquet.read_batches(data.folder / name, ["row", "rank", "top"]),
         samples,
         selection.count(samples, fraction),
         statistics.constant(np.array(ends)),
@@ -84,10 +84,10 @@ def _placed(falling: Path, found: Ranked, labelled: bool) -> Iterator[pa.RecordB
     """Lines of falling influence with their ranks; their labels are counted."""
 
     def influences() -> Iterator[np.ndarray]:
-        return (batch.column(0).to_numpy() for batch in files.read_batches(falling, ["influence"]))
+        return (batch.column(0).to_numpy() for batch in parquet.read_batches(falling, ["influence"]))
 
     begin, columns = 0, ["step", "row", *(["label"] if labelled else [])]
-    lines = files.read_batches(falling, columns)
+    lines = parquet.read_batches(falling, columns)
     for batch, (first, stop) in zip(lines, ranking.places(influences), strict=True):
         top = np.arange(begin, begin + len(batch)) < found.top
         if labelled:

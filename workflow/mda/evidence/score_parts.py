@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from mda.runtime import files
+from mda.runtime import parquet
 
 # Lines in parts, anew each time it is called, in the order of the run.
 Parts = Callable[[], Iterator[pd.DataFrame]]
@@ -26,7 +26,7 @@ def of_target(path: Path, target: str, columns: Sequence[str], steps: tuple[int,
     read = [*columns, *([] if steps is None else ["step"])]
 
     def parts() -> Iterator[pd.DataFrame]:
-        for batch in files.read_batches_where(path, "target", target, list(dict.fromkeys(read))):
+        for batch in parquet.read_batches_where(path, "target", target, list(dict.fromkeys(read))):
             part = pa.Table.from_batches([batch]).to_pandas()
             if steps is not None:
                 part = part[(part["step"] >= steps[0]) & (part["step"] < steps[1])]
@@ -37,7 +37,7 @@ def of_target(path: Path, target: str, columns: Sequence[str], steps: tuple[int,
 
 def of_targets(path: Path, columns: Sequence[str], steps: tuple[int, int] | None = None) -> dict[str, Parts]:
     """The same of every target."""
-    return {target: of_target(path, target, columns, steps) for target in files.words_of(path, "target")}
+    return {target: of_target(path, target, columns, steps) for target in parquet.words_of(path, "target")}
 
 
 def of_frame(scores: pd.DataFrame) -> Parts:

@@ -10,24 +10,24 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mda.runtime import files
+from mda.runtime import parquet
 
 
 def read(path: Path, columns: Sequence[str] = ("influence",)) -> dict[str, pd.DataFrame]:
     """Scores by target: step, row and the columns, in the order of the run."""
-    return {target: read_target(path, target, columns) for target in files.words_of(path, "target")}
+    return {target: read_target(path, target, columns) for target in parquet.words_of(path, "target")}
 
 
 def read_target(path: Path, target: str, columns: Sequence[str] = ("influence",)) -> pd.DataFrame:
     """The same of one target; no other scores are held."""
-    table = files.read_where(path, "target", target, ["step", "row", *columns])
+    table = parquet.read_where(path, "target", target, ["step", "row", *columns])
     return table.to_pandas().sort_values(["step", "row"], ignore_index=True)
 
 
 def influence_of(path: Path, target: str, rows: np.ndarray) -> np.ndarray:
     """Influence of some rows on a target, in their order; no others are held."""
     wanted = pa.array(np.unique(rows))
-    read = files.read_batches_where(path, "target", target, ["row", "influence"])
+    read = parquet.read_batches_where(path, "target", target, ["row", "influence"])
     found = [batch.filter(pc.is_in(batch.column("row"), wanted)) for batch in read]
     return pa.Table.from_batches(found).to_pandas().set_index("row")["influence"].loc[rows].to_numpy()
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from pyarrow import csv
 
-from mda.runtime import files
+from mda.runtime import parquet
 from mda.runtime.errors import UserError
 
 # Columns that rank the rows, highest first: the first of them that a table has.
@@ -63,7 +63,7 @@ def check_enough(known: int, candidates: int, number: int, path: Path) -> None:
 
 def _read(path: Path) -> pd.DataFrame:
     if path.suffix == ".parquet":
-        return files.read_table(path).to_pandas()
+        return parquet.read_table(path).to_pandas()
     try:
         # It refuses a line that has more or fewer fields than the first.
         return csv.read_csv(path).to_pandas()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mda.config import unit_sections
-from mda.runtime import files
+from mda.runtime import files, parquet
 from mda.runtime.errors import UserError
 
 # The metric that ranks the heads of a kind.
@@ -91,7 +91,7 @@ LAYER_KINDS: dict[str, type[Attention] | type[MLP]] = {"attention": Attention, "
 
 def read_scores(path: Path, step: int) -> dict[str, dict[Head, float]]:
     """Scores of all heads at a checkpoint, by metric, as far as heads are ranked by it."""
-    rows = [row for row in files.read_table(path).to_pylist() if row["step"] == step]
+    rows = [row for row in parquet.read_table(path).to_pylist() if row["step"] == step]
     return {
         metric: {Head(row["layer"], row["head"]): row[metric] for row in rows}
         for metric in RANKED_BY.values()

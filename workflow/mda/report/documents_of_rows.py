@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mda.runtime import database, files
+from mda.runtime import database, parquet
 from mda.runtime.database import Database
 
 # Columns that a page shows by themselves, or not at all.
@@ -36,7 +36,7 @@ def read(
         documents: corpus/documents.parquet.
         packed: whether a row may be of several documents.
     """
-    shown = ["origin"] if packed else [name for name in files.columns_of(documents) if name not in APART]
+    shown = ["origin"] if packed else [name for name in parquet.columns_of(documents) if name not in APART]
     schema = pq.read_schema(documents)
     kept = data.keep("asked", _numbered(rows))
     by_row = data.ask(f"select * from {database.table(kept)} order by row")
@@ -44,7 +44,7 @@ def read(
     kept = data.keep("owned", map(_of_first, owned))
     by_document = data.ask(f"select * from {database.table(kept)} order by document")
     fields = [schema.field(name) for name in shown]
-    told = database.shielded(files.read_batches(documents, ["document", *shown]), fields)
+    told = database.shielded(parquet.read_batches(documents, ["document", *shown]), fields)
     kept = data.keep("told", database.looked_up(by_document, told, "document"))
     found = data.ask(f"select * from {database.table(kept)} order by {database.quoted(PLACE)}")
     kinds = {database.own_name(place): field.type for place, field in enumerate(fields)}

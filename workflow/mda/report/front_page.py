@@ -18,10 +18,9 @@ from PIL import Image
 
 from mda.config.experiment import Config
 from mda.config.section import Section
-from mda.evidence import finding, in_words
+from mda.evidence import csv_tables, finding, in_words
 from mda.evidence.rounding import with_interval
 from mda.report import asked, table_view
-from mda.runtime import files
 
 # Verdicts that say nothing, which the page folds away.
 FOLDED = (finding.CANNOT_TELL, finding.NOT_RUN)
@@ -72,7 +71,7 @@ def groups(items: Sequence[Item], root: Path, configuration: Mapping[str, Any]) 
             shown["image"] = image(item.path)
             shown["alt"] = description(item.path) or shown["title"]
         elif item.path.suffix == ".csv":
-            shown["table"] = table_view.view(item.path, files.read_csv(item.path))
+            shown["table"] = table_view.view(item.path, csv_tables.read(item.path))
         elif item.path.suffix == ".html":
             shown["page"] = item.path.read_text(encoding="utf-8")
         found.setdefault(item.category, []).append(shown)

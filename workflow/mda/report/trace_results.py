@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mda.evidence import score_parts
+from mda.evidence import csv_tables, score_parts
 from mda.evidence.rounding import number
-from mda.runtime import files
+from mda.runtime import parquet
 from mda.runtime.errors import printable
 
 # Characters of a user's value.
@@ -64,7 +64,7 @@ def of_documents(path: Path, targets: int, told: int) -> dict[str, Ends]:
     own = columns[columns.index("origin") + 1 : columns.index("influence")]
     number = pq.read_metadata(path).num_rows // targets
     kept = []
-    for batch in files.read_batches(path, columns):
+    for batch in parquet.read_batches(path, columns):
         rank = batch.column("rank")
         kept.append(batch.filter(pc.or_(pc.less_equal(rank, told), pc.greater(rank, number - told))))
     table = pa.Table.from_batches(kept).sort_by([("target", "ascending"), ("rank", "ascending")])
@@ -110,7 +110,7 @@ def _ends(lines: list[Line], number: int, told: int) -> Ends:
 def of_checkpoints(path: Path) -> dict[str, list[tuple[int, str]]]:
     """From evidence/agreement.csv: step of another checkpoint and a line about it, for each target."""
     found: dict[str, list[tuple[int, str]]] = {}
-    for line in files.read_csv(path).to_dict("records"):
+    for line in csv_tables.read(path).to_dict("records"):
         step = int(line["variant"].removeprefix("checkpoint-"))
         found.setdefault(line["target"], []).append((step, _agrees(line)))
     return found
@@ -121,7 +121,7 @@ def of_stored_gradients(path: Path) -> dict[str, str]:
     return {
         line["target"]: f"computed from {line['values']:,} stored numbers a sample. Against influence by a "
         f"pass over {line['samples']:,} of the samples: {_agrees(line)}"
-        for line in files.read_csv(path).to_dict("records")
+        for line in csv_tables.read(path).to_dict("records")
         if line["share"] == 1
     }
 
@@ -146,7 +146,7 @@ def of_labels(path: Path, target: str) -> dict[str, str]:
     Beside these, `highest` and `all`, the most frequent label of the highest rows, `first`, with its shares
     in words, `of_highest` and `of_all`. Nothing where all rows have one label.
     """
-    shares = files.read_csv(path)
+    shares = csv_tables.read(path)
     if shares["label"].nunique() < 2:
         return {}
     found, by_label = {}, {}

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from mda.report.trace_results import Ends, Line, value
-from mda.runtime import files
+from mda.runtime import parquet
 
 # Characters of a text that are told, and those that are read, for white space is left out.
 TOLD, READ = 90, 400
@@ -26,10 +26,10 @@ def of_documents(
     numbers = sorted({line.number for both in ends.values() for line in (*both.highest, *both.lowest)})
     texts = {
         number: str(text)[:READ]
-        for batch in files.read_batches_in(documents, "document", numbers, ["document", "text"])
+        for batch in parquet.read_batches_in(documents, "document", numbers, ["document", "text"])
         for number, text in zip(*batch.to_pydict().values(), strict=True)
     }
-    shown = files.read_table(samples, ["target", "row", "influence"]).to_pylist()
+    shown = parquet.read_table(samples, ["target", "row", "influence"]).to_pylist()
     owners = _owners(train_rows, {line["row"] for line in shown})
     rows: dict[tuple[str, int], list[tuple[float, int]]] = {}
     for line in shown:
@@ -53,14 +53,14 @@ def _owners(train_rows: Path, rows: Iterable[int]) -> dict[int, int]:
     """The document of each row."""
     return {
         row: documents[0]
-        for batch in files.read_batches_in(train_rows, "row", sorted(rows), ["row", "documents"])
+        for batch in parquet.read_batches_in(train_rows, "row", sorted(rows), ["row", "documents"])
         for row, documents in zip(*batch.to_pydict().values(), strict=True)
     }
 
 
 def of_rows(ends: Mapping[str, Ends], samples: Path) -> dict[str, Ends]:
     """The lines of rows with the beginning of their text and their place, where the browser has them."""
-    shown = files.read_table(samples, ["target", "row", "pieces"]).to_pylist()
+    shown = parquet.read_table(samples, ["target", "row", "pieces"]).to_pylist()
     texts = {(line["target"], line["row"]): "".join(line["pieces"])[:READ] for line in shown}
 
     def told(target: str, line: Line) -> Line:

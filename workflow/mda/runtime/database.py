@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from mda.runtime import files
+from mda.runtime import files, parquet
 from mda.runtime.errors import UserError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Database:
     def keep(self, name: str, batches: Iterable[pa.RecordBatch]) -> Path:
         """Write pieces as a Parquet table in `folder`, as they come, in place of one of this name."""
         path = self.folder / name
-        files.write_tables(path, (pa.Table.from_batches([batch]) for batch in batches))
+        parquet.write_tables(path, (pa.Table.from_batches([batch]) for batch in batches))
         return path
 
     def ask(self, query: str, given: Sequence[Any] = ()) -> Iterator[pa.RecordBatch]:
@@ -141,7 +141,7 @@ def tables(paths: Sequence[Path]) -> str:
     """Parquet tables in a query, one after the other."""
     names = []
     for path in paths:
-        files.columns_of(path)
+        parquet.columns_of(path)
         # A name is no pattern, whatever it has in it.
         name = "".join(f"[{sign}]" if sign in "[*?" else sign for sign in str(path)).replace("'", "''")
         names.append(f"'{name}'")
@@ -151,7 +151,7 @@ def tables(paths: Sequence[Path]) -> str:
 def numbered(path: Path, columns: list[str], name: str = "row") -> Iterator[pa.RecordBatch]:
     """Columns of a Parquet table, and the place of each line as a column `name`."""
     begin = 0
-    for batch in files.read_batches(path, columns):
+    for batch in parquet.read_batches(path, columns):
         yield batch.append_column(name, pa.array(np.arange(begin, begin + len(batch))))
         begin += len(batch)
 

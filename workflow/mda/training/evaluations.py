@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mda.runtime import files
+from mda.runtime import parquet
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def report(record: Record, first: int, stop: int, began: float) -> None:
 def write_records(records: list[Record], steps: Path, heads: Path) -> None:
     """Write the metrics by step, and by step and head."""
     for path, table in zip((steps, heads), tables(records), strict=True):
-        files.write_table(path, table)
+        parquet.write_table(path, table)
 
 
 def tables(records: list[Record]) -> tuple[dict[str, list], dict[str, list]]:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mda.config import sections
-from mda.runtime import files
+from mda.runtime import parquet
 from mda.runtime.errors import UserError
 
 # What a row is to its step. A masked row is read but gives no gradient; a synthetic row is
@@ -137,12 +137,12 @@ class Schedule:
         table = self.table()
         if order is not None:
             table = table.replace_schema_metadata({OF_ORDER: order.name().encode()})
-        files.write_table(path, table)
+        parquet.write_table(path, table)
 
     @classmethod
     def read(cls, path: Path) -> Schedule:
         """Read what `write` wrote."""
-        return cls._of(files.read_table(path))
+        return cls._of(parquet.read_table(path))
 
     @classmethod
     def _of(cls, table: pa.Table) -> Schedule:
@@ -162,7 +162,7 @@ def read(order: Path, changes: Path | None) -> Schedule:
     whole = Schedule.read(order)
     if changes is None:
         return whole
-    table = files.read_table(changes)
+    table = parquet.read_table(changes)
     # Files of earlier versions do not name their order.
     named = (table.schema.metadata or {}).get(OF_ORDER)
     try:
@@ -191,7 +191,7 @@ def samples(path: Path, steps: tuple[int, int], first: int, count: int) -> tuple
         steps: from, to before.
     """
     found: list[tuple[np.ndarray, np.ndarray]] = []
-    for batch in files.read_batches(path, ["step", "row"]):
+    for batch in parquet.read_batches(path, ["step", "row"]):
         step, row = (batch.column(name).to_numpy() for name in ("step", "row"))
         inside = (step >= steps[0]) & (step < steps[1])
         step, row = step[inside], row[inside]

@@ -11,7 +11,7 @@ from loopback import Hub
 from mda.config import corpus_sections
 from mda.corpus import encoding
 from mda.hub.pins import Pin
-from mda.runtime import files
+from mda.runtime import parquet
 from mda.steps.corpus import batches as step
 
 WIDTH, BATCH, BATCHES = 9, 4, 12
@@ -123,7 +123,7 @@ class Reading:
 
     @property
     def ledger(self) -> list[dict]:
-        return files.read_table(self.outputs[-1]).to_pylist()
+        return parquet.read_table(self.outputs[-1]).to_pylist()
 
 
 def flip(path: Path, position: int) -> None:

@@ -34,7 +34,7 @@ from unit.corpus.published.streams import (
 
 from mda.corpus.published import batch_ledger, batch_reading
 from mda.corpus.published.run_batches import BinaryBatches
-from mda.runtime import files
+from mda.runtime import parquet
 from mda.runtime.errors import UserError
 
 
@@ -248,7 +248,7 @@ def test_a_corpus_without_separators_is_told(stream, tmp_path, caplog):
     reading = Reading(tmp_path / "a", settings(folder, len(cut(content))))
     reading()
     assert "no row has the token 0 that ends a document" in caplog.text
-    assert files.read_table(reading.outputs[1]).column("documents").to_pylist() == [[n] for n in range(22)]
+    assert parquet.read_table(reading.outputs[1]).column("documents").to_pylist() == [[n] for n in range(22)]
 
 
 def test_a_disk_that_is_too_small_is_told_before_anything_is_read(reading, monkeypatch, caplog):

@@ -27,7 +27,7 @@ from unit.corpus.published.streams import (
 
 from mda.corpus import encoding, tokens
 from mda.corpus.published.run_batches import rows_table
-from mda.runtime import files, saves
+from mda.runtime import parquet, saves
 
 
 def test_the_stores_are_the_published_batches(stream, reading, caplog):
@@ -88,12 +88,12 @@ def obvious_rows(array: np.ndarray, label: str, first_document: int) -> list[dic
 
 def test_the_tables_of_rows_equal_a_slow_loop(stream, reading, packed_schema):
     reading()
-    train = files.read_table(reading.outputs[1])
+    train = parquet.read_table(reading.outputs[1])
     expected = obvious_rows(stream[: reading.ROWS], "pile", 0)
     assert train.to_pylist() == expected
     assert train.schema.equals(packed_schema)
     first = 1 + max(document for line in expected for document in line["documents"])
-    assert files.read_table(reading.outputs[3]).to_pylist() == obvious_rows(stream[36:44], "pile", first)
+    assert parquet.read_table(reading.outputs[3]).to_pylist() == obvious_rows(stream[36:44], "pile", first)
     assert "made_by" in str(pq.read_schema(reading.outputs[1]).metadata)
 
 

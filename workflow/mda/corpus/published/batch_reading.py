@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from mda.corpus.published.batch_ledger import TOKEN, Batch, Entry, Ledger, digest
 from mda.corpus.published.run_batches import Batches, rows_table
-from mda.runtime import files
+from mda.runtime import parquet
 from mda.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -208,5 +208,5 @@ def describe(
             yield table
 
     for split, path in rows_of.items():
-        files.write_tables(path, tables(split))
-    files.write_table(out_batches, pa.Table.from_pylist([vars(entry) for entry in ledger.entries], LEDGER))
+        parquet.write_tables(path, tables(split))
+    parquet.write_table(out_batches, pa.Table.from_pylist([vars(entry) for entry in ledger.entries], LEDGER))

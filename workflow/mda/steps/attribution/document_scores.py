@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mda.attribution import document_scores
-from mda.runtime import cli, database, files
+from mda.runtime import cli, database, parquet
 
 
 def collect(scores: Path, train_rows: Path, documents: Path, out: Path) -> None:
@@ -14,7 +14,7 @@ def collect(scores: Path, train_rows: Path, documents: Path, out: Path) -> None:
     The columns are those of `mda.attribution.document_scores.tables`.
     """
     with database.beside(out) as data:
-        files.write_tables(out, document_scores.tables(data, scores, train_rows, documents))
+        parquet.write_tables(out, document_scores.tables(data, scores, train_rows, documents))
 
 
 if __name__ == "__main__":

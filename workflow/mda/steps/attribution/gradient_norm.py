@@ -11,7 +11,7 @@ from mda.config import sections, unit_sections
 from mda.corpus.tokens import TokenStore
 from mda.models import model as models
 from mda.models import units
-from mda.runtime import cli, files
+from mda.runtime import cli, parquet
 from mda.runtime.errors import UserError
 from mda.training import schedule as schedules
 
@@ -54,7 +54,7 @@ def score(
             f"target {target.name}: the gradient norm of {(~np.isfinite(scores)).sum()} of {len(scores)} "
             "samples is not finite; choose another attribution.checkpoint"
         )
-    files.write_table(out, {"step": stream.step, "row": stream.row, "score": scores})
+    parquet.write_table(out, {"step": stream.step, "row": stream.row, "score": scores})
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mda.evidence import score_notes
-from mda.runtime import cli, database, files
+from mda.runtime import cli, database, parquet
 from mda.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ def merge(
             those of all targets are zero.
     """
     counts, ends = _looked_through(shards)
-    wanted = files.lines_of(train_rows) if samples is None else samples
+    wanted = parquet.lines_of(train_rows) if samples is None else samples
     notes: dict[str, list[str]] = {}
     for target, count in sorted(counts.items()):
         if count != wanted:
@@ -50,7 +50,7 @@ def merge(
         kept = data.keep("labelled", labelled)
         ordered = data.ask(f"select * from {database.table(kept)} order by target, step, row")
         tables = (pa.Table.from_batches([batch]) for batch in ordered)
-        files.write_tables(out, (score_notes.with_notes(table, notes) for table in tables))
+        parquet.write_tables(out, (score_notes.with_notes(table, notes) for table in tables))
 
 
 def _looked_through(
@@ -59,7 +59,9 @@ def _looked_through(
     """How many scores each target has, and the ends of each of its columns."""
     counts: dict[str, int] = {}
     ends: dict[str, dict[str, score_notes.Ends]] = {}
-    for batch in (batch for shard in shards for batch in files.read_batches(shard, files.columns_of(shard))):
+    for batch in (
+        batch for shard in shards for batch in parquet.read_batches(shard, parquet.columns_of(shard))
+    ):
         for target in pc.unique(batch.column("target")).to_pylist():
             mine = batch.filter(pc.equal(batch.column("target"), target))
             if not pc.all(pc.is_finite(mine.column("influence"))).as_py():

@@ -6,7 +6,7 @@ from mda.attribution import curvature, factor_files, influence, queries, score_s
 from mda.config import sections, unit_sections
 from mda.corpus.tokens import TokenStore
 from mda.models import units
-from mda.runtime import cli, external_files, files
+from mda.runtime import cli, external_files, parquet
 from mda.training import schedule as schedules
 
 
@@ -56,7 +56,7 @@ def score(
         fit.batch_size,
         floor,
     )
-    files.write_table(out, score_shards.table(results, target_settings, step, rows))
+    parquet.write_table(out, score_shards.table(results, target_settings, step, rows))
 
 
 if __name__ == "__main__":

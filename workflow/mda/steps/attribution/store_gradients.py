@@ -10,7 +10,7 @@ from mda.config import sections
 from mda.corpus.tokens import TokenStore
 from mda.models import model as models
 from mda.models import units
-from mda.runtime import cli, files
+from mda.runtime import cli, parquet
 from mda.training import schedule as schedules
 
 
@@ -48,7 +48,7 @@ def store(
             yield values
 
     stored_directions.write(out, len(rows), stored_directions.width(kept), parts())
-    files.write_table(out_samples, {"step": step, "row": rows, "loss": np.concatenate(losses)})
+    parquet.write_table(out_samples, {"step": step, "row": rows, "loss": np.concatenate(losses)})
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mda.attribution import factor_files, stored_directions
-from mda.runtime import cli, files
+from mda.runtime import cli, parquet
 
 
 def choose(lambdas: Path, values: int, out: Path) -> None:
@@ -23,7 +23,7 @@ def choose(lambdas: Path, values: int, out: Path) -> None:
             if factor == "lambda_matrix":
                 blocks[block] = partial(_means, factors, block)
                 sizes[block] = math.prod(factors.get_slice(key).get_shape())
-        files.write_table(out, stored_directions.choose(blocks, sizes, values))
+        parquet.write_table(out, stored_directions.choose(blocks, sizes, values))
 
 
 def _means(factors, block: str) -> np.ndarray:

@@ -12,7 +12,7 @@ from mda.attribution import (
 )
 from mda.config import sections, unit_sections
 from mda.models import units
-from mda.runtime import cli, external_files, files
+from mda.runtime import cli, external_files, parquet
 
 
 def score(
@@ -45,7 +45,7 @@ def score(
         checkpoint, tokenizer, found, target_settings, probe_settings, context, fit.seed, numerics
     )
     fitted = curvature.unflatten(factor_files.tensors(factors))
-    table, kept = files.read_table(samples), stored_directions.read_directions(directions)
+    table, kept = parquet.read_table(samples), stored_directions.read_directions(directions)
     stored_directions.check_floor(kept, floor)
     parts = stored_gradients.influences(
         tracker.directions(fitted, fit.strategy, damping, floor),
@@ -57,7 +57,7 @@ def score(
     loss = table.column("loss").to_numpy()
     step, rows = (table.column(name).to_numpy() for name in ("step", "row"))
     scored = ((query, {**own, "loss": loss}) for query, own in results)
-    files.write_table(out, score_shards.table(scored, target_settings, step, rows))
+    parquet.write_table(out, score_shards.table(scored, target_settings, step, rows))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from mda.corpus.tokens import TokenStore
 from mda.interventions import repetition
 from mda.models import model as models
 from mda.models import units
-from mda.runtime import cli, external_files, files
+from mda.runtime import cli, external_files, parquet
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ def score(
             }
             yield _table(target, shown, columns)
 
-    files.write_tables(out, tables())
+    parquet.write_tables(out, tables())
 
 
 def _table(target: unit_sections.Target, shown: pa.Table, columns: dict[str, list]) -> pa.Table:
@@ -136,7 +136,7 @@ def _attention(passed: Iterator[tuple[np.ndarray | None, np.ndarray]]) -> dict[s
 
 def _lines(path: Path, target: str) -> Iterator[pa.Table]:
     """What is shown of one target's scores, some lines at a time."""
-    for batch in files.read_batches(path, ["target", *SHOWN]):
+    for batch in parquet.read_batches(path, ["target", *SHOWN]):
         mine = batch.filter(pc.equal(batch.column("target"), target))
         yield pa.Table.from_batches([mine]).select(SHOWN)
 

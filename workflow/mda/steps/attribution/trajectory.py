@@ -10,7 +10,7 @@ from mda.config import sections, trajectory_section, unit_sections
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
 from mda.models import metrics, sequences, units
-from mda.runtime import cli, external_files, files, parallel, saves
+from mda.runtime import cli, external_files, parallel, parquet, saves
 from mda.training import adamw, tape, training
 from mda.training import schedule as schedules
 
@@ -86,8 +86,8 @@ def walk(
         steps = outcomes.evaluated(window.origin, window.stop, evaluate_every)
         found = trajectory.Walk(done, wanted, steps, save_seconds).follow()
         with saves.finishing(cadence.folder, outputs) as (to_scores, to_curves):
-            files.write_table(to_scores, _scores(stream, wanted, found))
-            files.write_table(to_curves, _curves(wanted, steps, done.updates, found))
+            parquet.write_table(to_scores, _scores(stream, wanted, found))
+            parquet.write_table(to_curves, _curves(wanted, steps, done.updates, found))
 
 
 def _scores(

@@ -7,7 +7,7 @@ import pandas as pd
 from mda.attribution import order_means
 from mda.config import sections
 from mda.evidence import csv_tables
-from mda.runtime import cli, files
+from mda.runtime import cli, parquet
 
 
 def join(orders: list[Path], window: sections.Window, out: Path, out_reliability: Path) -> None:
@@ -17,11 +17,11 @@ def join(orders: list[Path], window: sections.Window, out: Path, out_reliability
     """
     tables = []
     for path in orders:
-        table = files.read_table(path, ["outcome", "step", "update", "row", "score"]).to_pandas()
+        table = parquet.read_table(path, ["outcome", "step", "update", "row", "score"]).to_pandas()
         # Before the window all orders read the same.
         tables.append(table[(table["step"] >= window.start) & (table["step"] < window.stop)])
     scores = order_means.over_orders(tables)
-    files.write_table(out, scores.mean(axis=1).rename("score").reset_index())
+    parquet.write_table(out, scores.mean(axis=1).rename("score").reset_index())
     lines = []
     for outcome in tables[0]["outcome"].unique():
         mine = scores.loc[outcome]

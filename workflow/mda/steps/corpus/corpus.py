@@ -11,7 +11,7 @@ import pyarrow as pa
 from mda.config import corpus_sections
 from mda.corpus import sources
 from mda.corpus.document import Document
-from mda.runtime import cli, external_files, files
+from mda.runtime import cli, external_files, files, parquet
 from mda.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def collect(
     }
     own = found[0].own
     table |= {name: _column([document.own[name] for document in found]) for name in own}
-    files.write_table(out, table)
+    parquet.write_table(out, table)
     if out_summary is not None:
         files.write_json(out_summary, _summary(found))
 

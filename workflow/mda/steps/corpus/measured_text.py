@@ -7,7 +7,7 @@ import pyarrow as pa
 from mda.config import sections
 from mda.corpus import tokens
 from mda.hub import downloads, pins
-from mda.runtime import cli, external_files, files
+from mda.runtime import cli, external_files, files, parquet
 from mda.runtime.errors import UserError
 
 
@@ -33,7 +33,7 @@ def pack(
         raise UserError(f"{text.repository} at {text.revision} is not pinned; run {pins.COMMAND}")
     else:
         path = downloads.file(pin, text.file)
-    table = files.read_table(path)
+    table = parquet.read_table(path)
     if text.column not in table.column_names:
         raise UserError(
             f"metrics.text.column: {text.file} has no column '{text.column}', only "

@@ -5,7 +5,7 @@ from pathlib import Path
 from mda.config import corpus_sections
 from mda.corpus import tokenizer
 from mda.hub import pins
-from mda.runtime import cli, external_files, files
+from mda.runtime import cli, external_files, files, parquet
 
 
 def make(
@@ -21,7 +21,7 @@ def make(
     that a tokenizer of the hub is taken from; `content` that of the user's own when the run was planned.
     """
     external_files.check(settings.files, content)
-    table = files.read_table(documents[0], columns=["text", "split"]).to_pydict() if documents else {}
+    table = parquet.read_table(documents[0], columns=["text", "split"]).to_pydict() if documents else {}
     texts = (text for text, split in zip(*table.values(), strict=True) if split == "train")
     files.write_text(out, tokenizer.make(settings, texts, pin).to_str(pretty=True))
 

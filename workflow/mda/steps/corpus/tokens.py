@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from mda.corpus import tokens
-from mda.runtime import cli, files
+from mda.runtime import cli, files, parquet
 
 
 def pack(
@@ -22,7 +22,7 @@ def pack(
 
     `pack_documents` joins the documents and cuts the rows from all; else each has rows of its own.
     """
-    table = files.read_table(documents)
+    table = parquet.read_table(documents)
     reader = tokens.load_tokenizer(tokenizer)
     for split, store, rows in (
         ("train", out_train, out_train_rows),
@@ -32,7 +32,7 @@ def pack(
         make = tokens.pack if pack_documents else tokens.lay_out
         array, lines = make(reader, part, context, f"the {split.replace('_', '-')} text")
         files.write_array(store, array)
-        files.write_table(rows, lines)
+        parquet.write_table(rows, lines)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import pandas as pd
 from mda.evidence import curve_table
 from mda.models import units
 from mda.planning.cell import Cell
-from mda.runtime import cli, files
+from mda.runtime import cli, parquet
 
 
 def gather(
@@ -27,11 +27,11 @@ def gather(
     wanted = {name: (places[name], metrics[name]) for name in places}
     parts = [
         curve_table.curves(
-            cell, files.read_table(by_step).to_pandas(), files.read_table(by_head).to_pandas(), wanted
+            cell, parquet.read_table(by_step).to_pandas(), parquet.read_table(by_head).to_pandas(), wanted
         )
         for cell, by_step, by_head in zip(cells, steps, head_scores, strict=True)
     ]
-    files.write_table(out, pd.concat(parts, ignore_index=True))
+    parquet.write_table(out, pd.concat(parts, ignore_index=True))
 
 
 if __name__ == "__main__":

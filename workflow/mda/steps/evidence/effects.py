@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mda.config import sections
 from mda.evidence import csv_tables, effect_table, planned_tests
-from mda.runtime import cli, files
+from mda.runtime import cli, parquet
 
 
 def estimate(
@@ -17,7 +17,7 @@ def estimate(
     `mda.evidence.effect_table.outcomes`.
     """
     table = effect_table.outcomes(
-        files.read_table(curves).to_pandas(), settings.threshold, settings.sum_threshold
+        parquet.read_table(curves).to_pandas(), settings.threshold, settings.sum_threshold
     )
     csv_tables.write(out_outcomes, table)
     found = effect_table.effects(table, settings.confidence)

@@ -10,7 +10,7 @@ from mda.figures import base_run as figure
 from mda.figures import style
 from mda.models import units
 from mda.planning.cell import BASE, Cell
-from mda.runtime import cli, files
+from mda.runtime import cli, parquet
 
 
 def draw(
@@ -35,8 +35,8 @@ def draw(
     tables = [
         curve_table.curves(
             Cell(BASE, "none", 0.0, 0),
-            files.read_table(by_step).to_pandas(),
-            files.read_table(by_head).to_pandas(),
+            parquet.read_table(by_step).to_pandas(),
+            parquet.read_table(by_head).to_pandas(),
             wanted,
         )
         for by_step, by_head in ([steps, head_scores], published)[: 2 if published else 1]

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from mda.evidence import csv_tables
 from mda.figures import effects as figure
 from mda.figures import style
-from mda.runtime import cli, files
+from mda.runtime import cli
 
 
 def draw(
@@ -13,7 +14,7 @@ def draw(
     """Write the figure to every path of `out`."""
     style.use_width(width)
     outcomes = ["formation_step", "score_area", "icl_area"]
-    style.save(figure.draw(files.read_csv(effects), target, outcomes, palette), out, dpi)
+    style.save(figure.draw(csv_tables.read(effects), target, outcomes, palette), out, dpi)
 
 
 if __name__ == "__main__":

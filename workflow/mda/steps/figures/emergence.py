@@ -5,7 +5,7 @@ from pathlib import Path
 from mda.config import sections
 from mda.figures import emergence as figure
 from mda.figures import style
-from mda.runtime import cli, files
+from mda.runtime import cli, parquet
 
 
 def draw(
@@ -23,7 +23,7 @@ def draw(
 ) -> None:
     """Write the figure to every path of `out`; influence was computed at step `scored_at`."""
     style.use_width(width)
-    table = files.read_table(curves).to_pandas()
+    table = parquet.read_table(curves).to_pandas()
     marked = (window.start, window.stop, scored_at)
     style.save(figure.draw(table, target, metric, threshold, confidence, marked, palette), out, dpi)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mda.figures import icl as figure
 from mda.figures import style
-from mda.runtime import cli, files
+from mda.runtime import cli, parquet
 
 
 def draw(
@@ -18,7 +18,7 @@ def draw(
 ) -> None:
     """Write the figure to every path of `out`."""
     style.use_width(width)
-    style.save(figure.draw(files.read_table(curves).to_pandas(), target, metric, palette), out, dpi)
+    style.save(figure.draw(parquet.read_table(curves).to_pandas(), target, metric, palette), out, dpi)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pyarrow as pa
 from mda.evidence import score_notes, score_parts
 from mda.figures import influence as figure
 from mda.figures import style
-from mda.runtime import cli, database, files
+from mda.runtime import cli, database, parquet
 
 
 def draw(scores: Path, target: str, width: float | None, dpi: int, out: list[Path]) -> None:
@@ -23,13 +23,13 @@ def draw(scores: Path, target: str, width: float | None, dpi: int, out: list[Pat
             "order by influence desc",
             [target],
         )
-        files.write_tables(kept, (pa.Table.from_batches([batch]) for batch in ordered))
+        parquet.write_tables(kept, (pa.Table.from_batches([batch]) for batch in ordered))
         found = figure.draw(parts, lambda: _numbers(kept), score_notes.notes(scores, target))
     style.save(found, out, dpi)
 
 
 def _numbers(path: Path) -> Iterator[np.ndarray]:
-    return (batch.column(0).to_numpy() for batch in files.read_batches(path, ["influence"]))
+    return (batch.column(0).to_numpy() for batch in parquet.read_batches(path, ["influence"]))
 
 
 if __name__ == "__main__":

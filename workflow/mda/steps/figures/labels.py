@@ -9,7 +9,7 @@ from mda.config import sections
 from mda.evidence import csv_tables
 from mda.figures import labels as figure
 from mda.figures import style
-from mda.runtime import cli, files
+from mda.runtime import cli, parquet
 from mda.training import schedule as schedules
 
 
@@ -30,11 +30,11 @@ def draw(
     `names` are the names of the selections in the same order.
     """
     style.use_width(width)
-    labels = np.array(files.read_table(train_rows, columns=["label"]).column("label").to_pylist())
+    labels = np.array(parquet.read_table(train_rows, columns=["label"]).column("label").to_pylist())
     stream = schedules.Schedule.read(schedule).between(window.start, window.stop)
     parts = {"all": labels[stream.row]}
     for name, path in zip(names, selections, strict=True):
-        parts[name] = np.array(files.read_table(path, columns=["label"]).column("label").to_pylist())
+        parts[name] = np.array(parquet.read_table(path, columns=["label"]).column("label").to_pylist())
     lines = [
         {"selection": name, "label": label, "count": int(count), "share": count / len(part)}
         for name, part in parts.items()

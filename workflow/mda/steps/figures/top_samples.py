@@ -9,7 +9,7 @@ from mda.corpus.tokens import TokenStore
 from mda.figures import style
 from mda.figures import top_samples as figure
 from mda.interventions import repetition
-from mda.runtime import cli, files
+from mda.runtime import cli, parquet
 
 
 def draw(
@@ -31,7 +31,7 @@ def draw(
     Of a longer sample the stretch of `length` tokens with the most repeated ones is shown.
     """
     style.use_width(width)
-    top = files.read_table(selection).slice(0, samples).to_pylist()
+    top = parquet.read_table(selection).slice(0, samples).to_pylist()
     store, reader = TokenStore(train), tokens.load_tokenizer(tokenizer)
     shown = []
     for sample in top:

@@ -10,7 +10,7 @@ from mda.corpus import tokens as token_files
 from mda.corpus.tokens import TokenStore
 from mda.interventions import selection
 from mda.models import sequences
-from mda.runtime import cli, external_files, files
+from mda.runtime import cli, external_files, parquet
 from mda.training import schedule as schedules
 
 
@@ -47,7 +47,9 @@ def score(
         else:
             queries = list(sequences.of_probe(probe, sequences.ordinary_tokens(reader)))
         scores = selection.bm25_scores(store, stream.row, queries)
-    files.write_table(out, {"step": stream.step, "row": stream.row, "score": np.asarray(scores, np.float64)})
+    parquet.write_table(
+        out, {"step": stream.step, "row": stream.row, "score": np.asarray(scores, np.float64)}
+    )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from mda.config import sections
-from mda.runtime import cli, files
+from mda.runtime import cli, files, parquet
 from mda.training import schedule as schedules
 
 
@@ -36,7 +36,7 @@ def intervene(
         return schedules.insert_at(rows, role, seed, at_step, batch_size)
 
     def rows_of(path: Path) -> np.ndarray:
-        return files.read_table(path, columns=["row"]).column("row").to_numpy()
+        return parquet.read_table(path, columns=["row"]).column("row").to_numpy()
 
     if kind == "augment":
         changes = inserted(np.arange(len(files.map_array(synthetic[0]))), schedules.SYNTHETIC)

@@ -5,7 +5,7 @@ from pathlib import Path
 from mda.corpus import encoding, tokens
 from mda.corpus.tokens import TokenStore
 from mda.interventions import motifs
-from mda.runtime import cli, files
+from mda.runtime import cli, files, parquet
 
 
 def extract(selection: Path, train: Path, tokenizer: Path, top: int | None, shortest: int, out: Path) -> None:
@@ -14,7 +14,7 @@ def extract(selection: Path, train: Path, tokenizer: Path, top: int | None, shor
     Motifs are those of the `top` first samples, None for all. See `mda.interventions.motifs.Motif` for what
     layout and pattern mean.
     """
-    rows = files.read_table(selection, columns=["row"]).column("row").to_numpy()[:top]
+    rows = parquet.read_table(selection, columns=["row"]).column("row").to_numpy()[:top]
     ends = encoding.ends(tokens.load_tokenizer(tokenizer))
     found = motifs.extract(TokenStore(train).take(rows), ends, shortest)
     record = {

@@ -18,7 +18,7 @@ from mda.corpus.tokens import TokenStore
 from mda.evidence import score_parts, statistics
 from mda.interventions import own_scores, selection
 from mda.planning.controls import CONTROLS
-from mda.runtime import cli, database, external_files, files
+from mda.runtime import cli, database, external_files, parquet
 from mda.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -66,10 +66,10 @@ def select(
     inside = sum(len(batch) for batch in batches())
     number = selection.count(inside, fraction)
     outside = method == "outside"
-    if outside and files.lines_of(schedule) - inside < number:
+    if outside and parquet.lines_of(schedule) - inside < number:
         raise UserError(
             f"studies.time.swap needs {number} samples outside of the window, but the run reads only "
-            f"{files.lines_of(schedule) - inside} there; set it to false, or shorten run.window"
+            f"{parquet.lines_of(schedule) - inside} there; set it to false, or shorten run.window"
         )
     stream = _with_ties(batches(outside), seed)
     drawn = draw is not None and outcome is None
@@ -90,7 +90,7 @@ def select(
             chosen = _matched(data, candidates, matched[0])
         else:
             chosen = _top(data, candidates, value, number)
-        files.write_tables(out, _tables(chosen, store, reader, characters))
+        parquet.write_tables(out, _tables(chosen, store, reader, characters))
 
 
 def _tables(
@@ -118,7 +118,7 @@ def _excerpts(store: TokenStore, rows: np.ndarray, reader, characters: int) -> l
 
 def _candidates(schedule: Path, window: sections.Window, outside: bool = False) -> Iterator[pa.RecordBatch]:
     """Steps and rows of the samples that the run reads inside the window, or outside, in its order."""
-    for batch in files.read_batches(schedule, ["step", "row"]):
+    for batch in parquet.read_batches(schedule, ["step", "row"]):
         step = batch.column("step").to_numpy()
         inside = (step >= window.start) & (step < window.stop)
         yield batch.filter(pa.array(inside != outside))
@@ -148,7 +148,7 @@ def _asked(method: str, target: str | None, outcome: str | None, scores: list[Pa
         return [Scores(scores[0], "score")]
     column = "loss" if method == "loss" else "influence"
     # The loss of a sample is the same in the scores of every target.
-    wanted = target or next(files.read_batches(scores[0], ["target"])).column("target")[0].as_py()
+    wanted = target or next(parquet.read_batches(scores[0], ["target"])).column("target")[0].as_py()
     return [Scores(path, column, "target", wanted) for path in scores]
 
 
@@ -164,7 +164,7 @@ def _candidates_by_row(data: database.Database, stream: Path, scores: list[Score
         kept.append(data.keep(f"scores-{place}", data.ask(query, given)))
     found = data.ask(f"select * from {database.table(stream)} order by row")
     for place, path in enumerate(kept):
-        found = database.looked_up(found, files.read_batches(path, ["row", f"value_{place}"]), "row")
+        found = database.looked_up(found, parquet.read_batches(path, ["row", f"value_{place}"]), "row")
     labelled = database.looked_up(found, database.numbered(train_rows, ["label"]), "row")
     return database.table(data.keep("candidates", labelled))
 
@@ -225,7 +225,7 @@ def _top(data: database.Database, candidates: str, value: str, number: int) -> I
 def _matched(data: database.Database, candidates: str, selected: Path) -> Iterator[pa.RecordBatch]:
     """As many candidates of each label as the rows of a selection have, those of the lowest value."""
     left: Counter[str] = Counter()
-    for batch in files.read_batches(selected, ["label"]):
+    for batch in parquet.read_batches(selected, ["label"]):
         left.update(batch.column("label").to_pylist())
     for batch in data.ask(f"select step, row, value, label from {candidates} order by label, value"):
         kept = []

@@ -9,7 +9,7 @@ from mda.corpus import encoding, tokens
 from mda.corpus.tokens import TokenStore
 from mda.interventions import motifs
 from mda.models import sequences
-from mda.runtime import cli, files
+from mda.runtime import cli, files, parquet
 from mda.runtime.errors import UserError
 
 # Tokens of each sample that are written as text too.
@@ -111,7 +111,7 @@ def synthesize(
         for part in np.array_split(samples[:, :SHOWN], max(1, len(samples) // 4096))
         for text in reader.decode_batch(part.tolist(), skip_special_tokens=True)
     ]
-    files.write_table(out_rows, {"row": np.arange(len(samples)), "motif": numbers, "text": texts})
+    parquet.write_table(out_rows, {"row": np.arange(len(samples)), "motif": numbers, "text": texts})
 
 
 if __name__ == "__main__":

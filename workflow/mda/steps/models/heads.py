@@ -8,7 +8,7 @@ from mda.config import sections
 from mda.corpus import tokens
 from mda.models import metrics, sequences
 from mda.models import model as models
-from mda.runtime import cli, files, parallel
+from mda.runtime import cli, parallel, parquet
 from mda.training import evaluations
 
 
@@ -29,7 +29,7 @@ def score(tokenizer: Path, checkpoints: Path, metrics_settings: sections.Metrics
         scores = metrics.head_scores(model, batch)
         values = {metric: getattr(scores, metric).tolist() for metric in metrics.HEAD_METRICS}
         records.append({"step": int(folder.name.removeprefix("step-")), **values})
-    files.write_table(out, evaluations.tables(records)[1])
+    parquet.write_table(out, evaluations.tables(records)[1])
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mda.config import strict_yaml
 from mda.config.experiment import Config
+from mda.evidence import csv_tables
 from mda.models import units
 from mda.report import asked, front_page, headlines, html_page, run_facts, table_view, trace_results
 from mda.runtime import cli, files
@@ -32,7 +33,7 @@ def write(
     read = strict_yaml.read(configuration)
     settings = Config.model_validate(read)
     members = {name: list(map(str, of)) for name, of in units.read_targets(targets).items()}
-    found, confidence = files.read_csv(findings), f"{100 * settings.evidence.confidence:g}"
+    found, confidence = csv_tables.read(findings), f"{100 * settings.evidence.confidence:g}"
     page = html_page.render(
         templates[0],
         experiment=settings.experiment,

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from mda.config import sections
 from mda.models import units
 from mda.report import browser, documents_of_rows
-from mda.runtime import cli, database, files
+from mda.runtime import cli, database, files, parquet
 
 
 def write(
@@ -36,7 +36,7 @@ def write(
     `trained` says whether a training run read the samples, in steps; interventions select from its `window`.
     `scores` is read for the number of its lines; `all_samples` says whether there is a browser of them all.
     """
-    lines = files.read_table(tokens).to_pylist()
+    lines = parquet.read_table(tokens).to_pylist()
     rows = np.array([line["row"] for line in lines])
     with database.beside(out) as data:
         names, sources = (

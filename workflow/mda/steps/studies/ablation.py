@@ -16,7 +16,7 @@ from mda.evidence import csv_tables
 from mda.models import ablation, architectures, metrics, sequences, units
 from mda.models import model as models
 from mda.models.units import Head, Neuron, Unit
-from mda.runtime import cli, files, parallel
+from mda.runtime import cli, parallel, parquet
 from mda.studies.ablation import table
 from mda.studies.ablation.table import HELD_OUT, RANDOM, REPEATED, Text
 
@@ -40,7 +40,7 @@ def make(
     none of any target: these were chosen for what they do, and may do the same.
     """
     rows = TokenStore(held_out).take(np.arange(len(TokenStore(held_out))))[: metrics_settings.held_out_rows]
-    documents = files.read_table(held_out_rows, columns=["documents"]).column("documents").to_pylist()
+    documents = parquet.read_table(held_out_rows, columns=["documents"]).column("documents").to_pylist()
     vocabulary = sequences.ordinary_tokens(tokens.load_tokenizer(tokenizer))
     shown = metrics_settings
     random = sequences.repeated_tokens(vocabulary, shown.sequences, shown.length, shown.seed)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from mda.evidence import csv_tables, ranked
-from mda.runtime import cli, database, files
+from mda.runtime import cli, database, parquet
 from mda.studies.agreement import table
 
 
@@ -13,7 +13,7 @@ def make(
     configured: Path, variants: list[Path], names: list[str], fraction: float, confidence: float, out: Path
 ) -> None:
     """Write `out`: `table.variants` of the tables of scores `variants`, called `names`."""
-    targets = files.words_of(configured, "target")
+    targets = parquet.words_of(configured, "target")
     with database.beside(out) as data:
 
         def of(kind: str, path: Path) -> dict[str, ranked.Ranked]:

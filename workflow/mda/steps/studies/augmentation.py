@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mda.evidence import csv_tables
-from mda.runtime import cli, files
+from mda.runtime import cli
 from mda.studies.augmentation import table
 
 
@@ -17,7 +17,7 @@ def make(
 ) -> None:
     """Write `out`: `table.insertions` of the `experiments` (role -> name), whose tables are the others."""
     read = {
-        role: (name, files.read_csv(one), files.read_csv(other))
+        role: (name, csv_tables.read(one), csv_tables.read(other))
         for (role, name), one, other in zip(experiments.items(), effects, outcomes, strict=True)
     }
     csv_tables.write(out, table.insertions(read, fraction, confidence))

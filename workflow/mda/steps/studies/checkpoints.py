@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from mda.evidence import csv_tables
-from mda.runtime import cli, files
+from mda.runtime import cli
 from mda.studies.checkpoints import table
 
 
 def make(outcomes: Path, configured: int, fraction: float, confidence: float, out: Path) -> None:
     """Write `out`: `table.checkpoints` of all targets."""
-    found = table.checkpoints(files.read_csv(outcomes), configured, fraction, confidence)
+    found = table.checkpoints(csv_tables.read(outcomes), configured, fraction, confidence)
     csv_tables.write(out, found)
 
 

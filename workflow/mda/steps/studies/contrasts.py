@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mda.config import study_sections
 from mda.evidence import csv_tables
-from mda.runtime import cli, files
+from mda.runtime import cli
 from mda.studies.contrasts import table
 
 
@@ -18,7 +18,7 @@ def make(
     out: Path,
 ) -> None:
     """Write `out`: `table.contrasts` of the experiments, whose tables are `outcomes`."""
-    tables = {name: files.read_csv(path) for name, path in zip(experiments, outcomes, strict=True)}
+    tables = {name: csv_tables.read(path) for name, path in zip(experiments, outcomes, strict=True)}
     csv_tables.write(out, table.contrasts(tables, planned, fraction, start, confidence))
 
 

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from mda.evidence import csv_tables
-from mda.runtime import cli, files
+from mda.runtime import cli
 from mda.studies.coupling import table
 
 
 def make(outcomes: Path, confidence: float, out: Path) -> None:
     """Write `out`: `table.correlations` of all runs."""
-    csv_tables.write(out, table.correlations(files.read_csv(outcomes), confidence))
+    csv_tables.write(out, table.correlations(csv_tables.read(outcomes), confidence))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from mda.evidence import csv_tables
 from mda.models import units
 from mda.models.units import Head
 from mda.planning.cell import Cell
-from mda.runtime import cli, files
+from mda.runtime import cli, parquet
 from mda.studies.crossed import table
 
 
@@ -27,12 +27,12 @@ def make(
     `ranks` has the scores of the base run's heads, read at step `rank_at`.
     """
     runs = [
-        table.areas(cell, files.read_table(path).to_pandas())
+        table.areas(cell, parquet.read_table(path).to_pandas())
         for cell, path in zip(cells, head_scores, strict=True)
     ]
     final = {
         str(Head(row["layer"], row["head"])): row["prefix_matching"]
-        for row in files.read_table(ranks).to_pylist()
+        for row in parquet.read_table(ranks).to_pylist()
         if row["step"] == rank_at
     }
     every = pd.concat(runs, ignore_index=True)

@@ -7,7 +7,7 @@ import pandas as pd
 from mda.config import sections
 from mda.evidence import csv_tables, effect_table, score_table
 from mda.planning.controls import CONTROLS
-from mda.runtime import cli, files
+from mda.runtime import cli, parquet
 from mda.studies.datamodel import table
 from mda.training import schedule as schedules
 
@@ -28,8 +28,8 @@ def make(
     `curves` are those of the runs on subsets, `subsets` the selections that they left out, by number;
     `scores` has a table for each of `methods`: its name, and the target it scores for (null: every target).
     """
-    found = effect_table.outcomes(files.read_table(curves).to_pandas(), threshold)
-    left_out = [files.read_table(path, columns=["row"]).column("row").to_numpy() for path in subsets]
+    found = effect_table.outcomes(parquet.read_table(curves).to_pandas(), threshold)
+    left_out = [parquet.read_table(path, columns=["row"]).column("row").to_numpy() for path in subsets]
     candidates = schedules.Schedule.read(schedule).between(window.start, window.stop).row
     lines = []
     for target, mine in found.groupby("target", sort=False):
@@ -50,7 +50,7 @@ def make(
 def _scores(path: Path, target: str, method: str) -> pd.Series:
     """Score by row."""
     if method in CONTROLS:
-        return files.read_table(path, columns=["row", "score"]).to_pandas().set_index("row")["score"]
+        return parquet.read_table(path, columns=["row", "score"]).to_pandas().set_index("row")["score"]
     column = "loss" if method == "loss" else "influence"
     return score_table.read_target(path, target, (column,)).set_index("row")[column]
 

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from mda.evidence import csv_tables
 from mda.figures import style
-from mda.runtime import cli, files
+from mda.runtime import cli
 from mda.studies import figures
 
 
@@ -18,7 +19,7 @@ def draw(
 ) -> None:
     """Write the figure to every path of `out`; `names` has the checkpoints of a trace by their step."""
     style.use_width(width)
-    found = files.read_csv(table)
+    found = csv_tables.read(table)
     if names and "variant" in found:
         called = {f"checkpoint-{step}": f"checkpoint-{name}" for step, name in names.items()}
         found = found.assign(variant=found["variant"].replace(called))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mda.evidence import csv_tables, score_notes
 from mda.evidence.finding import Settings
-from mda.runtime import cli, files
+from mda.runtime import cli
 from mda.studies import findings
 
 
@@ -23,7 +23,7 @@ def judge(
 
     `scores` is read for what it says of itself.
     """
-    read = {path.stem: files.read_csv(path) for path in tables}
+    read = {path.stem: csv_tables.read(path) for path in tables}
     settings = Settings(fraction, confidence, start, scope, shuffled)
     notes = {target: score_notes.notes(scores, target) for target in targets}
     csv_tables.write(out, findings.judge(read, targets, settings, notes))

@@ -8,7 +8,7 @@ from mda.config import trajectory_section
 from mda.evidence import csv_tables
 from mda.planning.cell import BASE, Cell
 from mda.planning.design import Selection
-from mda.runtime import cli, files
+from mda.runtime import cli, parquet
 from mda.studies.linearity import table
 
 
@@ -26,11 +26,11 @@ def make(
     `streams` are what the masked branches `cells` change, `walks` the scores of `orders`, in the same
     order; `curves` are those of all of these runs.
     """
-    runs = files.read_table(curves).to_pandas()
-    scores = {order: files.read_table(path).to_pandas() for order, path in zip(orders, walks, strict=True)}
+    runs = parquet.read_table(curves).to_pandas()
+    scores = {order: parquet.read_table(path).to_pandas() for order, path in zip(orders, walks, strict=True)}
     lines = []
     for cell, path in zip(cells, streams, strict=True):
-        stream = files.read_table(path).to_pandas()
+        stream = parquet.read_table(path).to_pandas()
         target = Selection.parse(cell.selection).target
         for outcome in outcomes:
             if outcome.measure not in table.COLUMNS or target not in (None, outcome.target):

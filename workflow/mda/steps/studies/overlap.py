@@ -7,7 +7,7 @@ import pandas as pd
 from mda.config import sections
 from mda.evidence import csv_tables, ranked
 from mda.models import units
-from mda.runtime import cli, database, files
+from mda.runtime import cli, database, parquet
 from mda.studies.overlap import table
 
 
@@ -23,7 +23,7 @@ def make(
     """Write `out`: `table.overlaps` of all targets, over the samples of the window."""
     members, steps = units.written(targets), (window.start, window.stop)
     with database.beside(out) as data:
-        found = [(target, path) for path in scores for target in files.words_of(path, "target")]
+        found = [(target, path) for path in scores for target in parquet.words_of(path, "target")]
         inside = {
             target: ranked.of_table(data, f"scores-{place}", path, target, fraction, steps, labelled=True)
             for place, (target, path) in enumerate(found)

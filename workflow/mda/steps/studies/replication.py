@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mda.evidence import csv_tables
-from mda.runtime import cli, files
+from mda.runtime import cli
 from mda.studies.replication import table
 
 
@@ -11,7 +11,7 @@ def make(
     outcomes: list[Path], experiments: list[str], fraction: float, start: int, confidence: float, out: Path
 ) -> None:
     """Write `out`: `table.replications` of the experiments, whose tables are `outcomes`."""
-    tables = {name: files.read_csv(path) for name, path in zip(experiments, outcomes, strict=True)}
+    tables = {name: csv_tables.read(path) for name, path in zip(experiments, outcomes, strict=True)}
     csv_tables.write(out, table.replications(tables, fraction, start, confidence))
 
 

@@ -16,7 +16,7 @@ from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
 from mda.evidence import csv_tables, score_table
 from mda.models import units
-from mda.runtime import cli, external_files, files
+from mda.runtime import cli, external_files, parquet
 from mda.studies.sanity import by_influence, by_walk, checks, table
 from mda.training import schedule as schedules
 from mda.training import watched_probes
@@ -103,7 +103,7 @@ def make(
     external_files.check(unit_sections.probe_data(probe_settings), content)
     store, reader, members = TokenStore(train), tokens.load_tokenizer(tokenizer), units.read_targets(targets)
     stream = schedules.Schedule.read(schedule)
-    labels = files.read_table(train_rows, columns=["label"]).column("label").to_numpy()
+    labels = parquet.read_table(train_rows, columns=["label"]).column("label").to_numpy()
     judge = _Judge(labels, settings.seed, fraction, confidence)
     seeds = [int(each) for each in np.random.SeedSequence(settings.seed).generate_state(settings.draws)]
     with tempfile.TemporaryDirectory(dir=out.parent) as name:

@@ -12,7 +12,7 @@ from mda.config import sections, unit_sections
 from mda.corpus.tokens import TokenStore
 from mda.evidence import csv_tables
 from mda.models import units
-from mda.runtime import cli, external_files, files
+from mda.runtime import cli, external_files, files, parquet
 from mda.studies.stored_gradients import table
 
 
@@ -93,7 +93,7 @@ def _drawn(
     for values, path, end, count in zip(gradients, samples, np.cumsum(counts), counts, strict=True):
         mine = chosen[(chosen >= end - count) & (chosen < end)] - (end - count)
         if len(mine):
-            rows.append(files.read_table(path, ["row"]).column("row").to_numpy()[mine])
+            rows.append(parquet.read_table(path, ["row"]).column("row").to_numpy()[mine])
             lines.append(files.map_array(values)[mine])
     return np.concatenate(rows), np.concatenate(lines)
 

@@ -7,7 +7,7 @@ import pandas as pd
 from mda.evidence import csv_tables, curve_table, score_parts
 from mda.models import units
 from mda.planning.cell import BASE, Cell
-from mda.runtime import cli, files
+from mda.runtime import cli, parquet
 from mda.studies.stream import table
 
 
@@ -24,8 +24,8 @@ def make(
     places = units.read_targets(targets)
     curves = curve_table.curves(
         Cell(BASE, "none", 0.0, 0),
-        files.read_table(steps).to_pandas(),
-        files.read_table(head_scores).to_pandas(),
+        parquet.read_table(steps).to_pandas(),
+        parquet.read_table(head_scores).to_pandas(),
         {name: (places[name], metrics[name]) for name in places},
     )
     lines = []

@@ -1,0 +1,28 @@
+"""The checks of attribution, and what each expects.
+
+The rules were written down before any was run. Scores agree if their rank correlation, the whole interval,
+lies above `MOST`, half of a perfect one, and do not if it lies within plus and minus `MOST`. What cannot
+matter has to have a score of exactly 0; where two computations are compared, no more than `ROUNDING` of the
+largest score. An interval that lies on both sides of a bound decides nothing.
+"""
+
+PASSES, FAILS = "passes", "fails"
+MOST = 0.5
+ROUNDING = 1e-3
+
+# Check -> what it expects, in words.
+OWN, EVERY, SAME = "own weights drawn anew", "all weights drawn anew", "the same model again"
+CONSTANT, LABELS = "constant probe", "labels shuffled"
+EMPTY, MASKED, LATER = "empty rows", "tokens of masked rows", "rows after the outcome"
+EXPECTED = {
+    OWN: f"within -{MOST:g} and {MOST:g}",
+    EVERY: f"within -{MOST:g} and {MOST:g}",
+    SAME: f"above {MOST:g}",
+    CONSTANT: "0",
+    LABELS: "1 is within the interval",
+    EMPTY: "0",
+    MASKED: f"at most {ROUNDING:g}",
+    LATER: "0",
+}
+# Checks whose number is a rank correlation.
+AGREEMENT = (SAME, OWN, EVERY)
