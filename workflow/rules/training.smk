@@ -9,7 +9,7 @@
 # The user's own checkpoint that the base run starts from, if it does.
 OWN_START = [] if CONFIG.model.local is None else [str(CONFIG.model.local)]
 
-# Seconds between two saves of an unfinished training, in the folder `resume` beside the outputs:
+# Seconds between two saves of an unfinished training or scoring pass, in the folder `resume` beside the outputs:
 # Snakemake deletes the outputs of a failed job. A resource, because it changes no result; a
 # profile may set another.
 SAVE_SECONDS = 60

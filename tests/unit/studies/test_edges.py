@@ -374,7 +374,9 @@ def test_a_gradient_norm_that_is_not_finite_names_the_target(tmp_path, monkeypat
     )
     target = SimpleNamespace(name="unit", blocks=("qk",))
     with pytest.raises(UserError, match="target unit: the gradient norm of 2 of 3 samples is not finite"):
-        gradient_norm.score(*[tmp_path] * 4, target, NUMERICS, 4, (0, 1), tmp_path / "out.parquet")
+        gradient_norm.score(
+            *[tmp_path] * 4, target, NUMERICS, 4, (0, 1), 60, tmp_path / "resume", tmp_path / "x.parquet"
+        )
 
 
 @pytest.mark.parametrize(("seeds", "words"), [(1, "one seed"), (3, "in every seed")])

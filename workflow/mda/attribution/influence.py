@@ -24,6 +24,7 @@ from transformers import PreTrainedModel
 
 from mda.attribution import curvature, passes, watching
 from mda.attribution.curvature import Factors
+from mda.attribution.pass_saves import PassSaves
 from mda.attribution.passes import Rows
 from mda.attribution.watching import Block, Seen
 from mda.config import sections
@@ -148,6 +149,7 @@ class Tracker:
         batch_size: int,
         floor: float | None = None,
         by_position: bool = False,
+        saved: PassSaves | None = None,
     ) -> Iterator[tuple[Query, dict[str, np.ndarray]]]:
         """Influence of each row on each query's target, all in one pass over the rows.
 
@@ -157,6 +159,7 @@ class Tracker:
             by_position: give it by input position (Grosse et al. 2023, arXiv 2308.03296). The gradient of a
                 block is a sum over positions of g x^T, and so is the score. A position counts for what the
                 block does there, which the losses of later positions depend on too.
+            saved: where the pass keeps what it has found, to go on from after a kill.
 
         Yields:
             A query, and the parts of its units' blocks, each summed over the units (`qk`, `v`,
@@ -169,13 +172,18 @@ class Tracker:
             UserError: when an influence is not finite; it names target and block.
         """
         directions = self.directions(factors, strategy, damping, floor)
-        losses, scores = self.along(directions, rows, batch_size, by_position)
+        losses, scores = self.along(directions, rows, batch_size, by_position, saved)
         for query, parts in zip(self.queries, scores, strict=True):
             _refuse_unknown(query, parts, losses)
             yield query, parts if by_position else {**parts, "loss": losses}
 
     def along(
-        self, directions: Sequence[Direction], rows: Rows, batch_size: int, by_position: bool = False
+        self,
+        directions: Sequence[Direction],
+        rows: Rows,
+        batch_size: int,
+        by_position: bool = False,
+        saved: PassSaves | None = None,
     ) -> tuple[np.ndarray, list[dict[str, np.ndarray]]]:
         """One pass over the rows: their losses, and each query's parts as `score` has them."""
         columns: dict[tuple[int, str], int] = {}
@@ -193,7 +201,11 @@ class Tracker:
             return losses.cpu(), found.cpu()
 
         blocks = list({direction.block.name: direction.block for direction in directions}.values())
-        batches = list(passes.over(self.model, blocks, rows, batch_size, work, "scored", self.precision))
+
+        def run(part: Rows) -> Iterator[tuple[torch.Tensor, ...]]:
+            return passes.over(self.model, blocks, part, batch_size, work, "scored", self.precision)
+
+        batches = list(run(rows) if saved is None else saved.resumed(rows, run))
         losses, scores = (torch.cat(parts).float().numpy() for parts in zip(*batches, strict=True))
         found: list[dict[str, np.ndarray]] = [{} for _ in self.queries]
         for (query, name), column in columns.items():

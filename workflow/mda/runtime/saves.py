@@ -9,6 +9,7 @@ anew. `accept` takes the folder away.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,11 @@ FINISHED = "finished"
 
 # What a file system says that has no hard links, or has too many of this file.
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK)
+
+
+def folder(resume: Path) -> Path:
+    """The folder of this very job's saves in `resume`: another configuration, code or input has another."""
+    return resume / hashlib.sha256(files.made_by().encode()).hexdigest()[:16]
 
 
 @contextmanager
@@ -67,13 +73,17 @@ def accept(resume: Path) -> None:
     for kept in resume.glob(f"*/{FINISHED}"):
         shutil.rmtree(kept.parent, ignore_errors=True)
     if [path.name for path in resume.glob("*")] in ([], [".lock"]):
-        shutil.rmtree(resume, ignore_errors=True)
-        # Up to the folder of all saves, as far as they are empty.
-        with suppress(OSError):
-            for parent in resume.parents:
-                if "resume" not in parent.parts:
-                    break
-                parent.rmdir()
+        forget(resume)
+
+
+def forget(resume: Path) -> None:
+    """Remove a job's saves, and the folders above up to that of all saves, as far as they are empty."""
+    shutil.rmtree(resume, ignore_errors=True)
+    with suppress(OSError):
+        for parent in resume.parents:
+            if "resume" not in parent.parts:
+                break
+            parent.rmdir()
 
 
 def link(source: Path, place: Path) -> None:

@@ -8,7 +8,6 @@ skips batches to resume, and saves its state by pickle.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import shutil
@@ -55,9 +54,8 @@ class Cadence:
 
     @property
     def folder(self) -> Path:
-        """Folder of this very run's saves: another configuration or code has another."""
-        key = hashlib.sha256(files.made_by().encode()).hexdigest()[:16]
-        return self.resume / key
+        """Folder of this very run's saves; see `mda.runtime.saves.folder`."""
+        return saves.folder(self.resume)
 
 
 @dataclass

@@ -12,7 +12,7 @@ if CONFIG.attribution.stored_gradients is None:
     rule score_shard:
         """Compute the influence of one shard of the training samples on all targets.
 
-        `scores` reads the shard, scores/shards/{shard}.parquet.
+        `scores` reads the shard, scores/shards/{shard}.parquet. A killed job goes on from its last save.
         """
         input:
             checkpoints="<results>/base/checkpoints",
@@ -34,6 +34,7 @@ if CONFIG.attribution.stored_gradients is None:
             gpu=1,
             mem_mb=torch_memory,
             runtime=minutes(240),
+            save_seconds=SAVE_SECONDS,
         params:
             checkpoint=attributed_checkpoint,
             fit=as_fit,
@@ -48,6 +49,7 @@ if CONFIG.attribution.stored_gradients is None:
             ),
             probe_files=CONFIG.probe_files(),
             content=content_of_probes,
+            resume=f"{CONFIG.results}/resume/score_shard/{{place}}{{shard}}",
             code=SCORE_SHARD.code,
         shell:
             SCORE_SHARD.command(
@@ -120,12 +122,14 @@ rule gradient_norm:
         gpu=1,
         mem_mb=torch_memory,
         runtime=minutes(240),
+        save_seconds=SAVE_SECONDS,
     params:
         checkpoint=f"{CONFIG.results}/base/checkpoints/step-{CONFIG.attribution.checkpoint:06d}",
         target=lambda wildcards: as_json(target_of_selection(wildcards)),
         numerics=as_json(CONFIG.numerics.of_attribution()),
         batch_size=CONFIG.attribution.fit.batch_size,
         steps=as_json(CONFIG.scored),
+        resume=f"{CONFIG.results}/resume/gradient_norm/{{selection}}",
         code=GRADIENT_NORM.code,
     shell:
         GRADIENT_NORM.command(ON_GPU, checkpoint="{params.checkpoint:q}")

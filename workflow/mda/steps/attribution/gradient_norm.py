@@ -1,11 +1,13 @@
 """Score the run's samples by the norm of their gradient in a target's units, a control without a probe."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from mda.attribution import passes, watching
+from mda.attribution.pass_saves import PassSaves
 from mda.attribution.watching import Seen
 from mda.config import sections, unit_sections
 from mda.corpus.tokens import TokenStore
@@ -25,10 +27,13 @@ def score(
     numerics: sections.Numerics,
     batch_size: int,
     steps: tuple[int, int],
+    save_seconds: float,
+    resume: Path,
     out: Path,
 ) -> None:
     """Write `out`: step, row, score, for the samples of `steps` (from, to before).
 
+    A killed job goes on from its last save in `resume`.
     The score is the norm of the gradient of the sample's summed cross-entropy, over all blocks that count.
 
     Raises:
@@ -45,16 +50,20 @@ def score(
             squares += watching.squared_norms(seen.read(block), seen.written(block))
         return squares.sqrt().double().cpu()
 
-    rows = passes.Rows(TokenStore(train), stream.row)
-    about = "gradient norms"
-    parts = passes.over(model, blocks, rows, batch_size, norms, about, numerics.attribution)
-    scores = torch.cat(list(parts)).numpy()
+    def run(part: passes.Rows) -> Iterator[tuple[torch.Tensor]]:
+        about, precision = "gradient norms", numerics.attribution
+        return ((found,) for found in passes.over(model, blocks, part, batch_size, norms, about, precision))
+
+    saved = PassSaves(resume, save_seconds)
+    parts = saved.resumed(passes.Rows(TokenStore(train), stream.row), run)
+    scores = torch.cat([found for (found,) in parts]).numpy()
     if not np.isfinite(scores).all():
         raise UserError(
             f"target {target.name}: the gradient norm of {(~np.isfinite(scores)).sum()} of {len(scores)} "
             "samples is not finite; choose another attribution.checkpoint"
         )
     parquet.write_table(out, {"step": stream.step, "row": stream.row, "score": scores})
+    saved.forget()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mda.attribution import curvature, factor_files, influence, queries, score_shards
+from mda.attribution.pass_saves import PassSaves
 from mda.config import sections, unit_sections
 from mda.corpus.tokens import TokenStore
 from mda.models import units
@@ -27,6 +28,8 @@ def score(
     probe_settings: dict[str, unit_sections.Probe],
     probe_files: list[Path],
     shard: int,
+    save_seconds: float,
+    resume: Path,
     out: Path,
     content: str = external_files.NOTHING,
 ) -> None:
@@ -37,6 +40,7 @@ def score(
     out; null for the others' blocks); loss of the sample in nats. Influence is the sum of the
     parts, in mode 'qk' of qk alone. `factors` are the files that the strategy needs. Shard n has the samples
     n * `samples` and on of the stream of `steps` (from, to before).
+    A killed job goes on from its last save in `resume`.
     `probe_files` are the users' own sources, noted in `out` with their hashes; `content` is that of the
     probes' data when the run was planned.
     """
@@ -47,6 +51,7 @@ def score(
     tracker = queries.tracker(
         checkpoint, tokenizer, found, target_settings, probe_settings, store.context, fit.seed, numerics
     )
+    saved = PassSaves(resume, save_seconds)
     fitted = curvature.unflatten(factor_files.tensors(factors))
     results = tracker.score(
         influence.Rows(store, rows),
@@ -55,8 +60,10 @@ def score(
         damping,
         fit.batch_size,
         floor,
+        saved=saved,
     )
     parquet.write_table(out, score_shards.table(results, target_settings, step, rows))
+    saved.forget()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,79 @@
+"""What a pass over rows has found so far, kept on disk, so that a killed job goes on from there."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mda.attribution.passes import Rows
+from mda.runtime import files, saves
+
+log = logging.getLogger(__name__)
+
+# What was found of some rows: tensors whose first axis is the rows.
+Batch = tuple[torch.Tensor, ...]
+
+
+class PassSaves:
+    """The saves of one pass.
+
+    A file has the batches of some rows, and is named by the first of them and the one after the last. Two
+    processes may make the same pass, an orphan and its successor: each writes whole files of the same
+    numbers.
+    """
+
+    def __init__(self, resume: Path, seconds: float) -> None:
+        """Use a folder of `resume` that is of this job's configuration, code and inputs alone.
+
+        Args:
+            seconds: time between two saves.
+        """
+        self.resume, self.folder, self.seconds = resume, saves.folder(resume), seconds
+
+    def resumed(self, rows: Rows, run: Callable[[Rows], Iterable[Batch]]) -> Iterator[Batch]:
+        """The batches of all rows, in order: those that are saved, then those of a pass over the others.
+
+        The pass goes on at the end of a batch, so that its batches are those of an unbroken one.
+
+        Args:
+            run: rows -> their batches, in order.
+        """
+        begin = 0
+        for batch in self._saved():
+            begin += len(batch[0])
+            yield batch
+        if begin:
+            log.info("%d of %d rows were done before; going on from there", begin, len(rows))
+        unsaved: list[Batch] = []
+        since = time.monotonic()
+        for batch in run(Rows(rows.store, rows.rows[begin:])):
+            unsaved.append(batch)
+            if time.monotonic() - since >= self.seconds:
+                begin = self._save(begin, unsaved)
+                unsaved, since = [], time.monotonic()
+            yield batch
+
+    def forget(self) -> None:
+        """Remove all saves of the job, whose result is written."""
+        saves.forget(self.resume)
+
+    def _saved(self) -> Iterator[Batch]:
+        found = {tuple(map(int, path.stem.split("-"))): path for path in self.folder.glob("*-*.npz")}
+        at = 0
+        # Of those that begin here, the one that ends last; what overlaps it is of another process.
+        while ends := [end for begin, end in found if begin == at]:
+            with np.load(found[at, max(ends)], allow_pickle=False) as arrays:
+                yield tuple(torch.from_numpy(arrays[name]) for name in arrays.files)
+            at = max(ends)
+
+    def _save(self, begin: int, batches: list[Batch]) -> int:
+        joined = [torch.cat(parts).numpy() for parts in zip(*batches, strict=True)]
+        end = begin + len(joined[0])
+        with files.whole(self.folder / f"{begin}-{end}.npz") as part, part.open("wb") as stream:
+            np.savez(stream, *joined)
+        return end
