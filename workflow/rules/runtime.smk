@@ -31,7 +31,7 @@ TORCH_MEMORY = 3000 + 8 * checkpoint_bytes() // 10**6
 TABLE_MEMORY = 1000 + 2 * CONFIG.run.steps * CONFIG.run.batch_size // 1000
 
 # Of a step that sorts scores on disk: the libraries, what mda.runtime.database holds, and pieces on the way. The most
-# that was seen is 1 GB: with 10^7 samples, and where 10^8 are joined.
+# that was seen is 1 GB with 10^7 samples. With 10^8 it was 3.4 GB before pieces that were read were let go.
 SORTED_MEMORY = min(TABLE_MEMORY, 3000)
 
 # Of a cluster: whether the steps of tables and figures are so light that they run beside the workflow, which may

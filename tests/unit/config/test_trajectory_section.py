@@ -35,7 +35,7 @@ WALK = {"orders": [0, 1], "base_run": False, "outcomes": [OUTCOME], "keep_every"
         ({"outcomes": [OUTCOME | {"step": 9}]}, "'step' is of when 'step', but when is 'mean'"),
         (
             {"outcomes": [OUTCOME | {"when": "step", "step": 1}]},
-            "matching.step is 1, but the trainings of trajectory are evaluated",
+            "matching.step is 1, but the trainings of trajectory begin at step",
         ),
         (
             {"outcomes": [OUTCOME | {"measure": "metric_sum"}]},

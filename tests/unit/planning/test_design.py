@@ -53,6 +53,13 @@ def test_removals_that_are_configured_are_judged_without_any_study(override):
         ([("replace", ["influence", "random"])], None),
         ([("replace", ["influence", "random", "loss"])], "replace"),
         ([("replace", ["influence", "random"]), ("mask", ["influence", "random", "repetition"])], "mask"),
+        ([(kind, ["influence", "random", "loss"]) for kind in ("mask", "replace")], "replace"),
+        (
+            [("replace", ["influence", "random", "loss"]), ("mask", ["influence", "random", "bm25", "loss"])],
+            "mask",
+        ),
+        # Against nothing it could be seen how much influence does.
+        ([("replace", ["influence", "loss"])], None),
         # Nothing is taken away by it.
         ([("duplicate", ["influence", "random", "loss"])], None),
         ([("replace", ["random", "loss"])], None),

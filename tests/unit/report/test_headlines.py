@@ -44,7 +44,7 @@ def test_the_direction_is_that_of_the_number():
 @pytest.mark.parametrize("note", ["the unit does not form in the window", "", np.nan])
 def test_what_tells_nothing_says_why(note):
     """And no number, which would be taken for an answer."""
-    why = note if isinstance(note, str) and note else "and nothing says why"
+    why = note if isinstance(note, str) and note else "its table does not say why"
     for value, verdict in ((15.0, finding.CANNOT_TELL), (np.nan, finding.INCONCLUSIVE)):
         unknown = line(verdict=verdict, note=note, value=value)
         said = headlines.sentence("removal", unknown, "95")

@@ -87,6 +87,7 @@ def test_of_a_job_that_has_run_again_the_last_counts(results):
         job(results, NAMES[0], seconds, 500.0)
     assert [one.seconds for one in read(results) if one.rule == "retrain"] == [11.0, 30.0]
     job_files.join(results, results / "logs" / f"{NAMES[0]}.log")
+    assert job_files.seconds("retrain", results / "benchmarks", 50) == [30.0, 11.0]
     assert [one.seconds for one in read(results) if one.rule == "retrain"] == [11.0, 30.0]
 
 
@@ -110,3 +111,8 @@ def test_a_line_that_a_kill_has_cut_short_is_no_job(results):
     with (results / "benchmarks/joined/retrain.jsonl").open("a") as stream:
         stream.write('{"job": "retrain/base/seed-9", "s"')
     assert len(read(results)) == 3
+    # Nor does it swallow the next.
+    job_files.join(results, results / "logs" / f"{NAMES[1]}.log")
+    assert len(read(results)) == 3
+    (results / "benchmarks/tokens.jsonl").write_text('{"s"')
+    assert [one.rule for one in read(results)] == ["retrain", "retrain"]

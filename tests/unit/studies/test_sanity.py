@@ -112,6 +112,24 @@ def test_enrichment_has_to_vanish_where_labels_are_shuffled():
     assert table.shuffled(0 * REAL, labels, orders, 0.1, 0.95)["verdict"] == "inconclusive"
 
 
+def test_a_rare_label_at_the_top_is_not_judged():
+    """Chance puts none of it there, so that its absence from there says nothing."""
+    labels = np.where(np.arange(2000) == REAL.argmax(), "once", "other")
+    orders = GENERATOR.permuted(np.tile(np.arange(2000), (300, 1)), axis=1)
+    assert table.shuffled(REAL, labels, orders, 0.01, 0.95)["verdict"] != "fails"
+    assert table.shuffled(REAL, REAL.astype(str), orders, 0.01, 0.95)["verdict"] == "inconclusive"
+
+
+def test_rows_are_masked_before_the_outcome_and_get_other_tokens():
+    row = np.arange(40)
+    stream = schedule.Schedule(*[0 * row] * 3, row, 0 * row)
+    one, other = by_walk.masked(stream, row < 32)
+    [places] = np.nonzero(one.role == schedule.MASKED)
+    assert (len(places), places.max() < 32) == (4, True)
+    assert (one.row[places] != other.row[places]).all()
+    assert by_walk.masked(stream, row < 15) is None
+
+
 def gpt2():
     settings = GPT2Config(vocab_size=20, n_embd=16, n_layer=2, n_head=2, n_positions=32, n_inner=32)
     return GPT2LMHeadModel(settings)
@@ -261,8 +279,8 @@ def test_a_method_that_ignores_the_weights_fails(folder, monkeypatch):
     monkeypatch.setattr(drawn_anew, "draw", lambda *given: None)
     given = by_walk.masked
 
-    def not_masked(stream):
-        return [dataclasses.replace(each, role=stream.role) for each in given(stream)]
+    def not_masked(stream, before):
+        return [dataclasses.replace(each, role=stream.role) for each in given(stream, before)]
 
     monkeypatch.setattr(by_walk, "masked", not_masked)
     found = study(folder, "ignores.csv")

@@ -165,6 +165,8 @@ def _shard(place: Path, number: int) -> None:
         probe_settings={"induction": probe},
         probe_files=[],
         shard=number // SHARD - 1,
+        save_seconds=60,
+        resume=place / "resume",
         out=place / "shard.parquet",
     )
 

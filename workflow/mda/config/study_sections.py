@@ -60,7 +60,7 @@ class Curvature(Section):
 class Controls(Section):
     """Ways to select samples that influence is held against."""
 
-    kind: InterventionKind
+    kind: Literal["mask", "replace"]
     selections: Annotated[list[SelectionMethod], Field(min_length=1), Unique]
 
     @model_validator(mode="after")

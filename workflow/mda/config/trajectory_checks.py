@@ -74,10 +74,10 @@ def _check_outcomes(config: Config, walks: Trajectory) -> None:
 def _check_step(config: Config, where: str, step: int) -> None:
     """That branches are evaluated at the step."""
     start, stop, every = config.run.window.origin, config.run.window.stop, config.run.evaluate_every
-    if step != stop and step not in range(start, stop, every):
+    if step != stop and step not in range(start + every, stop, every):
         raise ValueError(
-            f"{where}.step is {step}, but the trainings of trajectory are evaluated every {every} steps from "
-            f"{start} on, and at {stop}; take one of these steps"
+            f"{where}.step is {step}, but the trainings of trajectory begin at step {start}, and are "
+            f"evaluated every {every} steps from there, and at step {stop}; take one of these after the first"
         )
 
 

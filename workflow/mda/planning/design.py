@@ -59,16 +59,18 @@ def study_cells(settings: experiment.Config) -> list[Cell]:
 def compared_kind(cells_of: Sequence[Cell], fraction: float) -> str | None:
     """The intervention at which ways to select are compared in some runs; None where none of them can be.
 
-    It is a removal, replacing first as in the planned test, in which influence and something that is neither
-    influence nor random select the samples.
+    It is the removal in which most other ways select the samples, beside influence and random; of two with as
+    many, that which replaces, as in the planned test.
     """
+    controls = {}
     for kind in ("replace", "mask"):
         mine = [cell for cell in cells_of if cell.intervention == kind and cell.fraction == fraction]
         methods = {Selection.parse(cell.selection).method for cell in mine}
-        others = {method for method in methods if not variants.is_by_checkpoint(method)}
-        if "influence" in methods and others - {"influence", "random"}:
-            return kind
-    return None
+        if {"influence", "random"} <= methods:
+            others = {method for method in methods if not variants.is_by_checkpoint(method)}
+            controls[kind] = len(others - {"influence", "random"})
+    best = max(controls, key=lambda kind: controls[kind], default=None)
+    return best if best is not None and controls[best] > 0 else None
 
 
 def subset_cells(settings: experiment.Config) -> list[Cell]:

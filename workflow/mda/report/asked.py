@@ -121,7 +121,7 @@ def corpus(config: Config) -> str:
         made_up = config.corpus.synthetic
         labels = "; ".join(f"{label}, {words}" for label, words in kinds.items())
         return (
-            f"made up, {made_up.documents:,} documents of {made_up.words_per_document} random words. Their "
+            f"made up, {made_up.documents:,} documents of {made_up.words_per_document} made-up words. Their "
             f"labels, which only check the results: {labels}"
         )
     of = config.corpus.chosen

@@ -116,7 +116,7 @@ SO = {
 
 def _why(line: pd.Series) -> str:
     note = line["note"]
-    return note if isinstance(note, str) and note else "and nothing says why"
+    return note if isinstance(note, str) and note else "its table does not say why"
 
 
 def _size(told: str, value: float, in_steps: bool) -> str:

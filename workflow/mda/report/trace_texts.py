@@ -11,6 +11,8 @@ from mda.runtime import parquet
 
 # Characters of a text that are told, and those that are read, for white space is left out.
 TOLD, READ = 90, 400
+# Whole documents that are held at a time.
+DOCUMENTS = 1024
 
 
 def of_documents(
@@ -26,7 +28,7 @@ def of_documents(
     numbers = sorted({line.number for both in ends.values() for line in (*both.highest, *both.lowest)})
     texts = {
         number: str(text)[:READ]
-        for batch in parquet.read_batches_in(documents, "document", numbers, ["document", "text"])
+        for batch in parquet.read_batches_in(documents, "document", numbers, ["document", "text"], DOCUMENTS)
         for number, text in zip(*batch.to_pydict().values(), strict=True)
     }
     shown = parquet.read_table(samples, ["target", "row", "influence"]).to_pylist()

@@ -120,6 +120,18 @@ def whole(path: Path) -> Iterator[Path]:
         remove(part)
 
 
+@contextmanager
+def workplace(out: Path) -> Iterator[Path]:
+    """A hidden folder beside `out` for what is needed on the way; that of a killed process goes away."""
+    place = out.with_name(f".{out.name}.work")
+    remove(place)
+    place.mkdir(parents=True)
+    try:
+        yield place
+    finally:
+        remove(place)
+
+
 def _remove_stale(path: Path) -> None:
     for part in path.parent.glob(f".{path.name}.*.part"):
         # A younger one may belong to a process that is still writing.

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from mda.runtime import usage
+from mda.runtime import locks, usage
 
 JOINED = "joined"
 # Before each log, as `tail` names files.
@@ -92,8 +92,8 @@ def jobs(benchmarks: Path, logs: Path) -> list[Job]:
         name = path.relative_to(benchmarks).with_suffix("")
         if name.parts[0] == JOINED:
             continue
-        # One that is joined at this moment is found below.
-        with contextlib.suppress(FileNotFoundError):
+        # One that is joined at this moment is found below; of one that a kill has cut short nothing is known.
+        with contextlib.suppress(OSError, ValueError, KeyError):
             found[str(name)] = _job(name.parts[0], _record(path, logs / name.parent / f"{name.name}.log"))
     for path in sorted((benchmarks / JOINED).glob("*.jsonl")):
         joined |= {record["job"]: _job(path.stem, record) for record in _joined(path)}
@@ -103,7 +103,9 @@ def jobs(benchmarks: Path, logs: Path) -> list[Job]:
 def seconds(rule: str, benchmarks: Path, most: int) -> list[float]:
     """How long jobs of a rule took, as far as they have left benchmarks: `most` of each kind of file."""
     files = [benchmarks / f"{rule}.jsonl", *sorted((benchmarks / rule).rglob("*.jsonl"))]
-    records = [*_joined(benchmarks / JOINED / f"{rule}.jsonl")][-most:]
+    # Of a job that has run again the last counts.
+    joined = {record["job"]: record for record in _joined(benchmarks / JOINED / f"{rule}.jsonl")}
+    records = [*joined.values()][-most:]
     for path in [path for path in files if path.is_file()][:most]:
         # Cut short by a kill, or of another version: it only weighs nothing.
         with contextlib.suppress(ValueError, KeyError, OSError):
@@ -183,8 +185,13 @@ def _line(rule: str, jobs: list[Job]) -> dict[str, float | str | None]:
 def _append(path: Path, text: bytes) -> None:
     """Add to a file, or leave it as it is."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab", buffering=0) as stream:
-        before = stream.tell()
+    # Another run may join others of the same rule.
+    with path.open("a+b", buffering=0) as stream, locks.take(path, wait=True).stream:
+        before = stream.seek(0, os.SEEK_END)
+        if before:
+            # What a kill has cut short would swallow the line after it.
+            stream.seek(-1, os.SEEK_END)
+            text = text if stream.read(1) == b"\n" else b"\n" + text
         try:
             written = stream.write(text)
             if written != len(text):

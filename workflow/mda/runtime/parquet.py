@@ -36,7 +36,9 @@ def write_tables(path: Path, tables: Iterator[pa.Table]) -> None:
     import pyarrow.parquet as pq
 
     with files.whole(path) as part:
-        first = next(tables)
+        first = next(tables, None)
+        if first is None:
+            raise UserError(f"{path}: there is nothing to write; what it is made of has no lines")
         metadata = {**(first.schema.metadata or {}), b"made_by": files.made_by().encode()}
         schema = first.schema.with_metadata(metadata)
         with pq.ParquetWriter(part, schema) as writer:
@@ -79,11 +81,11 @@ def read_batches_where(path: Path, column: str, value: str, columns: list[str]) 
 
 
 def read_batches_in(
-    path: Path, column: str, values: Sequence[str] | Sequence[int], columns: list[str]
+    path: Path, column: str, values: Sequence[str] | Sequence[int], columns: list[str], at_once: int = 65_536
 ) -> Iterator[pa.RecordBatch]:
     """The lines whose column has one of these values, some at a time and in their order; no piece is empty.
 
-    Parts of the file that can have none are not read.
+    Parts of the file that can have none are not read. Of others, `at_once` lines are held at a time.
 
     Raises:
         UserError: as of `read_table`.
@@ -102,7 +104,7 @@ def read_batches_in(
 
         groups = [group for group in range(table.num_row_groups) if may_have(group)]
         read = list(dict.fromkeys([column, *columns]))
-        for batch in table.iter_batches(row_groups=groups, columns=read):
+        for batch in table.iter_batches(batch_size=at_once, row_groups=groups, columns=read):
             wanted = pa.array(values, batch.column(column).type)
             found = batch.filter(pc.is_in(batch.column(column), wanted)).select(columns)
             if found.num_rows:

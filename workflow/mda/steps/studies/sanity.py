@@ -1,6 +1,5 @@
 """Do scores fail where they must fail?"""
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +15,7 @@ from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
 from mda.evidence import csv_tables, score_table
 from mda.models import units
-from mda.runtime import cli, external_files, parquet
+from mda.runtime import cli, external_files, files, parquet
 from mda.studies.sanity import by_influence, by_walk, checks, table
 from mda.training import schedule as schedules
 from mda.training import watched_probes
@@ -106,13 +105,13 @@ def make(
     labels = parquet.read_table(train_rows, columns=["label"]).column("label").to_numpy()
     judge = _Judge(labels, settings.seed, fraction, confidence)
     seeds = [int(each) for each in np.random.SeedSequence(settings.seed).generate_state(settings.draws)]
-    with tempfile.TemporaryDirectory(dir=out.parent) as name:
+    with files.workplace(out) as work:
         scoring = by_influence.Scoring(
             checkpoint, scoring_numerics, attribution.fit, attribution.damping, attribution.floor,
             *(Rows(store, rows) for rows in _halves(stream.between(window.start, window.stop).row, settings)),
         )  # fmt: skip
         asked = queries.of_targets(target_settings, members, probe_settings, reader, store.context)
-        empty = by_influence.empty_rows(store, EMPTY_ROWS, Path(name) / "empty.npy")
+        empty = by_influence.empty_rows(store, EMPTY_ROWS, work / "empty.npy")
         scored = by_influence.found(scoring, target_settings, asked, seeds, empty)
         lines = [
             line for target, found in scored for line in judge.of_influence(target, found, scoring, scores)
@@ -120,7 +119,7 @@ def make(
         if settings.updates is not None:
             end = window.origin + settings.updates
             walking = by_walk.Walking(
-                state, stream.between(window.origin, end + 1), end, store, optimizer, numerics, Path(name)
+                state, stream.between(window.origin, end + 1), end, store, optimizer, numerics, work
             )
             held = TokenStore(held_out)
             evaluator = watched_probes.evaluator(metrics_settings, held, reader, [], [], [], {})

@@ -120,9 +120,18 @@ def constant(measure: Measure) -> Measure:
     return [zero(part) for part in measure]
 
 
-def masked(stream: Schedule) -> tuple[Schedule, Schedule]:
-    """The stream with some rows masked, and the same with other tokens in these: each has the next one's."""
-    places = np.arange(MASKED_OF - 1, len(stream.row), MASKED_OF)
+def masked(stream: Schedule, before: np.ndarray) -> tuple[Schedule, Schedule] | None:
+    """The stream with some rows masked, and the same with other tokens in these: each has another one's.
+
+    Args:
+        before: which rows may be masked, shape (rows,).
+
+    Returns:
+        None of a stream that is too short for two such rows.
+    """
+    places = np.flatnonzero(before)[MASKED_OF - 1 :: MASKED_OF]
+    if len(places) < 2:
+        return None
     role, row = stream.role.copy(), stream.row.copy()
     role[places] = schedule.MASKED
     row[places] = np.roll(row[places], 1)
@@ -145,8 +154,7 @@ def found(
     """
     number = len(targets)
     both = walking.scores(walking.start(), [*measures, *map(constant, measures)])
-    hidden, other = masked(walking.stream)
-    change = np.subtract(*(walking.scores(walking.start(), measures, stream) for stream in (hidden, other)))
+    changes = _of_other_tokens(walking, measures)
     every = [_drawn(walking, seed, None, measures) for seed in seeds]
     for place, target in enumerate(targets):
         own = [_drawn(walking, seed, (units[place], target.blocks), [measures[place]])[0] for seed in seeds]
@@ -160,10 +168,20 @@ def found(
                 np.array([walking.standardized(one[place]) for one in every]),
                 np.concatenate([flat[walking.before], walking.standardized(flat)]),
                 raw[walking.before],
-                change[place][(hidden.role != schedule.MASKED) & walking.before],
+                changes[place],
                 raw[~walking.before],
             ),
         )
+
+
+def _of_other_tokens(walking: Walking, measures: Sequence[Measure]) -> list[np.ndarray]:
+    """By how much scores change with the tokens of masked rows; of no row if none can be masked."""
+    both = masked(walking.stream, walking.before)
+    if both is None:
+        return [np.zeros(0) for _ in measures]
+    one, other = (walking.scores(walking.start(), measures, stream) for stream in both)
+    others = (both[0].role != schedule.MASKED) & walking.before
+    return [(mine - theirs)[others] for mine, theirs in zip(one, other, strict=True)]
 
 
 def _drawn(

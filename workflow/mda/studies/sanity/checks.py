@@ -1,9 +1,10 @@
 """The checks of attribution, and what each expects.
 
-The rules were written down before any was run. Scores agree if their rank correlation, the whole interval,
-lies above `MOST`, half of a perfect one, and do not if it lies within plus and minus `MOST`. What cannot
-matter has to have a score of exactly 0; where two computations are compared, no more than `ROUNDING` of the
-largest score. An interval that lies on both sides of a bound decides nothing.
+The rules were written down before any was run. Other weights pass if the interval of the rank correlation
+lies within plus and minus `MOST`, half of a perfect one, and fail if it lies outside. The same model passes
+if it lies above `MOST`, and fails if it lies below. An interval on both sides of a bound decides nothing.
+What cannot matter has to have a score of exactly 0; where two computations are compared, no more than
+`ROUNDING` of the largest score.
 """
 
 PASSES, FAILS = "passes", "fails"
@@ -19,7 +20,7 @@ EXPECTED = {
     EVERY: f"within -{MOST:g} and {MOST:g}",
     SAME: f"above {MOST:g}",
     CONSTANT: "0",
-    LABELS: "1 is within the interval",
+    LABELS: "1 within, the reference outside",
     EMPTY: "0",
     MASKED: f"at most {ROUNDING:g}",
     LATER: "0",

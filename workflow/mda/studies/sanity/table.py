@@ -16,6 +16,8 @@ from mda.studies.sanity.checks import EXPECTED, FAILS, MASKED, MOST, PASSES, ROU
 SHUFFLES = 1000
 # Fewer samples of a label are left out of correlations within labels.
 LEAST = 10
+# Samples of a label, and of others, that chance has to put at the top for the shares there to be judged.
+EXPECTED_AT_TOP = 5
 # Columns that not every check has.
 OPTIONAL = (
     "samples", "draws", "value", "value_low", "value_high", "absolute", "within",
@@ -134,9 +136,11 @@ def shuffled(
 ) -> dict[str, Any]:
     """How much more frequent a label is among the top samples when labels are shuffled between samples.
 
-    The label is the one that is most in excess at the top before. The value is the mean over the shuffles and
-    its interval has the share `confidence` of them, the reference is what was found before. Where it was no
-    more than the shuffles give, there is nothing that could vanish.
+    The label is the one that is most in excess at the top before, among those of which chance puts
+    `EXPECTED_AT_TOP` or more there, and as many of the others: with fewer, what is not at the top is no
+    surprise. The value is the mean over the shuffles and its interval has the share `confidence` of them, the
+    reference is what was found before. Where it was no more than the shuffles give, there is nothing that
+    could vanish.
 
     Args:
         scores, labels: shape (samples,).
@@ -146,7 +150,14 @@ def shuffled(
     if statistics.constant(scores) or len(set(labels)) == 1:
         return {"samples": len(scores), "verdict": INCONCLUSIVE}
     top = score_table.top(scores, selection.count(len(scores), fraction))
-    excess = {name: (labels[top] == name).mean() - (labels == name).mean() for name in sorted(set(labels))}
+    shares = {name: (labels == name).mean() for name in sorted(set(labels))}
+    excess = {
+        name: (labels[top] == name).mean() - share
+        for name, share in shares.items()
+        if min(share, 1 - share) * len(top) >= EXPECTED_AT_TOP
+    }
+    if not excess:
+        return {"samples": len(scores), "verdict": INCONCLUSIVE}
     label = max(excess, key=lambda name: excess[name])
     has = labels == label
     before = float(has[top].mean() / has.mean())
