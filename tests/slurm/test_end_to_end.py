@@ -14,7 +14,7 @@ from slurm.conftest import ClusterProject
 
 # The default goal does without these; test_published.py and test_evidence.py run them.
 OTHERS = {"checkpoint", "measure_published", "measured_text", "batches", "control_scores"}
-OTHERS |= {"study_ablation", "study_exact", "gradient_norm"}
+OTHERS |= {"study_ablation", "study_exact", "study_sanity", "gradient_norm"}
 # And test_trajectory.py, on one machine.
 OTHERS |= {"trajectory"}
 # And these are of a trace.

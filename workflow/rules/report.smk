@@ -217,7 +217,7 @@ USAGE = Step("report.usage")
 rule usage:
     """Collect what all jobs used, at the end of a run."""
     input:
-        "<results>/tables/effects.csv"
+        ["<results>/tables/effects.csv", "<results>/tables/findings.csv"]
         if CONFIG.trace is None
         else traced_documents() + traced_agreement() + stored_gradients_checked(),
         figures(),

@@ -38,9 +38,18 @@ def connected(place, arguments):
         return None
 
 
+def tell(kill, process, number):
+    """Pass a signal on; of a process that has ended meanwhile the server is about to say how."""
+    # contextlib is slow to import.
+    try:  # noqa: SIM105
+        kill(process, number)
+    except ProcessLookupError:
+        pass
+
+
 def stop(process):
     """Ctrl-Z: stop what was forked, then this."""
-    os.killpg(process, signal.SIGSTOP)
+    tell(os.killpg, process, signal.SIGSTOP)
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
@@ -49,7 +58,7 @@ def told(server, process=None):
     answer = server.recv(4)
     if len(answer) < 4:
         if process is not None:
-            os.killpg(process, signal.SIGKILL)
+            tell(os.killpg, process, signal.SIGKILL)
         sys.exit("error: the process that watched this job was killed; run the same command again")
     return struct.unpack("i", answer)[0]
 
@@ -66,9 +75,9 @@ def main(place, *arguments):
     server.sendall(text)
     process = told(server)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
-        signal.signal(number, lambda number, frame: os.kill(process, number))
+        signal.signal(number, lambda number, frame: tell(os.kill, process, number))
     signal.signal(signal.SIGTSTP, lambda number, frame: stop(process))
-    signal.signal(signal.SIGCONT, lambda number, frame: os.killpg(process, signal.SIGCONT))
+    signal.signal(signal.SIGCONT, lambda number, frame: tell(os.killpg, process, signal.SIGCONT))
     status = told(server, process)
     if status < 0:
         # These two cannot be handled, nor need they be.
