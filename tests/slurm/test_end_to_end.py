@@ -12,6 +12,8 @@ import pandas as pd
 from project import ROOT
 from slurm.conftest import ClusterProject
 
+from mda.runtime import job_files
+
 # The default goal does without these; test_published.py and test_evidence.py run them.
 OTHERS = {"checkpoint", "measure_published", "measured_text", "batches", "control_scores"}
 OTHERS |= {"study_ablation", "study_exact", "study_sanity", "gradient_norm"}
@@ -90,8 +92,13 @@ def test_the_results_are_those_of_a_local_run(on_slurm, run_here):
 
 
 def test_joined_logs_and_benchmarks_tell_of_every_job(on_slurm, run_here):
-    """The table that is made of them counts the jobs of a local run, which keeps a file of each."""
-    used = [pd.read_csv(project.results / "benchmarks" / "usage.csv") for project in (on_slurm, run_here)]
+    """They count the jobs of a local run, which keeps a file of each; usage.csv is made amid the run."""
+    used = [
+        pd.DataFrame(
+            job_files.by_rule(job_files.jobs(project.results / "benchmarks", project.results / "logs"))
+        )
+        for project in (on_slurm, run_here)
+    ]
     counts = [dict(zip(table["rule"], table["jobs"], strict=True)) for table in used]
     assert counts[0] == counts[1]
     joined = (on_slurm.results / "logs" / "joined" / "retrain.log").read_text()
