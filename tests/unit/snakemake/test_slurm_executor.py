@@ -386,16 +386,21 @@ def test_a_job_that_is_not_submitted_is_left_when_the_run_ends(executor, program
     assert programs.calls("sbatch") == int(waits)
 
 
+def stand_in(executor, monkeypatch, command):
+    """Let `command` give what a job runs, in place of Snakemake's own."""
+    monkeypatch.setattr(RemoteExecutor, "format_job_exec", command)
+    del executor.format_job_exec
+    executor.get_python_executable = lambda: sys.executable
+
+
 def commands(executor, monkeypatch, run_job, **resources):
     """What a job runs, and one that is submitted in another way, by stand-ins for Snakemake's own command."""
     settings = "--cores all {} --mode remote"
-    monkeypatch.setattr(
-        RemoteExecutor,
-        "format_job_exec",
+    stand_in(
+        executor,
+        monkeypatch,
         lambda self, job: f"{sys.executable} -m snakemake {settings.format(self.additional_general_args())}",
     )
-    del executor.format_job_exec
-    executor.get_python_executable = lambda: sys.executable
     said = []
     monkeypatch.setattr(plugin.Executor, run_job, lambda self, job: said.append(self.format_job_exec(job)))
     job = Job()
@@ -442,13 +447,11 @@ def test_a_task_of_an_array_runs_its_own_job(executor, programs, monkeypatch):
     )
     executor.max_array_size = 2
     executor.workflow.executor_settings.disable_memory_fudge = False
-    monkeypatch.setattr(
-        RemoteExecutor,
-        "format_job_exec",
+    stand_in(
+        executor,
+        monkeypatch,
         lambda self, job: f"cd '{programs.folder}' && {sys.executable} -m snakemake '{job.jobid} of five'",
     )
-    del executor.format_job_exec
-    executor.get_python_executable = lambda: sys.executable
     executor.run_array_jobs([Job(seed) for seed in range(5)])
     assert (executor.failed, executor.logger[1:]) == ([], [])
     ran = [line.split(" ", 1) for line in (programs.folder / "steps").read_text().splitlines()]
