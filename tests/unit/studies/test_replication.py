@@ -46,10 +46,10 @@ def test_an_effect_in_every_model_is_seen_across_them():
     wanted = stats.ttest_1samp(own, 0)
     assert every.loc["removal", "to_random"] == pytest.approx(own.mean())
     assert every.loc["removal", "to_random_p"] == pytest.approx(wanted.pvalue)
-    assert every.loc["removal", "to_random_q"] == pytest.approx(3 * wanted.pvalue)
+    assert every.loc["removal", "planned_q"] == pytest.approx(3 * wanted.pvalue)
     # One order of a model has no interval of its own.
     assert found[found["experiment"] == "seed-0"]["to_random_low"].isna().all()
-    assert every.loc["duplication", "to_random_q"] > 0.05
+    assert every.loc["duplication", "planned_q"] > 0.05
 
 
 def test_orders_of_a_model_are_no_further_models():

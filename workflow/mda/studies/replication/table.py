@@ -25,9 +25,8 @@ def replications(
         A line for each target, test (with its outcome) and experiment, and one of `all`: forms (whether the
         unit forms in most base runs, and not before `start`), runs (pairs, or of `all` experiments in which
         it forms), and the difference of influence to random as `to_random`... of
-        `mda.evidence.effect_table.compare`, with `_q` corrected for the number of tests, and the
-        `planned_detectable` of `mda.evidence.planned_tests.Corrected`. That of `all` is Student's t over the
-        experiments' means.
+        `mda.evidence.effect_table.compare`, with the `planned_q` and `planned_detectable` of
+        `mda.evidence.planned_tests.Corrected`. That of `all` is Student's t over the experiments' means.
     """
     lines = []
     for target in dict.fromkeys(target for table in outcomes.values() for target in table["target"]):
@@ -49,11 +48,11 @@ def replications(
                 across |= csv_tables.columns("to_random", difference)
             lines += [*found, {**place, "experiment": "all", **across}]
     table = pd.DataFrame(lines)
-    table = table.assign(to_random_q=np.nan, planned_detectable=np.nan)
+    table = table.assign(planned_q=np.nan, planned_detectable=np.nan)
     for _, mine in table[table["to_random"].notna()].groupby(["target", "experiment"]):
         tests = {str(line["test"]): line for _, line in mine.iterrows()}
         for name, one in planned_tests.together(tests, "runs", confidence).items():
-            table.loc[tests[name].name, ["to_random_q", "planned_detectable"]] = [*one]
+            table.loc[tests[name].name, ["planned_q", "planned_detectable"]] = [*one]
     return table
 
 
