@@ -11,12 +11,17 @@ from project import ROOT
 from mda.config import consistency, settings
 from mda.planning import cost, design
 
+# Folders whose overlays follow another one on the command line.
+FOLLOWED = {"python-packages-power": "python-packages", "trajectories-models": "trajectories"}
+
 
 @pytest.mark.parametrize("path", sorted((ROOT / "experiments").rglob("*.yaml")), ids=lambda path: path.stem)
 def test_every_overlay_is_valid(default, path, tmp_path, monkeypatch):
     from snakemake.utils import update_config
 
     overlay = yaml.safe_load(path.read_text())
+    if (first := FOLLOWED.get(path.parent.name)) is not None:
+        update_config(default, yaml.safe_load((ROOT / "experiments" / f"{first}.yaml").read_text()))
     update_config(default, overlay)
     monkeypatch.chdir(tmp_path)
     # Of another experiment, which is run first.
@@ -60,35 +65,39 @@ def test_replications_share_no_seed_with_the_default_or_each_other(default):
         assert len(set(used)) == len(used)
 
 
-def power_models():
-    """The models of the planned contrasts, each as it is run: over the overlay of one model."""
-    folder = ROOT / "experiments" / "python-packages-power"
-    one = settings.read([ROOT / "config.yaml", ROOT / "experiments" / "python-packages.yaml"])
-    return [
-        consistency.check(settings.merge(one, settings.read([path]))) for path in sorted(folder.iterdir())
+def pilot_and_models(folder):
+    """The experiment that came first, and the models of a folder: each is run over that one's overlay."""
+    one = settings.read([ROOT / "config.yaml", ROOT / "experiments" / f"{FOLLOWED[folder]}.yaml"])
+    return consistency.check(one), [
+        consistency.check(settings.merge(one, settings.read([path])))
+        for path in sorted((ROOT / "experiments" / folder).iterdir())
     ]
 
 
-def test_the_models_of_the_planned_contrasts_are_those_that_the_study_reads():
-    """They share no seed with each other or with the pilot, and have what each contrast needs."""
-    study = settings.read([ROOT / "experiments" / "python-packages-power.yaml"])["studies"]["contrasts"]
-    models = power_models()
+@pytest.mark.parametrize(
+    ("planned", "branches"), [("python-packages-power", 32), ("trajectories-models", 16)]
+)
+def test_the_models_of_the_planned_contrasts_are_those_that_the_study_reads(planned, branches):
+    """They share no initial weights with each other or with the pilot, and have what each contrast needs."""
+    study = settings.read([ROOT / "experiments" / f"{planned}.yaml"])["studies"]["contrasts"]
+    first, models = pilot_and_models(planned)
     assert [model.experiment for model in models] == study["experiments"]
-    pilot = consistency.check(
-        settings.read([ROOT / "config.yaml", ROOT / "experiments" / "python-packages.yaml"])
-    )
     for seeds in (
-        [model.model.seed for model in [pilot, *models]],
-        [model.run.order_seed for model in [pilot, *models]],
-        [seed for model in [pilot, *models] for seed in model.experiments.seeds],
+        [model.model.seed for model in [first, *models]],
+        [model.run.order_seed for model in [first, *models]],
     ):
         assert len(set(seeds)) == len(seeds)
     for model in models:
-        assert model.corpus == pilot.corpus
-        assert [target.metric for target in model.targets] == ["best_prefix_matching"]
-        made = {(cell.intervention, cell.selection) for cell in design.cells(model)}
+        assert model.corpus == first.corpus
+        assert [target.metric for target in model.targets] == [target.metric for target in first.targets][:1]
+        walked = [] if model.trajectory is None else model.trajectory.orders
+        assert not set(walked) & set(model.experiments.seeds)
+        target = model.targets[0].name
+        made = {
+            (cell.intervention, cell.selection.removesuffix(f"-{target}")) for cell in design.cells(model)
+        }
         assert {(one["kind"], one["control"]) for one in study["planned"]} <= made
-        assert len(design.cells(model)) == 32
+        assert len(design.cells(model)) == branches
 
 
 @pytest.mark.parametrize(
