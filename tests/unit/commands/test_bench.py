@@ -9,7 +9,7 @@ from conftest import Store
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from mda.bench import gpu, passes, peaks, retraining, scale, sections, shapes, startup, timing
+from mda.bench import device, gpu, passes, peaks, retraining, scale, sections, shapes, startup, timing
 from mda.bench.passes import Scored
 from mda.bench.shapes import SHAPES, Setting
 from mda.commands import bench, program
@@ -145,7 +145,7 @@ def test_a_part_on_a_gpu_that_takes_too_long_leaves_what_it_printed(tmp_path, mo
 
 
 def test_what_fails_on_a_gpu_is_told(capsys):
-    with gpu.guarded("a loop"):
+    with device.guarded("a loop"):
         raise RuntimeError("out of memory\nmore")
     assert capsys.readouterr().out == "| a loop: not measured: RuntimeError: out of memory |\n"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,8 +12,8 @@ from transformers import AutoModelForCausalLM, Olmo2Config, PreTrainedModel
 
 from mda.attribution import influence, passes
 from mda.bench import shapes
+from mda.bench.device import rate, repeated, say
 from mda.bench.shapes import Setting
-from mda.bench.timing import Spread
 from mda.config import sections
 from mda.models import compilation, memory
 from mda.models import model as models
@@ -67,18 +66,8 @@ OLMO = {"1b": Olmo(16, 2048, 16, 8192), "7b": Olmo(32, 4096, 32, 11008), "tiny":
 ROWS, BATCHES = {"1b": 16, "7b": 8, "tiny": 2}, 3
 
 
-def measured(
-    name: str,
-    folder: Path,
-    say: Callable[..., None],
-    repeated: Callable[[Callable[[], object], int], Spread],
-    rate: Callable[[Setting, Spread, float], list[str]],
-) -> None:
-    """Print tokens a second, the memory of all, and hours, by where the targets are.
-
-    Args:
-        say, repeated, rate: of `bench.gpu`.
-    """
+def measured(name: str, folder: Path) -> None:
+    """Print tokens a second, the memory of all, and hours, by where the targets are."""
     shape, at_once = OLMO[name], ROWS[name]
     setting = Setting(name, 32 if name == "tiny" else 2048, at_once * BATCHES)
     # A CPU takes a hundred times as long in bf16.

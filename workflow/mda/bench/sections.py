@@ -15,7 +15,7 @@ import psutil
 import torch
 from scipy.stats import spearmanr
 
-from mda.bench import gpu, passes, peaks, retraining, scale, startup, tables
+from mda.bench import device, gpu, passes, peaks, retraining, scale, startup, tables
 from mda.bench.shapes import PRECISIONS, Setting
 from mda.config.merged import configuration
 from mda.runtime.machine import cpu
@@ -148,7 +148,7 @@ def on_a_gpu(given: Given) -> str:
 def _peak() -> float | None:
     if not torch.cuda.is_available():
         return None
-    return next((peak for name, peak in gpu.PEAKS.items() if name in torch.cuda.get_device_name()), None)
+    return next((peak for name, peak in device.PEAKS.items() if name in torch.cuda.get_device_name()), None)
 
 
 SECTIONS: dict[str, tuple[str, Callable[[Given], str]]] = {
