@@ -11,6 +11,7 @@ from scipy.stats import spearmanr
 
 from mda.interventions import own_scores
 from mda.report import all_samples
+from mda.runtime import database, parquet
 
 COUNT = 1000
 SCORED = made_up.scored(COUNT)
@@ -169,8 +170,10 @@ def test_what_is_saved_is_a_selection_of_ones_own(path, visit, tmp_path):
     assert saved["place"].tolist() == list(range(COUNT - len(kept) + 1, COUNT + 1))
     assert saved["influence"].to_numpy() == pytest.approx(HERE[kept])
     assert saved["influence on pair"].to_numpy() == pytest.approx(THERE[kept])
-    scores = own_scores.of(own_scores.read(tmp_path / "own.csv"), SCORED.columns["row"].astype(int))
-    assert np.isfinite(scores).sum() == len(kept)
+    with database.beside(tmp_path / "out") as data:
+        read = parquet.read_table(own_scores.keep(data, tmp_path / "own.csv").path)
+    assert read.column("row").to_pylist() == saved["row"].tolist()
+    assert read.column("score").to_pylist() == saved["influence"].tolist()
 
 
 def test_a_page_without_its_folder_says_so(path, visit, tmp_path, chromium):

@@ -22,7 +22,7 @@ OTHERS |= {"trajectory"}
 # And these are of a trace.
 OTHERS |= {"traced_checkpoints", "document_scores"}
 # Of stored gradients.
-OTHERS |= {"stored_directions", "store_gradients", "study_stored_gradients"}
+OTHERS |= {"stored_directions", "store_gradients", "check_gradients", "study_stored_gradients"}
 
 
 def rules_with(text: str) -> set[str]:

@@ -34,7 +34,7 @@ def test_every_rule_has_run(finished):
     names -= {"control_scores", "gradient_norm"}
     # And these in test_trace.py.
     names -= {"traced_rows", "traced_checkpoints", "document_scores", "trace_report"}
-    names -= {"stored_directions", "store_gradients"}
+    names -= {"stored_directions", "store_gradients", "check_gradients"}
     # And these in test_trajectory.py.
     names -= {"trajectory", "trajectory_mean"}
     studies = {name for name in names if name.startswith("study_")}

@@ -295,7 +295,7 @@ def same(mine, theirs, tolerance):
 def test_another_question_is_answered_from_stored_gradients(traced):
     """Another damping, and another target for units that are stored: nothing is fitted, no sample is read."""
     project, _ = traced
-    overlay = documents(checkpoints={"late": {"model": "late"}}, jobs=2)
+    overlay = documents(jobs=2)
     # All that the units have.
     stored = {"stored_gradients": {"values": 10**5, "checked": 20}}
     told = trace(project, "stored", overlay | {"attribution": stored}).stdout
@@ -303,9 +303,18 @@ def test_another_question_is_answered_from_stored_gradients(traced):
     assert "Influence is approximate here" in (project.results / "stored" / "report.html").read_text()
     # Half precision has 11 bits.
     same(scores(project, "stored"), scores(project, "whole"), 2e-3)
+    # Each checkpoint has a store of its own, which is checked.
+    [other] = (project.results / "stored" / "variants").glob("checkpoint-*")
+    of_other = f"variants/{other.name}"
+    same(scores(project, f"stored/{of_other}"), scores(project, f"whole/{of_other}"), 2e-3)
     checked = pd.read_csv(project.results / "stored" / "evidence" / "stored_gradients.csv")
+    assert (checked["checkpoint"].value_counts() == len(checked) / 2).all()
     assert (checked.query("share == 1")["spearman"] > 0.99).all()
     assert (checked["samples"] == 20).all()
+    assert (checked["cut_off"] == 0).all()
+    whole, part = (checked.query(f"share == {share}")["norm_kept"] for share in (1, 1 / 16))
+    assert whole.to_numpy() == pytest.approx(1)
+    assert ((part > 1 / 16) & (part < 1)).all()
     tables.described(project.results / "stored")
     targets = [
         {"name": "pair", "units": ["L0H0", "L0H1"], "probe": "previous-token", "mode": "qkvo",

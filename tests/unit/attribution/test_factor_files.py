@@ -102,3 +102,7 @@ def test_the_parts_are_one_sample_of_the_stream(tmp_path, size):
     assert min(map(len, parts)) > 0
     assert np.array_equal(np.concatenate(parts), factor_files.rows(path, fit(), 0))
     assert len(set(np.concatenate(parts))) == 13
+    # As by one that holds the whole stream.
+    stream = schedule.Schedule.read(path).row
+    drawn = np.random.default_rng(fit().seed).choice(stream, size=13, replace=False)
+    assert np.concatenate(parts).tolist() == sorted(drawn)

@@ -66,7 +66,7 @@ def test_all_directions_give_the_scores_of_a_pass(store, tmp_path, kind, damping
     rows = influence.Rows(store, np.arange(len(store)))
     factors = tracker.fit(rows, "ekfac", 4)
     kept = directions(factors, EVERYTHING, tmp_path)
-    values, losses = stored(tracker, rows, kept, factors)
+    values, losses, *_ = stored(tracker, rows, kept, factors)
     assert values.dtype == np.float16
     found = from_store(tracker, factors, kept, values, damping, floor=floor)
     scored = tracker.score(rows, factors, "ekfac", damping, 4, floor)
@@ -82,7 +82,7 @@ def test_numbers_are_the_gradients_in_the_eigenvectors(fitted, store, tmp_path):
     """Of the values of a head, by autograd."""
     tracker, rows, factors = fitted
     kept = directions(factors, 60, tmp_path)
-    values, _ = stored(tracker, rows, kept, factors)
+    values, *_ = stored(tracker, rows, kept, factors)
     model, block = tiny_model(), tracker.blocks[Head(1, 0)]["v"]
     # Queries, keys and values of head 0, eight each.
     weight = model.gpt_neox.layers[1].attention.query_key_value.weight
@@ -117,8 +117,8 @@ def test_the_largest_eigenvalues_are_chosen_and_shared_by_size(fitted, tmp_path)
 def test_a_share_of_the_store_is_the_store_of_that_size(fitted, tmp_path):
     tracker, rows, factors = fitted
     large, small = (directions(factors, values, tmp_path) for values in (256, 64))
-    whole, _ = stored(tracker, rows, large, factors)
-    part, _ = stored(tracker, rows, small, factors)
+    whole, *_ = stored(tracker, rows, large, factors)
+    part, *_ = stored(tracker, rows, small, factors)
     by_share = from_store(tracker, factors, large, whole, share=64 / 256)
     for one, two in zip(by_share, from_store(tracker, factors, small, part), strict=True):
         for name in one:
@@ -130,7 +130,7 @@ def test_more_directions_come_closer(fitted, tmp_path):
     exact = [sum(parts[kind] for kind in ("qk", "v", "o")) for _, parts in
              tracker.score(rows, factors, "ekfac", 0.1, 4)]  # fmt: skip
     kept = directions(factors, EVERYTHING, tmp_path)
-    values, _ = stored(tracker, rows, kept, factors)
+    values, *_ = stored(tracker, rows, kept, factors)
     for number, scores in enumerate(exact):
         close = [
             spearmanr(scores, sum(parts[number].values()))[0]
@@ -154,9 +154,9 @@ def test_gradients_of_whole_mlps_are_stored_some_samples_at_a_time(store, monkey
     rows = influence.Rows(store, np.arange(6))
     factors = tracker.fit(rows, "ekfac", 6)
     kept = directions(factors, 100, tmp_path)
-    at_once, _ = stored(tracker, rows, kept, factors, 6)
+    at_once, *_ = stored(tracker, rows, kept, factors, 6)
     monkeypatch.setattr(curvature, "GRADIENTS", 1)
-    one_by_one, _ = stored(tracker, rows, kept, factors, 6)
+    one_by_one, *_ = stored(tracker, rows, kept, factors, 6)
     np.testing.assert_array_equal(at_once, one_by_one)
 
 
@@ -178,8 +178,11 @@ def test_what_half_precision_cannot_hold_is_cut_off_and_told(fitted, caplog, tmp
     kept = directions(factors, 8, tmp_path)
     tiny = {name: each._replace(scales=each.scales * 1e-9) for name, each in kept.items()}
     with caplog.at_level(logging.WARNING):
-        values, _ = stored(tracker, rows, tiny, factors)
+        values, _, cut_off = stored(tracker, rows, tiny, factors)
     assert np.isfinite(values).all()
+    # Of each sample, so that a table can say it.
+    assert cut_off.tolist() == (np.abs(values) == np.finfo(np.float16).max).sum(axis=1).tolist()
+    assert cut_off.all()
     assert "were cut off" in caplog.text
 
 
@@ -189,7 +192,7 @@ def test_a_block_without_curvature_counts_0_and_bears_no_floor(fitted, tmp_path)
     factors["lambda_matrix"][name].zero_()
     kept = directions(factors, 64, tmp_path)
     assert (kept[name].scales == 1).all()
-    values, _ = stored(tracker, rows, kept, factors)
+    values, *_ = stored(tracker, rows, kept, factors)
     found = from_store(tracker, factors, kept, values)
     assert not found[0]["v"].any()
     assert found[0]["qk"].any()

@@ -9,7 +9,7 @@ from conftest import Store
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from mda.bench import device, gpu, passes, peaks, retraining, scale, sections, shapes, startup, timing
+from mda.bench import device, gpu, passes, peaks, retraining, scale, sections, shapes, startup, storing, timing
 from mda.bench.passes import Scored
 from mda.bench.shapes import SHAPES, Setting
 from mda.commands import bench, program
@@ -50,6 +50,18 @@ def counted(few_words, monkeypatch):
     )
     monkeypatch.setattr(Setting, "store", lambda self, folder: Store(np.zeros((self.rows, self.context + 1))))
     return Setting("14m", 256, 2)
+
+
+def test_what_storing_takes_is_measured_in_passes(setting, tmp_path):
+    text = storing.against_a_pass(setting, setting.store(tmp_path), 2)
+    lines = text.splitlines()[2:]
+    # A head of the tiny shape has 4 x 8 x 16 weights.
+    assert [line.split("|")[2].strip() for line in lines] == ["256 (0.5 of all)", "64 (0.125 of all)"]
+    for line in lines:
+        rate, stored, answered = (cell.split()[0] for cell in line.split("|")[3:6])
+        assert float(rate.replace(",", "")) > 0
+        assert float(stored) > 0
+        assert float(answered) < 10
 
 
 def test_operations_of_training_are_those_of_pytorchs_counter(counted):

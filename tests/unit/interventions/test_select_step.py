@@ -169,7 +169,8 @@ def test_ones_own_samples_are_those_of_the_table_in_its_order(arguments, tmp_pat
         ("row\n1\nx\n", "has 'x' in the column 'row', which is no number"),
         ("row\n1\n\n1.5\n", "has the row 1.5, which is no whole number"),
         ("row\n7\n7\n", "has the row 7 twice; keep one"),
-        ("row,score\n7,1\n8,\n", "has 'nan' in the column 'score', which is no number"),
+        ("row,score\n7,1\n8,\n", "has '' in the column 'score', which is no number"),
+        ("row\n", "has no lines; add the rows that are to be selected"),
         ("", "cannot be read as CSV (Empty CSV file); save it as CSV or .parquet"),
         ("row,score\n5,9,1\n6,8,2\n", "cannot be read as CSV (CSV parse error: "),
         ("target,row,influence\na,5,9\nb,5,8\n", "has the targets a, b; keep the lines of one"),
@@ -244,3 +245,18 @@ def test_matched_samples_of_few_labels_are_written_in_pieces(tmp_path, arguments
     found = selected(tmp_path, given)
     assert found["label"].tolist() == ["label1"] * 7
     assert found["rank"].tolist() == list(range(1, 8))
+
+
+def test_ones_own_table_is_read_in_pieces_whatever_it_begins_with(arguments, tmp_path, window, capsys):
+    """Whole numbers and blanks for longer than a piece of the file, and then others."""
+    far = [f"{10_000 + place}, 1" for place in range(200_000)]
+    near = [f"{row},{place / 7!r}" for place, row in enumerate(window)]
+    (tmp_path / "own.csv").write_text("\n".join(["row,score", *far, *near]))
+    found = selected(tmp_path, arguments("own", own=str(tmp_path / "own.csv")))
+    assert found["row"].tolist() == list(window)[::-1][:8]
+    assert found["score"].tolist() == [place / 7 for place in range(len(window))][::-1][:8]
+    # What is twice in pieces far apart.
+    (tmp_path / "own.csv").write_text("\n".join(["row,score", *far, *near, far[0]]))
+    with pytest.raises(SystemExit):
+        selected(tmp_path, arguments("own", own=str(tmp_path / "own.csv")))
+    assert "has the row 10000 twice; keep one" in capsys.readouterr().err

@@ -249,13 +249,19 @@ def test_every_measure_is_told_in_words(tmp_path):
 
 
 def test_what_is_approximate_is_said_so(results):
-    line = {"share": 1.0, "values": 64, "samples": 100, "spearman": 0.9, "spearman_low": 0.8,
+    line = {"checkpoint": 1, "norm_kept": 0.75, "cut_off": 0, "share": 1.0, "values": 64, "samples": 100, "spearman": 0.9, "spearman_low": 0.8,
             "spearman_high": 0.95, "overlap": 0.7, "chance": 0.1}  # fmt: skip
     lines = [{"target": target, **line} for target in ("induction-1", "copy")]
-    table = pd.DataFrame([*lines, {**lines[0], "share": 0.5, "spearman": 0.3}])
+    other = {**lines[1], "checkpoint": 0, "norm_kept": 0.5, "cut_off": 7, "spearman": 0.8}
+    table = pd.DataFrame([*lines, {**lines[0], "share": 0.5, "spearman": 0.3}, other])
     files.write_text(results / "evidence" / "stored_gradients.csv", table.to_csv(index=False))
     told = words(written(results, stored=True))
-    assert told.count("Influence is approximate here: it is computed from 64 stored numbers a sample.") == 2
+    kept = "computed from 64 stored numbers of a sample's gradients (75 % of their squared norm). Against"
+    assert told.count(f"Influence is approximate here: it is {kept}") == 2
     assert told.count("rank correlation 0.90 [0.80, 0.95]; of the top 10 %, 70 % are the same") == 2
+    # Its other checkpoint has a store of its own.
+    [there] = re.findall("There influence is (.*?) by chance", told)
+    assert "(50 % of their squared norm), of which 7 of all samples were cut off" in there
+    assert "rank correlation 0.80" in there
     assert "0.30" not in told.partition("approximate")[2].partition("Documents of highest")[0]
     assert "approximate here" not in words(written(results))

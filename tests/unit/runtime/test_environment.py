@@ -81,7 +81,7 @@ WITH_TORCH = {
     "studies.exact", "studies.sanity",
     "models.heads", "models.measure_published", "training.base_run", "training.retrain",
     "attribution.trajectory",
-    "attribution.store_gradients", "attribution.stored_scores", "studies.stored_gradients",
+    "attribution.store_gradients", "attribution.stored_scores", "attribution.check_gradients",
 }  # fmt: skip
 
 

@@ -122,7 +122,6 @@ def studies(tmp_path, monkeypatch, seeds, score, area, scores, labels=1):
     everything, catalyst = mine["unit"]["influence"].to_numpy(), np.zeros(len(scores), bool)
     places = np.arange(len(scores))
     walk = pd.DataFrame({"step": places, "update": 0, "slot": 0, "score": np.asarray(scores, float)})
-    left_out = [np.arange(len(scores) // 2)] * 4
     losses = np.ones((seeds, 3))
     # One row has one document; and without any score, no token counts.
     counted = ablation.Text(np.full((seeds, 3), area > 0), np.arange(seeds))
@@ -154,14 +153,14 @@ def studies(tmp_path, monkeypatch, seeds, score, area, scores, labels=1):
             for line in exact.correlations(everything, (everything, everything), {"ekfac": everything}, 0.95)
         ],
         "stored_gradients": stored_gradients.sizes(
-            "unit", everything, {1.0: everything, 0.25: everything[::-1]},
-            {1.0: 8, 0.25: 2}, {1.0: 8, 0.25: 2}, 0.1, 0.95,
+            {"target": "unit", "checkpoint": 10, "cut_off": 0},
+            everything, {1.0: everything, 0.25: everything[::-1]},
+            {1.0: 8, 0.25: 2}, {1.0: 8, 0.25: 2}, {1.0: 1.0, 0.25: 0.5}, 0.1, 0.95,
         ),
         "datamodel": [
             {"target": "unit", **line}
             for line in datamodel.scores(
-                dict.fromkeys(datamodel.OUTCOMES, runs), left_out, np.arange(len(scores)),
-                {"influence": everything}, 0.95,
+                dict.fromkeys(datamodel.OUTCOMES, runs), {"influence": np.full(4, everything.sum())}, 0.95,
             )
         ],
         "placebo": [

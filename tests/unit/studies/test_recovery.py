@@ -2,9 +2,13 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import yaml
 
+from mda.corpus.tokens import TokenStore
+from mda.evidence import statistics
+from mda.interventions import selection
 from mda.runtime import cli, files, parquet
 from mda.steps.studies import recovery as step
 from mda.studies.recovery import table
@@ -12,12 +16,25 @@ from mda.studies.recovery import table
 GENERATOR = np.random.default_rng(0)
 
 
+def falling(scores, labels, piece=97):
+    """Values and labels in pieces, the highest first."""
+    order = np.argsort(-scores, kind="stable")
+    lines = pa.table({"value": scores[order], "label": np.array(labels)[order]}).combine_chunks()
+    return lambda: iter(lines.to_batches(max_chunksize=piece))
+
+
+def lines_of(scores, labels, decoy="decoy", fraction=0.1, confidence=0.9999):
+    sorted_ = {method: falling(values, labels) for method, values in scores.items()}
+    return table.recovery(sorted_, "catalyst", decoy, fraction, confidence)
+
+
 def test_known_catalysts_are_recovered():
     catalyst = np.arange(1000) < 100
     scores = {"perfect": catalyst + 0.0, "noise": GENERATOR.normal(size=1000)}
     decoy = np.arange(1000) >= 800
     scores["taken in"] = catalyst + 2.0 * decoy
-    perfect, noise, taken_in = table.recovery(scores, catalyst, decoy, 0.1, 0.9999)
+    labels = np.where(catalyst, "catalyst", np.where(decoy, "decoy", "rest"))
+    perfect, noise, taken_in = lines_of(scores, labels)
     assert (perfect["auroc"], perfect["precision"], perfect["rate"]) == (1, 1, 0.1)
     assert noise["auroc_low"] < 0.5 < noise["auroc_high"]
     assert noise["precision_low"] < 0.1 < noise["precision_high"]
@@ -25,8 +42,23 @@ def test_known_catalysts_are_recovered():
     # Better than the rest, worse than the decoys.
     assert taken_in["auroc"] == pytest.approx(7 / 9)
     assert (taken_in["decoys_auroc"], taken_in["decoys_top"], taken_in["precision"]) == (0, 1, 0)
-    [line] = table.recovery({"perfect": scores["perfect"]}, catalyst, ~catalyst & False, 0.1, 0.95)
-    assert np.isnan(line["decoys_auroc"])
+    for decoy in (None, "nowhere"):
+        [line] = lines_of({"perfect": scores["perfect"]}, labels, decoy)
+        assert np.isnan([line["decoys_auroc"], line["decoys_top"]]).all()
+
+
+def test_pieces_give_what_all_scores_at_once_give():
+    """With many ties, which go on from piece to piece."""
+    scores = GENERATOR.integers(0, 7, 2000).astype(np.float32)
+    labels = GENERATOR.choice(["catalyst", "decoy", "rest"], 2000, p=[0.2, 0.1, 0.7])
+    [found] = lines_of({"influence": scores}, labels)
+    mine = scores[labels == "catalyst"]
+    for name, others in (("auroc", labels != "catalyst"), ("decoys_auroc", labels == "decoy")):
+        known = statistics.auroc(mine, scores[others], 0.9999)
+        assert [found[name + end] for end in ("", "_low", "_high")] == list(known)
+    top = np.argsort(-scores, kind="stable")[:200]
+    assert found["precision"] == (labels[top] == "catalyst").mean()
+    assert found["decoys_top"] == (labels[top] == "decoy").mean()
 
 
 @pytest.mark.parametrize("decoy", ['"decoy"', "null"])
@@ -56,3 +88,8 @@ def test_the_step_reads_what_finished_experiments_left(tmp_path, override, decoy
     assert found.loc["influence", ["auroc", "rate", "share"]].tolist() == [1, 0.5, 0.5]
     assert found.loc["loss", "auroc"] == 0
     assert found["decoys_auroc"].notna().all() == (decoy != "null")
+    # Ties are drawn as a selection draws them.
+    repetition = selection.repetition_scores(TokenStore(tmp_path / "train.npy"), rows)
+    assert len(np.unique(repetition)) < 20
+    top = selection.top(repetition, 2, 0)
+    assert found.loc["repetition", "precision"] == (labels[top] == "catalyst").mean()

@@ -87,6 +87,23 @@ def test_without_a_seed_rows_are_read_as_they_are_stored():
     assert schedule.base(100, 10, 8, None).row.tolist() == list(range(80))
 
 
+@pytest.mark.parametrize("most", [None, 11])
+def test_a_trace_lists_its_rows_in_pieces(monkeypatch, most):
+    monkeypatch.setattr(schedule, "TOGETHER", 3)
+    pieces = list(schedule.read_once(13, 4, most))
+    assert max(len(piece.row) for piece in pieces) == 3
+    whole = {name: np.concatenate([getattr(piece, name) for piece in pieces])
+             for name in ("step", "slot", "row")}  # fmt: skip
+    assert whole["row"].tolist() == list(range(most or 13))
+    sizes = [4, 3, 3, 3] if most is None else [3, 3, 3, 2]
+    assert whole["step"].tolist() == [step for step, size in enumerate(sizes) for _ in range(size)]
+    assert whole["slot"].tolist() == [slot for size in sizes for slot in range(size)]
+    with pytest.raises(UserError, match="trace.jobs is 4, but there are only 3 rows"):
+        next(schedule.read_once(3, 4))
+    with pytest.raises(UserError, match="trace.rows is 4, but the corpus has only 3 rows"):
+        next(schedule.read_once(3, 2, 4))
+
+
 def test_an_earlier_branching_step_keeps_the_base_order_before_the_window():
     early = sections.Window(start=4, stop=10, branch=2)
     stream = schedule.reordered(BASE, early, seed=1)

@@ -15,9 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from mda.config import sections
-from mda.runtime import files
+from mda.runtime import files, parquet
 from mda.runtime.errors import UserError
-from mda.training.schedule import Schedule
 
 if TYPE_CHECKING:
     import torch
@@ -33,12 +32,18 @@ def rows(schedule: Path, fit: sections.Fit, part: int) -> np.ndarray:
         UserError: when there are fewer samples than are to be drawn.
     """
     generator = np.random.default_rng(fit.seed)
-    stream = Schedule.read(schedule).row
-    if len(stream) < fit.samples:
+    samples = parquet.lines_of(schedule)
+    if samples < fit.samples:
         raise UserError(
-            f"attribution.fit.samples is {fit.samples}, but there are only {len(stream)} samples; lower it"
+            f"attribution.fit.samples is {fit.samples}, but there are only {samples} samples; lower it"
         )
-    sample = np.sort(generator.choice(stream, size=fit.samples, replace=False))
+    places = np.sort(generator.choice(samples, size=fit.samples, replace=False))
+    begin, drawn = 0, []
+    for batch in parquet.read_batches(schedule, ["row"]):
+        first, stop = np.searchsorted(places, [begin, begin + len(batch)])
+        drawn.append(batch.column("row").to_numpy()[places[first:stop] - begin])
+        begin += len(batch)
+    sample = np.sort(np.concatenate(drawn))
     return sample[part * fit.samples_per_part : (part + 1) * fit.samples_per_part]
 
 

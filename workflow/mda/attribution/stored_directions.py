@@ -77,9 +77,13 @@ def _largest(values: np.ndarray, number: int) -> np.ndarray:
 
 def read_directions(path: Path) -> dict[str, Kept]:
     """Read what `choose` gave, by block."""
-    table = parquet.read_table(path).to_pandas()
+    return of_table(parquet.read_table(path))
+
+
+def of_table(chosen: pa.Table) -> dict[str, Kept]:
+    """What `choose` gave, by block."""
     found, begin = {}, 0
-    for name, mine in table.groupby("block", sort=False):
+    for name, mine in chosen.to_pandas().groupby("block", sort=False):
         outputs, inputs, eigenvalues, scales = (
             mine[column].to_numpy() for column in ("output", "input", "eigenvalue", "scale")
         )

@@ -31,12 +31,12 @@ log = logging.getLogger(__name__)
 
 def store(
     tracker: Tracker, rows: passes.Rows, kept: Mapping[str, Kept], eigen: curvature.Factors, batch: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The stored gradients of the rows, and their losses, some rows after the other.
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """The stored gradients of the rows, their losses and what was cut off, some rows after the other.
 
     Yields:
-        Shape (some rows, `width`), float16, and the summed cross-entropy in nats, shape (some rows,),
-        float32.
+        Shape (some rows, `width`), float16; the summed cross-entropy in nats, shape (some rows,), float32;
+        and how many of a row's numbers were above what half precision holds, shape (some rows,).
     """
     watched = [block for own in tracker.blocks.values() for block in own.values()]
     bases = curvature.bases_of(tracker.model, eigen)
@@ -48,7 +48,7 @@ def store(
     }  # fmt: skip
     largest = torch.finfo(torch.float16).max
 
-    def work(seen: Seen, losses: torch.Tensor) -> tuple[np.ndarray, np.ndarray, int]:
+    def work(seen: Seen, losses: torch.Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         found = torch.empty((len(losses), width(kept)), device=place)
         for block, parts in curvature.rotated_gradients(seen, watched, bases):
             outputs, inputs, scales = chosen[block.name]
@@ -58,7 +58,7 @@ def store(
         over = (found.abs() > largest) & found.isfinite()
         held = found.where(~over, found.clamp(-largest, largest)).half()
         # At once: Python waits for the device at every copy.
-        return held.cpu().numpy(), losses.float().cpu().numpy(), int(over.sum())
+        return held.cpu().numpy(), losses.float().cpu().numpy(), over.sum(dim=1).cpu().numpy()
 
     cut = 0
     for values, losses, over in passes.over(
@@ -69,8 +69,8 @@ def store(
                 "the loss or the gradient of a sample is not finite, so the model is broken at this step; "
                 "choose another checkpoint"
             )
-        cut += over
-        yield values, losses
+        cut += int(over.sum())
+        yield values, losses, over
     if cut:
         log.warning(
             "%d of the stored numbers were above what half precision holds, and were cut off, for their "

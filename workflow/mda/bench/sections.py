@@ -15,7 +15,7 @@ import psutil
 import torch
 from scipy.stats import spearmanr
 
-from mda.bench import device, gpu, passes, peaks, retraining, scale, startup, tables
+from mda.bench import device, gpu, passes, peaks, retraining, scale, startup, storing, tables
 from mda.bench.shapes import PRECISIONS, Setting
 from mda.config.merged import configuration
 from mda.runtime.machine import cpu
@@ -58,6 +58,12 @@ def one_at_a_time(given: Given) -> str:
     # Ranks need some rows.
     setting = given.setting(given.shapes[0], max(32, given.rows))
     return passes.against_one_at_a_time(setting, setting.store(given.folder), 8, given.repetitions)
+
+
+def stored(given: Given) -> str:
+    """Storing gradients against scoring, of the first shape."""
+    setting = given.setting(given.shapes[0])
+    return storing.against_a_pass(setting, setting.store(given.folder), given.repetitions)
 
 
 def memory(given: Given) -> str:
@@ -154,6 +160,7 @@ def _peak() -> float | None:
 SECTIONS: dict[str, tuple[str, Callable[[Given], str]]] = {
     "throughput": ("Scoring against training", throughput),
     "one-at-a-time": ("Against one head and one sample at a time", one_at_a_time),
+    "stored": ("Storing gradients against scoring", stored),
     "memory": ("Memory at the same batch", memory),
     "samples": ("Memory by the number of samples", samples),
     "tables": ("Tables of scores by the number of samples", all_scores),

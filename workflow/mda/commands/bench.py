@@ -26,6 +26,7 @@ examples:
 SECTIONS = {
     "throughput": "scoring against training, in tokens a second",
     "one-at-a-time": "all heads at once against one head and one sample at a time",
+    "stored": "storing gradients, and answering from them, against scoring by a pass",
     "memory": "peaks of training and scoring at the same batch",
     "samples": "peaks of memory by the number of samples",
     "tables": "memory and time of the steps that read all scores",

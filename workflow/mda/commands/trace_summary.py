@@ -37,15 +37,17 @@ def tell(results: Path, settings: dict[str, Any]) -> None:
     compared = results / "evidence" / "agreement.csv"
     agreement = trace_results.of_checkpoints(compared) if compared.is_file() else {}
     for target, about in targets.items():
-        here = names[settings["attribution"]["checkpoint"]]
-        print(f"\n{target} ({', '.join(about['units'])}), influence at checkpoint {here}")
+        at = settings["attribution"]["checkpoint"]
+        print(f"\n{target} ({', '.join(about['units'])}), influence at checkpoint {names[at]}")
         print(f"  {kind} of highest influence:")
         for best in found[target].highest if target in found else []:
             print(f"    {best}")
-        if target in approximate:
-            print(f"  approximate: {approximate[target]}")
+        if (target, at) in approximate:
+            print(f"  approximate: {approximate[target, at]}")
         for step, line in agreement.get(target, []):
             print(f"  checkpoint {names[step]}: {line}")
+            if (target, step) in approximate:
+                print(f"    approximate: {approximate[target, step]}")
     _tell_places(results, documents if documents.is_file() else rows)
 
 

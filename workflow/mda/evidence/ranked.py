@@ -91,8 +91,8 @@ def _placed(falling: Path, found: Ranked, labelled: bool) -> Iterator[pa.RecordB
     for batch, (first, stop) in zip(lines, ranking.places(influences), strict=True):
         top = np.arange(begin, begin + len(batch)) < found.top
         if labelled:
-            found.labels.update(_counts(batch.column("label")))
-            found.top_labels.update(_counts(batch.column("label").filter(pa.array(top))))
+            found.labels.update(parquet.counts(batch.column("label")))
+            found.top_labels.update(parquet.counts(batch.column("label").filter(pa.array(top))))
         yield pa.record_batch(
             {
                 "step": batch.column("step"),
@@ -102,10 +102,6 @@ def _placed(falling: Path, found: Ranked, labelled: bool) -> Iterator[pa.RecordB
             }
         )
         begin += len(batch)
-
-
-def _counts(labels: pa.Array) -> dict[str, int]:
-    return {str(found["values"]): found["counts"] for found in pc.value_counts(labels).to_pylist()}
 
 
 def of_array(scores: np.ndarray, fraction: float, labels: Sequence[str] = ()) -> Ranked:

@@ -217,9 +217,19 @@ def proportion(hits: int, number: int, confidence: float) -> Estimate:
 def auroc(positive: np.ndarray, negative: np.ndarray, confidence: float) -> Estimate:
     """Probability that a positive scores above a negative, with the interval of Hanley & McNeil (1982)."""
     many, few = len(positive), len(negative)
+    above = float(stats.mannwhitneyu(positive, negative).statistic) if many and few else 0.0
+    return auroc_of(above, many, few, confidence)
+
+
+def auroc_of(above: float, many: int, few: int, confidence: float) -> Estimate:
+    """The same of `above` pairs in which the positive scores higher, equal ones a half each.
+
+    Args:
+        many, few: how many positives and negatives there are.
+    """
     if not many or not few:
         return UNKNOWN
-    value = float(stats.mannwhitneyu(positive, negative).statistic) / (many * few)
+    value = above / (many * few)
     first, second = value / (2 - value), 2 * value**2 / (1 + value)
     variance = value * (1 - value) + (many - 1) * (first - value**2) + (few - 1) * (second - value**2)
     error = np.sqrt(max(variance, 0.0) / (many * few)) * stats.norm.ppf((1 + confidence) / 2)

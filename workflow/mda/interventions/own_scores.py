@@ -2,50 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 from pyarrow import csv
 
-from mda.runtime import parquet
+from mda.interventions.candidates import Scores
+from mda.runtime import database, parquet
 from mda.runtime.errors import UserError
 
 # Columns that rank the rows, highest first: the first of them that a table has.
 SCORES = ("score", "influence")
+# Whole numbers from here on are not told apart in double precision, and number no row.
+LARGEST = 2**53
 
 
-def read(path: Path) -> pd.Series:
-    """A score for each row of the table, by row.
+def keep(data: database.Database, path: Path) -> Scores:
+    """A score for each row of the table, kept beside the database.
 
     Args:
         path: a CSV or Parquet table with the column row, and perhaps one of `SCORES`; without, the first row
-            is the best.
+            is the best. No more than a piece of it is held.
 
     Raises:
-        UserError: when the table cannot be read, lacks the column, has a row twice or no number, or has
-            several targets.
+        UserError: when the table cannot be read, lacks the column, has a row twice, no number or no line,
+            or has several targets.
     """
-    table = _read(path)
-    if "row" not in table:
-        raise UserError(f"selection.own: {path} has no column 'row', only {', '.join(map(str, table))}")
-    targets = list(map(str, dict.fromkeys(table["target"]))) if "target" in table else []
-    if len(targets) > 1:
-        raise UserError(f"selection.own: {path} has the targets {', '.join(targets)}; keep the lines of one")
-    own = _numbers(table["row"], path, "row")
-    if (wrong := own[own != np.floor(own)]).size:
-        raise UserError(f"selection.own: {path} has the row {wrong[0]:g}, which is no whole number")
-    found, counts = np.unique(own, return_counts=True)
-    if (counts > 1).any():
-        raise UserError(f"selection.own: {path} has the row {found[counts > 1][0]:.0f} twice; keep one")
-    scored = next((name for name in SCORES if name in table), None)
-    values = -np.arange(len(own), dtype=float) if scored is None else _numbers(table[scored], path, scored)
-    return pd.Series(values, index=own)
-
-
-def of(scores: pd.Series, rows: np.ndarray) -> np.ndarray:
-    """The scores of some rows; minus infinity for those without."""
-    return scores.reindex(rows.astype(float)).fillna(-np.inf).to_numpy()
+    kept = data.keep("own", _pieces(path))
+    twice = f"select row from {database.table(kept)} group by row having count(*) > 1 order by row limit 1"
+    for found in data.ask(twice):
+        if len(found):
+            raise UserError(f"selection.own: {path} has the row {found.column(0)[0].as_py()} twice; keep one")
+    return Scores(kept, "score")
 
 
 def check_enough(known: int, candidates: int, number: int, path: Path) -> None:
@@ -61,23 +51,68 @@ def check_enough(known: int, candidates: int, number: int, path: Path) -> None:
         )
 
 
-def _read(path: Path) -> pd.DataFrame:
-    if path.suffix == ".parquet":
-        return parquet.read_table(path).to_pandas()
+def _pieces(path: Path) -> Iterator[pa.RecordBatch]:
+    """The table's rows and scores, some lines at a time."""
+    names = parquet.columns_of(path) if path.suffix == ".parquet" else _header(path)
+    if "row" not in names:
+        raise UserError(f"selection.own: {path} has no column 'row', only {', '.join(names)}")
+    scored = next((name for name in SCORES if name in names), None)
+    wanted = [name for name in ("target", "row", scored) if name in names]
+    begin, targets = 0, set()
+    for part in parquet.read_batches(path, wanted) if path.suffix == ".parquet" else _lines(path, wanted):
+        if "target" in names:
+            targets.update(map(str, part.column("target").to_pylist()))
+        if len(targets) > 1:
+            told = ", ".join(sorted(targets))
+            raise UserError(f"selection.own: {path} has the targets {told}; keep the lines of one")
+        rows = _numbers(part.column("row"), path, "row")
+        if (wrong := rows[(rows != np.floor(rows)) | (np.abs(rows) > LARGEST)]).size:
+            raise UserError(f"selection.own: {path} has the row {wrong[0]:g}, which is no whole number")
+        places = -np.arange(begin, begin + len(rows), dtype=float)
+        scores = places if scored is None else _numbers(part.column(scored), path, scored)
+        yield pa.record_batch({"row": rows.astype(np.int64), "score": scores})
+        begin += len(rows)
+    if not begin:
+        raise UserError(f"selection.own: {path} has no lines; add the rows that are to be selected")
+
+
+def _header(path: Path) -> list[str]:
+    try:
+        with csv.open_csv(path) as table:
+            return table.schema.names
+    except (ValueError, OSError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _lines(path: Path, wanted: list[str]) -> Iterator[pa.RecordBatch]:
+    """Columns of a CSV file as words: what kind a column is would be guessed from the first lines alone."""
+    kinds = csv.ConvertOptions(include_columns=wanted, column_types=dict.fromkeys(wanted, pa.string()))
     try:
         # It refuses a line that has more or fewer fields than the first.
-        return csv.read_csv(path).to_pandas()
+        with csv.open_csv(path, convert_options=kinds) as table:
+            yield from table
     except (ValueError, OSError) as error:
-        first = str(error).splitlines()[0]
-        raise UserError(
-            f"selection.own: {path} cannot be read as CSV ({first}); save it as CSV or .parquet"
-        ) from None
+        raise _unreadable(path, error) from None
 
 
-def _numbers(column: pd.Series, path: Path, name: str) -> np.ndarray:
-    values = pd.to_numeric(column, errors="coerce").to_numpy(float)
-    if (wrong := ~np.isfinite(values)).any():
-        raise UserError(
-            f"selection.own: {path} has '{column[wrong].iloc[0]}' in the column '{name}', which is no number"
-        )
+def _unreadable(path: Path, error: Exception) -> UserError:
+    first = str(error).splitlines()[0]
+    return UserError(f"selection.own: {path} cannot be read as CSV ({first}); save it as CSV or .parquet")
+
+
+def _numbers(column: pa.Array, path: Path, name: str) -> np.ndarray:
+    try:
+        values = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        values = np.array([_number(value) for value in column.to_pylist()])
+    if (wrong := np.flatnonzero(~np.isfinite(values))).size:
+        given = column[int(wrong[0])].as_py()
+        raise UserError(f"selection.own: {path} has '{given}' in the column '{name}', which is no number")
     return values
+
+
+def _number(value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return np.nan

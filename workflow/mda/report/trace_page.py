@@ -122,8 +122,16 @@ def found(
             "lowest": ends[target.name].lowest,
             "notes": score_notes.notes(scores, target.name),
             "labels": trace_results.of_labels(path, target.name),
-            "stored": stored.get(target.name),
-            "checkpoints": [(names[step], told) for step, told in others.get(target.name, [])],
+            "stored": stored.get((target.name, config.attribution.checkpoint)),
+            "checkpoints": [
+                (names[step], _of_other(told, stored.get((target.name, step))))
+                for step, told in others.get(target.name, [])
+            ],
         }
         for target, path in zip(config.targets, labels, strict=True)
     ]
+
+
+def _of_other(told: str, stored: str | None) -> str:
+    """What is told of another checkpoint, and of how its influence was computed if not by a pass."""
+    return told if stored is None else f"{told}. There influence is {stored}"

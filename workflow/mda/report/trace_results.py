@@ -116,14 +116,25 @@ def of_checkpoints(path: Path) -> dict[str, list[tuple[int, str]]]:
     return found
 
 
-def of_stored_gradients(path: Path) -> dict[str, str]:
-    """From evidence/stored_gradients.csv: how close each target's scores are to those of a pass."""
+def of_stored_gradients(path: Path) -> dict[tuple[str, int], str]:
+    """From evidence/stored_gradients.csv: how close a target's scores at a checkpoint are to those of a pass.
+
+    By target and step.
+    """
     return {
-        line["target"]: f"computed from {line['values']:,} stored numbers a sample. Against influence by a "
-        f"pass over {line['samples']:,} of the samples: {_agrees(line)}"
+        (line["target"], int(line["checkpoint"])): _stored(line)
         for line in csv_tables.read(path).to_dict("records")
         if line["share"] == 1
     }
+
+
+def _stored(line: dict[str, Any]) -> str:
+    kept = "" if math.isnan(line["norm_kept"]) else f" ({percent(line['norm_kept'])} of their squared norm)"
+    lost = f", of which {line['cut_off']:,} of all samples were cut off" if line["cut_off"] else ""
+    return (
+        f"computed from {line['values']:,} stored numbers of a sample's gradients{kept}{lost}. Against "
+        f"influence by a pass over {line['samples']:,} of the samples: {_agrees(line)}"
+    )
 
 
 def _agrees(line: dict[str, Any]) -> str:

@@ -58,21 +58,8 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
         return pq.read_table(path, columns=columns)
 
 
-def read_where(path: Path, column: str, value: str, columns: list[str] | None = None) -> pa.Table:
-    """Read the lines of a Parquet table that have this value in a column of words; no others are held.
-
-    Raises:
-        UserError: when the file is missing, truncated or not Parquet.
-    """
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    with _parquet(path):
-        return pq.read_table(path, columns=columns, filters=pc.field(column) == value)
-
-
 def read_batches_where(path: Path, column: str, value: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """The same lines as `read_where`, some at a time and in their order; no piece is empty.
+    """The lines that have this value in a column of words, some at a time and in their order; none is empty.
 
     Raises:
         UserError: as of `read_table`.
@@ -145,6 +132,29 @@ def words_of(path: Path, column: str) -> list[str]:
 
     found = (pc.unique(batch.column(column)).to_pylist() for batch in read_batches(path, [column]))
     return list(dict.fromkeys(word for words in found for word in words))
+
+
+def counts(words: pa.Array) -> dict[str, int]:
+    """How often each value is there, of a column of words."""
+    import pyarrow.compute as pc
+
+    return {str(found["values"]): found["counts"] for found in pc.value_counts(words).to_pylist()}
+
+
+def read_first(path: Path, lines: int | None, columns: list[str] | None = None) -> pa.Table:
+    """The first lines of a Parquet table; None reads all.
+
+    Raises:
+        UserError: as of `read_table`.
+    """
+    import pyarrow as pa
+
+    if lines is None:
+        return read_table(path, columns)
+    with _parquet(path), opened(path) as table:
+        first = next(table.iter_batches(batch_size=lines, columns=columns), None)
+        found = table.schema_arrow.empty_table() if first is None else pa.Table.from_batches([first])
+        return found if columns is None else found.select(columns)
 
 
 def read_batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:

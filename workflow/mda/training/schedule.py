@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,8 @@ IN_PLACE = (MASKED, REPLACEMENT)
 MAKE_AGAIN = "remove its file and make it again"
 # In the metadata of a file of changes: `Schedule.name` of the order that they change.
 OF_ORDER = b"of_order"
+# Samples of a trace that are listed at once.
+TOGETHER = 2**17
 
 
 @dataclass(frozen=True)
@@ -220,8 +223,11 @@ def base(rows: int, steps: int, batch_size: int, seed: int | None) -> Schedule:
     return _stream(order[:needed], 0, steps)
 
 
-def read_once(rows: int, parts: int, most: int | None = None) -> Schedule:
+def read_once(rows: int, parts: int, most: int | None = None) -> Iterator[Schedule]:
     """All rows as they are stored, or the first `most`, in `parts` of about equal size, each a step.
+
+    Yields:
+        Some samples after the other: of a large corpus not all are held.
 
     Raises:
         UserError: when the store has fewer rows than `most`, or than parts.
@@ -231,10 +237,14 @@ def read_once(rows: int, parts: int, most: int | None = None) -> Schedule:
         raise UserError(f"trace.rows is {wanted}, but the corpus has only {rows} rows; lower it, or set null")
     if wanted < parts:
         raise UserError(f"trace.jobs is {parts}, but there are only {wanted} rows to score; lower it")
-    sizes = [len(part) for part in np.array_split(np.arange(wanted), parts)]
-    step = np.repeat(np.arange(parts), sizes)
-    slot = np.concatenate([np.arange(size) for size in sizes])
-    return Schedule(step, np.zeros_like(step), slot, np.arange(wanted), np.full(wanted, TRAIN))
+    size, larger = divmod(wanted, parts)
+    ends = np.cumsum([0] + [size + (part < larger) for part in range(parts)]).tolist()
+    for step, (begin, end) in enumerate(itertools.pairwise(ends)):
+        for first in range(begin, end, TOGETHER):
+            row = np.arange(first, min(first + TOGETHER, end))
+            yield Schedule(
+                np.full(len(row), step), np.zeros_like(row), row - begin, row, np.full(len(row), TRAIN)
+            )
 
 
 def reordered(base_run: Schedule, window: sections.Window, seed: int) -> Schedule:

@@ -1,7 +1,8 @@
 # Stored gradients, from which another probe or damping is answered without a pass over the samples.
 # In:  the checkpoint to attribute at, the token store, the recorded order, the units of all targets, the factors.
 # Out: gradients/directions.parquet, what is stored of a gradient; gradients/{shard}.npy, that of every sample, with
-#      gradients/{shard}.parquet, which samples these are; scores/shards/{shard}.parquet, scores made of them.
+#      gradients/{shard}.parquet, which samples these are; scores/shards/{shard}.parquet, scores made of them;
+#      gradients/checked.csv, how close these are to scores by a pass. Each checkpoint of a trace has all of it.
 
 if CONFIG.attribution.stored_gradients is not None:
 
@@ -119,5 +120,60 @@ if CONFIG.attribution.stored_gradients is not None:
             code=STORED_SCORES.code,
         shell:
             STORED_SCORES.command(
+                ON_GPU, checkpoint="{params.checkpoint:q}", probe_files="{params.probe_files:q}"
+            )
+
+    CHECK_GRADIENTS = Step("attribution.check_gradients", CONFIG.probe_files())
+
+    rule check_gradients:
+        """Compare influence from stored gradients with influence by a pass over some samples: gradients/checked.csv.
+
+        `study_stored_gradients` reads it.
+        """
+        input:
+            checkpoints="<results>/base/checkpoints",
+            tokenizer="<results>/tokens/tokenizer.json",
+            train="<results>/tokens/train.npy",
+            targets=attributed_targets,
+            factors=factors,
+            directions="<results>/{place}gradients/directions.parquet",
+            gradients=lambda wildcards: expand(
+                f"<results>/{wildcards.place}gradients/{{shard}}.npy", shard=range(CONFIG.shards)
+            ),
+            samples=lambda wildcards: expand(
+                f"<results>/{wildcards.place}gradients/{{shard}}.parquet", shard=range(CONFIG.shards)
+            ),
+        output:
+            table="<results>/{place}gradients/checked.csv",
+        log:
+            "<logs>/check_gradients/{place}all.log",
+        benchmark:
+            "<benchmarks>/check_gradients/{place}all.jsonl"
+        conda:
+            "../../../envs/mda.yaml"
+        threads: 1
+        resources:
+            gpu=1,
+            mem_mb=torch_memory,
+            runtime=minutes(60),
+        params:
+            checkpoint=attributed_checkpoint,
+            step=lambda wildcards: of_attribution(wildcards).checkpoint,
+            fit=as_fit,
+            damping=lambda wildcards: of_attribution(wildcards).damping,
+            floor=as_json(CONFIG.attribution.floor),
+            numerics=as_json(CONFIG.numerics.of_attribution()),
+            target_settings=lambda wildcards: as_json(variants.targets(CONFIG, wildcards.place)),
+            probe_settings=lambda wildcards: as_json(
+                CONFIG.probes_of(variants.targets(CONFIG, wildcards.place))
+            ),
+            probe_files=CONFIG.probe_files(),
+            content=content_of_probes,
+            checked=CONFIG.attribution.stored_gradients.checked,
+            fraction=CONFIG.main_fraction,
+            confidence=CONFIG.evidence.confidence,
+            code=CHECK_GRADIENTS.code,
+        shell:
+            CHECK_GRADIENTS.command(
                 ON_GPU, checkpoint="{params.checkpoint:q}", probe_files="{params.probe_files:q}"
             )

@@ -31,7 +31,7 @@ rule study_datamodel:
     conda:
         "../../../envs/mda.yaml"
     resources:
-        mem_mb=table_memory,
+        mem_mb=sorted_memory,
         runtime=minutes(60),
     params:
         methods=as_json(SCORED),

@@ -29,7 +29,7 @@ rule study_recovery:
     conda:
         "../../../envs/mda.yaml"
     resources:
-        mem_mb=table_memory,
+        mem_mb=sorted_memory,
         runtime=minutes(60),
     params:
         **CORPORA,

@@ -29,7 +29,8 @@ def store(
     out: Path,
     out_samples: Path,
 ) -> None:
-    """Write `out`, float16, with a line for each sample, and `out_samples`: its step, row and loss.
+    """Write `out`, float16, with a line for each sample, and `out_samples`: its step, row and loss, and how
+    many of its numbers half precision could not hold (`cut_off`).
 
     A number is the gradient in a direction, divided by the direction's scale. Shard n has the samples n *
     `samples` and on of the stream of `steps` (from, to before). No more than a batch is held at once.
@@ -39,16 +40,18 @@ def store(
     model = models.load(checkpoint, numerics.attention, numerics.attribution)
     tracker = influence.Tracker(model, units.read_units(watched), fit.seed, precision=numerics.attribution)
     bases = curvature.unflatten(factor_files.tensors([eigen]))
-    losses = []
+    losses, cut_off = [], []
 
     def parts() -> Iterator[np.ndarray]:
         wanted = influence.Rows(TokenStore(train), rows)
-        for values, loss in stored_gradients.store(tracker, wanted, kept, bases, fit.batch_size):
+        for values, loss, cut in stored_gradients.store(tracker, wanted, kept, bases, fit.batch_size):
             losses.append(loss)
+            cut_off.append(cut)
             yield values
 
     stored_directions.write(out, len(rows), stored_directions.width(kept), parts())
-    parquet.write_table(out_samples, {"step": step, "row": rows, "loss": np.concatenate(losses)})
+    about = {"loss": np.concatenate(losses), "cut_off": np.concatenate(cut_off)}
+    parquet.write_table(out_samples, {"step": step, "row": rows, **about})
 
 
 if __name__ == "__main__":

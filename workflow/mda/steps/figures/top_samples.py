@@ -31,7 +31,7 @@ def draw(
     Of a longer sample the stretch of `length` tokens with the most repeated ones is shown.
     """
     style.use_width(width)
-    top = parquet.read_table(selection).slice(0, samples).to_pylist()
+    top = parquet.read_first(selection, samples).to_pylist()
     store, reader = TokenStore(train), tokens.load_tokenizer(tokenizer)
     shown = []
     for sample in top:

@@ -14,7 +14,7 @@ def extract(selection: Path, train: Path, tokenizer: Path, top: int | None, shor
     Motifs are those of the `top` first samples, None for all. See `mda.interventions.motifs.Motif` for what
     layout and pattern mean.
     """
-    rows = parquet.read_table(selection, columns=["row"]).column("row").to_numpy()[:top]
+    rows = parquet.read_first(selection, top, ["row"]).column("row").to_numpy()
     ends = encoding.ends(tokens.load_tokenizer(tokenizer))
     found = motifs.extract(TokenStore(train).take(rows), ends, shortest)
     record = {

@@ -6,31 +6,19 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from mda.config import sections
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
 from mda.evidence import score_parts, statistics
-from mda.interventions import own_scores, selection
-from mda.planning.controls import CONTROLS
+from mda.interventions import candidates, own_scores, selection
 from mda.runtime import cli, database, external_files, parquet
 from mda.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
-
-
-class Scores(NamedTuple):
-    """The column `value` of a table, of the lines that have `wanted` in `column`: a line for each row."""
-
-    path: Path
-    value: str
-    column: str | None = None
-    wanted: str | None = None
 
 
 def select(
@@ -62,7 +50,7 @@ def select(
     All select the same number among the samples that the base run reads inside the window; 'outside' as many
     among those it reads outside.
     """
-    batches = functools.partial(_candidates, schedule, window)
+    batches = functools.partial(candidates.read, schedule, window)
     inside = sum(len(batch) for batch in batches())
     number = selection.count(inside, fraction)
     outside = method == "outside"
@@ -75,21 +63,26 @@ def select(
     drawn = draw is not None and outcome is None
     if own is not None:
         external_files.check([Path(own)], content)
-        stream = _with_values(stream, own_scores.read(Path(own)))
     elif drawn:
         assert draw is not None
-        stream = _with_values(stream, selection.draws(method, seed, draw))
+        stream = _with_draws(stream, selection.draws(method, seed, draw))
     reader, store = tokens.load_tokenizer(tokenizer), TokenStore(train)
     with database.beside(out) as data:
-        kept = data.keep("stream", stream)
-        asked = [] if own is not None or drawn else _asked(method, target, outcome, scores)
-        candidates = _candidates_by_row(data, kept, asked, train_rows)
-        value = _value(data, candidates, len(asked))
-        _check(data, f"(select {value} as value from {candidates})", number, method, own)
-        if method == "matched":
-            chosen = _matched(data, candidates, matched[0])
+        if own is not None:
+            asked = [own_scores.keep(data, Path(own))]
         else:
-            chosen = _top(data, candidates, value, number)
+            asked = [] if drawn else _asked(method, target, outcome, scores)
+        found = candidates.labelled(candidates.by_row(data, stream, asked), train_rows)
+        able = database.table(data.keep("candidates", found))
+        value = _value(data, able, len(asked))
+        if own is not None:
+            # Samples that it does not name come last.
+            value = f"coalesce({value}, '-infinity'::double)"
+        _check(data, f"(select {value} as value from {able})", number, method, own)
+        if method == "matched":
+            chosen = _matched(data, able, matched[0])
+        else:
+            chosen = _top(data, able, value, number)
         parquet.write_tables(out, _tables(chosen, store, reader, characters))
 
 
@@ -116,75 +109,39 @@ def _excerpts(store: TokenStore, rows: np.ndarray, reader, characters: int) -> l
     ]
 
 
-def _candidates(schedule: Path, window: sections.Window, outside: bool = False) -> Iterator[pa.RecordBatch]:
-    """Steps and rows of the samples that the run reads inside the window, or outside, in its order."""
-    for batch in parquet.read_batches(schedule, ["step", "row"]):
-        step = batch.column("step").to_numpy()
-        inside = (step >= window.start) & (step < window.stop)
-        yield batch.filter(pa.array(inside != outside))
-
-
 def _with_ties(batches: Iterator[pa.RecordBatch], seed: int) -> Iterator[pa.RecordBatch]:
     ties = selection.ties(seed)
     return (batch.append_column("tie", pa.array(ties.random(len(batch)))) for batch in batches)
 
 
-def _with_values(
-    batches: Iterator[pa.RecordBatch], values: np.random.Generator | pd.Series
-) -> Iterator[pa.RecordBatch]:
-    """With draws, or with scores by row."""
-    for batch in batches:
-        if isinstance(values, np.random.Generator):
-            found = values.random(len(batch))
-        else:
-            found = own_scores.of(values, batch.column("row").to_numpy())
-        yield batch.append_column("value", pa.array(found))
+def _with_draws(batches: Iterator[pa.RecordBatch], values: np.random.Generator) -> Iterator[pa.RecordBatch]:
+    return (batch.append_column("value", pa.array(values.random(len(batch)))) for batch in batches)
 
 
-def _asked(method: str, target: str | None, outcome: str | None, scores: list[Path]) -> list[Scores]:
+def _asked(
+    method: str, target: str | None, outcome: str | None, scores: list[Path]
+) -> list[candidates.Scores]:
     if outcome is not None:
-        return [Scores(scores[0], "score", "outcome", outcome)]
-    if method in CONTROLS:
-        return [Scores(scores[0], "score")]
-    column = "loss" if method == "loss" else "influence"
-    # The loss of a sample is the same in the scores of every target.
-    wanted = target or next(parquet.read_batches(scores[0], ["target"])).column("target")[0].as_py()
-    return [Scores(path, column, "target", wanted) for path in scores]
+        return [candidates.Scores(scores[0], "score", "outcome", outcome)]
+    return [candidates.scores(method, target, path) for path in scores]
 
 
-def _candidates_by_row(data: database.Database, stream: Path, scores: list[Scores], train_rows: Path) -> str:
-    """The stream with its labels and, as value_0 and on, its scores."""
-    kept = []
-    for place, one in enumerate(scores):
-        where = "" if one.column is None else f"where {one.column} = $1"
-        given = [] if one.column is None else [one.wanted]
-        query = (
-            f"select row, {one.value} as value_{place} from {database.table(one.path)} {where} order by row"
-        )
-        kept.append(data.keep(f"scores-{place}", data.ask(query, given)))
-    found = data.ask(f"select * from {database.table(stream)} order by row")
-    for place, path in enumerate(kept):
-        found = database.looked_up(found, parquet.read_batches(path, ["row", f"value_{place}"]), "row")
-    labelled = database.looked_up(found, database.numbered(train_rows, ["label"]), "row")
-    return database.table(data.keep("candidates", labelled))
-
-
-def _value(data: database.Database, candidates: str, scores: int) -> str:
+def _value(data: database.Database, able: str, scores: int) -> str:
     """What candidates are ranked by: of several scores the mean of the standardized.
 
     Each checkpoint counts the same, however large its influence is.
     """
     if scores < 2:
         return "value_0" if scores else "value"
-    parts = [_standardized(data, candidates, f"value_{place}") for place in range(scores)]
+    parts = [_standardized(data, able, f"value_{place}") for place in range(scores)]
     return f"({' + '.join(parts)}) / {scores}"
 
 
-def _standardized(data: database.Database, candidates: str, column: str) -> str:
+def _standardized(data: database.Database, able: str, column: str) -> str:
     """A column less its mean, in standard deviations; of equal numbers, zeros."""
 
     def numbers() -> Iterator[np.ndarray]:
-        return _numbers(data, f"select {column} from {candidates} where {column} is not null")
+        return _numbers(data, f"select {column} from {able} where {column} is not null")
 
     count = max(1, sum(map(len, numbers())))
     # Exact sums, whatever the order in which the numbers come.
@@ -211,23 +168,23 @@ def _check(data: database.Database, values: str, number: int, method: str, own: 
         log.warning("all %d scores by %s are equal: what is selected is at random", count, method)
 
 
-def _top(data: database.Database, candidates: str, value: str, number: int) -> Iterator[pa.RecordBatch]:
+def _top(data: database.Database, able: str, value: str, number: int) -> Iterator[pa.RecordBatch]:
     """The candidates of highest value, the highest first, ties at random: step, row, value, label."""
     # What is sorted is no more than may be among them.
-    bound = score_parts.highest(lambda: _numbers(data, f"select ({value})::double from {candidates}"), number)
+    bound = score_parts.highest(lambda: _numbers(data, f"select ({value})::double from {able}"), number)
     return data.ask(
-        f"select step, row, {value} as value, label from {candidates} where ({value})::double >= $1 "
+        f"select step, row, {value} as value, label from {able} where ({value})::double >= $1 "
         f"order by value desc, tie limit {number}",
         [bound],
     )
 
 
-def _matched(data: database.Database, candidates: str, selected: Path) -> Iterator[pa.RecordBatch]:
+def _matched(data: database.Database, able: str, selected: Path) -> Iterator[pa.RecordBatch]:
     """As many candidates of each label as the rows of a selection have, those of the lowest value."""
     left: Counter[str] = Counter()
     for batch in parquet.read_batches(selected, ["label"]):
         left.update(batch.column("label").to_pylist())
-    for batch in data.ask(f"select step, row, value, label from {candidates} order by label, value"):
+    for batch in data.ask(f"select step, row, value, label from {able} order by label, value"):
         kept = []
         for label in batch.column("label").to_pylist():
             kept.append(left[label] > 0)

@@ -23,6 +23,8 @@ def draw(
     if names and "variant" in found:
         called = {f"checkpoint-{step}": f"checkpoint-{name}" for step, name in names.items()}
         found = found.assign(variant=found["variant"].replace(called))
+    elif names and "checkpoint" in found:
+        found = found.assign(checkpoint=found["checkpoint"].replace(names))
     style.save(figures.draw(study, found, palette), out, dpi)
 
 

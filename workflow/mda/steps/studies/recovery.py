@@ -1,16 +1,19 @@
 """Are the catalysts found in corpora that were made with known ones?"""
 
+import functools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from mda.config import strict_yaml
 from mda.corpus.tokens import TokenStore
-from mda.evidence import csv_tables, score_table
+from mda.evidence import csv_tables
 from mda.interventions import selection
-from mda.runtime import cli, files
+from mda.runtime import cli, database, files, parquet
 from mda.runtime.errors import UserError
 from mda.studies.recovery import table
 
@@ -36,22 +39,46 @@ def make(
     the threshold at `attribution.rank_at`.
     """
     lines = []
-    for name, path, store, places, given in zip(corpora, scores, stores, units, configurations, strict=True):
-        configuration = strict_yaml.read(given)
-        corpus = {"experiment": name, **_catalysts(given, configuration, label)}
-        formed = _formed(files.read_json(places)["targets"], configuration)
-        for target, mine in score_table.read(path, ("influence", "loss", "label")).items():
-            values = {
-                "influence": mine["influence"].to_numpy(),
-                "loss": mine["loss"].to_numpy(),
-                "repetition": selection.repetition_scores(TokenStore(store), mine["row"].to_numpy()),
-            }
-            catalyst, decoys = (np.asarray(mine["label"] == name) for name in (label, decoy))
-            lines += [
-                {**corpus, "target": target, "formed": formed[target], **line}
-                for line in table.recovery(values, catalyst, decoys, fraction, confidence)
-            ]
+    with database.beside(out) as data:
+        for name, path, store, places, given in zip(
+            corpora, scores, stores, units, configurations, strict=True
+        ):
+            configuration = strict_yaml.read(given)
+            corpus = {"experiment": name, **_catalysts(given, configuration, label)}
+            formed = _formed(files.read_json(places)["targets"], configuration)
+            for target in parquet.words_of(path, "target"):
+                falling = _falling(data, _scores(data, path, target, TokenStore(store)))
+                lines += [
+                    {**corpus, "target": target, "formed": formed[target], **line}
+                    for line in table.recovery(falling, label, decoy, fraction, confidence)
+                ]
     csv_tables.write(out, pd.DataFrame(lines))
+
+
+def _scores(data: database.Database, path: Path, target: str, store: TokenStore) -> Iterator[pa.RecordBatch]:
+    """Labels and scores by every method, in the order of the run, and what breaks ties."""
+    ties = selection.ties(0)
+    query = f"select row, label, influence, loss from {database.table(path)} where target = $1"
+    for batch in data.ask(f"{query} order by step, row", [target]):
+        repetition = selection.repetition_scores(store, batch.column("row").to_numpy())
+        batch = batch.append_column("repetition", pa.array(repetition))
+        yield batch.append_column("tie", pa.array(ties.random(len(batch))))
+
+
+def _falling(data: database.Database, scores: Iterator[pa.RecordBatch]) -> dict[str, table.Lines]:
+    """By method the labels and values, the highest first; ties in a drawn order."""
+    kept = database.table(data.keep("scores", scores))
+    found = {
+        method: data.keep(
+            method,
+            data.ask(f"select {method} as value, label from {kept} order by {method} desc, tie"),
+        )
+        for method in ("influence", "loss", "repetition")
+    }
+    return {
+        method: functools.partial(parquet.read_batches, path, ["value", "label"])
+        for method, path in found.items()
+    }
 
 
 def _formed(found: dict[str, Any], configuration: dict[str, Any]) -> dict[str, bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,33 +14,25 @@ OUTCOMES = ("score_area", "score_final")
 
 def scores(
     outcomes: Mapping[str, np.ndarray],
-    left_out: Sequence[np.ndarray],
-    candidates: np.ndarray,
-    values: Mapping[str, np.ndarray],
+    predicted: Mapping[str, np.ndarray],
     confidence: float,
 ) -> list[dict[str, Any]]:
     """A line for each method and outcome: rank correlation of what was predicted and what came out.
 
-    A subset is predicted by the sum of its samples' scores.
-
     Args:
-        outcomes: those of `OUTCOMES`, each of shape (subsets, orders): subsets as in `left_out`.
-        left_out: the rows that each run did not see.
-        candidates: the rows of the window.
-        values: method -> score of every candidate.
+        outcomes: those of `OUTCOMES`, each of shape (subsets, orders).
+        predicted: method -> the sum of the scores of each subset's samples, shape (subsets,).
 
     Returns:
         method, outcome, subsets, orders, lds (Spearman, with the mean over orders) and its interval over
         subsets, detectable (the score that so many subsets would find four times out of five), reliability
         and ceiling of what came out (see `reliability`).
     """
-    kept = np.array([~np.isin(candidates, rows) for rows in left_out])
     lines = []
-    for method, score in values.items():
-        predicted = kept @ score.astype(np.float64)
+    for method, sums in predicted.items():
         for outcome in OUTCOMES:
             runs = outcomes[outcome]
-            found = statistics.rank_correlation(predicted, runs.mean(axis=1), confidence)
+            found = statistics.rank_correlation(sums, runs.mean(axis=1), confidence)
             reliable = reliability(runs)
             lines.append(
                 {
@@ -49,7 +41,7 @@ def scores(
                     "subsets": runs.shape[0],
                     "orders": runs.shape[1],
                     **csv_tables.columns("lds", found),
-                    "detectable": statistics.detectable_correlation(len(kept), confidence),
+                    "detectable": statistics.detectable_correlation(len(sums), confidence),
                     "reliability": reliable,
                     "ceiling": np.sqrt(max(reliable, 0.0)),
                 }

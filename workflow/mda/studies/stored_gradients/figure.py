@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -10,10 +12,11 @@ from mda.figures import panels, style
 
 def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
     """Rank correlation and common top with influence by a pass, by the numbers that are stored."""
-    targets = list(dict.fromkeys(table["target"]))
-    figure, axes = panels.grid(1, len(targets), 2.0, least=1.8, sharey=True)
-    for axis, target in zip(axes[0], targets, strict=True):
-        mine, told = table[table["target"] == target].sort_values("values"), []
+    targets, checkpoints = (list(dict.fromkeys(table[name])) for name in ("target", "checkpoint"))
+    figure, axes = panels.grid(len(checkpoints), len(targets), 2.0, least=1.8, sharey=True)
+    for axis, (checkpoint, target) in zip(axes.flat, product(checkpoints, targets), strict=True):
+        one = (table["target"] == target) & (table["checkpoint"] == checkpoint)
+        mine, told = table[one].sort_values("values"), []
         for column, label, mark, dash in (
             ("spearman", "rank correlation", "o", "-"),
             ("overlap", "share of the top in common", "s", "--"),
@@ -43,9 +46,10 @@ def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
         # Whole numbers, as they are stored.
         axis.set_xticks(mine["values"], [f"{each:,}" for each in mine["values"]], rotation=30, ha="right")
         axis.minorticks_off()
-        axis.set_title(target)
+        axis.set_title(f"{target} at {checkpoint}" if len(checkpoints) > 1 else target)
         axis.set_xlabel("stored numbers a sample")
     axes[0, 0].set_ylim(top=1.02)
-    axes[0, 0].set_ylabel("with influence by a pass")
+    for row in axes:
+        row[0].set_ylabel("with influence by a pass")
     style.shared_legend(figure, axes)
     return figure
