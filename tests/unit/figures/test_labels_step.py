@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from mda.config import sections
 from mda.runtime import database, parquet
@@ -29,4 +30,4 @@ def test_labels_are_counted_piece_by_piece_inside_the_window(tmp_path, monkeypat
         known, counts = np.unique(labels[rows], return_counts=True)
         assert mine["label"].tolist() == known.tolist()
         assert mine["count"].tolist() == counts.tolist()
-        assert mine["share"].tolist() == (counts / len(rows)).tolist()
+        assert mine["share"].to_numpy() == pytest.approx(counts / len(rows), abs=1e-6)

@@ -249,7 +249,8 @@ def test_every_measure_is_told_in_words(tmp_path):
 
 
 def test_what_is_approximate_is_said_so(results):
-    line = {"checkpoint": 1, "norm_kept": 0.75, "cut_off": 0, "share": 1.0, "values": 64, "samples": 100, "spearman": 0.9, "spearman_low": 0.8,
+    line = {"checkpoint": 1, "norm_kept": 0.75, "cut_off": 0,
+            "share": 1.0, "values": 64, "samples": 100, "spearman": 0.9, "spearman_low": 0.8,
             "spearman_high": 0.95, "overlap": 0.7, "chance": 0.1}  # fmt: skip
     lines = [{"target": target, **line} for target in ("induction-1", "copy")]
     other = {**lines[1], "checkpoint": 0, "norm_kept": 0.5, "cut_off": 7, "spearman": 0.8}

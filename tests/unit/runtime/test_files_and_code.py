@@ -213,7 +213,8 @@ def test_an_edit_changes_the_steps_that_run_it_and_no_others(before, package):
     )
     after = all_fingerprints()
     assert {step for step in STEPS if before[step] != after[step]} == {
-        "attribution.check_gradients", "attribution.scores", "attribution.stored_scores", "attribution.token_influence",
+        "attribution.check_gradients",
+        "attribution.scores", "attribution.stored_scores", "attribution.token_influence",
         "attribution.trajectory", "studies.exact", "studies.sanity",
     }  # fmt: skip
 
@@ -223,7 +224,8 @@ def test_an_edit_of_a_module_imported_by_an_imported_module_counts(before, packa
     after = all_fingerprints()
     changed = {step for step in STEPS if before[step] != after[step]}
     assert changed == {
-        "attribution.check_gradients", "attribution.token_influence", "figures.top_samples", "interventions.control_scores",
+        "attribution.check_gradients",
+        "attribution.token_influence", "figures.top_samples", "interventions.control_scores",
         "interventions.motifs", "interventions.select", "interventions.synthesize",
         "report.report", "report.trace_report",
         "studies.agreement", "studies.enrichment", "studies.overlap", "studies.recovery",

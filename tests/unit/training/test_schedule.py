@@ -98,9 +98,9 @@ def test_a_trace_lists_its_rows_in_pieces(monkeypatch, most):
     sizes = [4, 3, 3, 3] if most is None else [3, 3, 3, 2]
     assert whole["step"].tolist() == [step for step, size in enumerate(sizes) for _ in range(size)]
     assert whole["slot"].tolist() == [slot for size in sizes for slot in range(size)]
-    with pytest.raises(UserError, match="trace.jobs is 4, but there are only 3 rows"):
+    with pytest.raises(UserError, match=r"trace\.jobs is 4, but there are only 3 rows"):
         next(schedule.read_once(3, 4))
-    with pytest.raises(UserError, match="trace.rows is 4, but the corpus has only 3 rows"):
+    with pytest.raises(UserError, match=r"trace\.rows is 4, but the corpus has only 3 rows"):
         next(schedule.read_once(3, 2, 4))
 
 

@@ -58,7 +58,7 @@ def _pieces(path: Path) -> Iterator[pa.RecordBatch]:
         raise UserError(f"selection.own: {path} has no column 'row', only {', '.join(names)}")
     scored = next((name for name in SCORES if name in names), None)
     wanted = [name for name in ("target", "row", scored) if name in names]
-    begin, targets = 0, set()
+    begin, targets = 0, set[str]()
     for part in parquet.read_batches(path, wanted) if path.suffix == ".parquet" else _lines(path, wanted):
         if "target" in names:
             targets.update(map(str, part.column("target").to_pylist()))

@@ -126,7 +126,7 @@ if CONFIG.attribution.stored_gradients is not None:
     CHECK_GRADIENTS = Step("attribution.check_gradients", CONFIG.probe_files())
 
     rule check_gradients:
-        """Compare influence from stored gradients with influence by a pass over some samples: gradients/checked.csv.
+        """Compare influence from stored gradients with that by a pass over some samples: gradients/checked.csv.
 
         `study_stored_gradients` reads it.
         """

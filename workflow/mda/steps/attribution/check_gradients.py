@@ -42,7 +42,7 @@ def check(
 ) -> None:
     """Write `out`: `table.sizes` of each target, on `checked` samples that are drawn by the seed of the fit.
 
-    `gradients` and `samples` are the shards that the step `store_gradients` wrote, of the checkpoint at `step`.
+    `gradients` and `samples` are the shards that the step `store_gradients` wrote, of the checkpoint `step`.
     """
     del probe_files
     external_files.check(unit_sections.probe_data(probe_settings), content)

@@ -29,11 +29,11 @@ def store(
     out: Path,
     out_samples: Path,
 ) -> None:
-    """Write `out`, float16, with a line for each sample, and `out_samples`: its step, row and loss, and how
-    many of its numbers half precision could not hold (`cut_off`).
+    """Write `out`, float16, with a line for each sample, and `out_samples`: its step, row, loss and cut_off.
 
-    A number is the gradient in a direction, divided by the direction's scale. Shard n has the samples n *
-    `samples` and on of the stream of `steps` (from, to before). No more than a batch is held at once.
+    The last is how many of its numbers half precision cannot hold. A number is the gradient in a direction,
+    divided by the direction's scale. Shard n has the samples n * `samples` and on of the stream of `steps`
+    (from, to before). No more than a batch is held at once.
     """
     step, rows = schedules.samples(schedule, steps, shard * samples, samples)
     kept = stored_directions.read_directions(directions)

@@ -79,10 +79,8 @@ def select(
             # Samples that it does not name come last.
             value = f"coalesce({value}, '-infinity'::double)"
         _check(data, f"(select {value} as value from {able})", number, method, own)
-        if method == "matched":
-            chosen = _matched(data, able, matched[0])
-        else:
-            chosen = _top(data, able, value, number)
+        by_label = method == "matched"
+        chosen = _matched(data, able, matched[0]) if by_label else _top(data, able, value, number)
         parquet.write_tables(out, _tables(chosen, store, reader, characters))
 
 
