@@ -32,9 +32,14 @@ def test_every_step_does_its_work(place, monkeypatch):
     for _, work in tables.STEPS.values():
         work(place, COUNT)
     lines = {
-        name: parquet.lines_of(place / f"{name}.parquet") for name in ("scores", "selection", "by-document")
+        name: parquet.lines_of(place / f"{name}.parquet")
+        for name in ("scores", "selection", "own", "by-document")
     }
-    assert lines == {"scores": COUNT, "selection": COUNT // 10, "by-document": COUNT}
+    assert lines == {"scores": COUNT, "selection": COUNT // 10, "own": COUNT // 10, "by-document": COUNT}
+    assert csv_tables.read(place / "labels.csv").groupby("selection")["count"].sum().to_dict() == {
+        "all": COUNT, f"influence-{tables.TARGET}": COUNT // 10
+    }  # fmt: skip
+    assert csv_tables.read(place / "recovery.csv")["samples"].tolist() == [COUNT] * 3
     assert set(csv_tables.read(place / "tail.csv")["samples"]) == {COUNT}
     assert len(csv_tables.read(place / "enrichment.csv")) == 2 * (tables.LABELS + 5)
     agreement = csv_tables.read(place / "agreement.csv")

@@ -68,5 +68,7 @@ def _kept(scored: Scored, share: float) -> dict[str, Kept]:
     }
     sizes = {name: values.size for name, values in means.items()}
     values = round(share * sum(sizes.values()) / len(scored.heads))
-    chosen = stored_directions.choose({name: partial(means.__getitem__, name) for name in means}, sizes, values)
+    chosen = stored_directions.choose(
+        {name: partial(means.__getitem__, name) for name in means}, sizes, values
+    )
     return stored_directions.of_table(chosen)

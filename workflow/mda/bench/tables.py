@@ -9,6 +9,7 @@ that of the libraries and of pages of files that the system may drop.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import resource
@@ -43,7 +44,9 @@ def prepare(place: Path, number: int) -> None:
     place.mkdir(parents=True)
     words = {"<eos>": 0, "<unk>": 1, **{f"w{token}": token for token in range(2, 64)}}
     Tokenizer(WordLevel(words, "<unk>")).save(str(place / "tokenizer.json"))
-    files.write_json(place / "targets.json", {"targets": {TARGET: {"units": ["L1H0"]}}})
+    found = {"units": ["L1H0"], "scores": {"L1H0": {"prefix_matching": 0.5}}}
+    files.write_json(place / "targets.json", {"targets": {TARGET: found}})
+    files.write_text(place / "config.yaml", json.dumps(CATALYSTS))
     store = np.lib.format.open_memmap(
         place / "train.npy", mode="w+", dtype=np.uint16, shape=(number, CONTEXT + 1)
     )
@@ -140,13 +143,45 @@ def _merge(place: Path, number: int) -> None:
 
 
 def _select(place: Path, number: int) -> None:
+    del number
+    _selected(place, "influence", [place / "scores.parquet"], None, place / "selection.parquet")
+
+
+def _own(place: Path, number: int) -> None:
+    del number
+    # A table of scores is one that a user may name.
+    own = place / "scores.parquet"
+    _selected(place, "own", [], own, place / "own.parquet")
+
+
+def _selected(place: Path, method: str, scores: list[Path], own: Path | None, out: Path) -> None:
     from mda.steps.interventions import select
 
-    del number
     select.select(
-        "influence", FRACTION, place / "order.parquet", place / "train.npy", place / "rows.parquet",
-        place / "tokenizer.json", WINDOW, TARGET, None, None, [place / "scores.parquet"], [], SEED, 80,
-        place / "selection.parquet",
+        method, FRACTION, place / "order.parquet", place / "train.npy", place / "rows.parquet",
+        place / "tokenizer.json", WINDOW, TARGET, None, None, scores, [], SEED, 80, out,
+        None if own is None else str(own),
+    )  # fmt: skip
+
+
+def _label_figure(place: Path, number: int) -> None:
+    from mda.steps.figures import labels
+
+    del number
+    labels.draw(
+        place / "order.parquet", place / "rows.parquet", [place / "selection.parquet"],
+        [f"influence-{TARGET}"], WINDOW, TARGET, None, 150, [place / "labels.png"], place / "labels.csv",
+    )  # fmt: skip
+
+
+def _recovery(place: Path, number: int) -> None:
+    from mda.steps.studies import recovery
+
+    del number
+    recovery.make(
+        [place / "scores.parquet"], [place / "train.npy"], [place / "targets.json"],
+        [place / "config.yaml"], ["made-up"], "label 0", "label 1", FRACTION, CONFIDENCE,
+        place / "recovery.csv",
     )  # fmt: skip
 
 
@@ -215,15 +250,29 @@ def _browser(place: Path, number: int) -> None:
     shutil.rmtree(place / "all")
 
 
+# What the study of known catalysts asks of a configuration.
+CATALYSTS = {
+    "targets": [{"name": TARGET, "metric": "prefix_matching"}],
+    "evidence": {"threshold": 0.3},
+    "corpus": {
+        "synthetic": {
+            "sources": [{"label": "label 0", "share": 1 / LABELS, "motif": [4, 4]}],
+            "words_per_document": CONTEXT,
+        }
+    },
+}
 WINDOW = sections.Window(start=0, stop=STEPS_OF_RUN, branch=None)
 
 STEPS: dict[str, tuple[str, Callable[[Path, int], None]]] = {
     "merge": ("join the shards", _merge),
     "select": ("select the top 10 %", _select),
+    "own": ("select the top 10 % of a table of one's own", _own),
+    "labels": ("labels of all and of the selected", _label_figure),
     "documents": ("influence, ranks and percentiles of documents", _document_scores),
     "enrichment": ("labels and features at both ends", _enrichment),
     "tail": ("tail of the influence", _tail),
     "agreement": ("rank correlation of two attributions", _agreement),
+    "recovery": ("known catalysts against the rest, by three scores", _recovery),
     "figure": ("figure of the influence", _figure),
     "report": ("both ends, as the report has them", _report),
     "browser": ("the browser of all samples", _browser),
