@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 from conftest import NUMERICS, Store
@@ -94,6 +95,13 @@ def scores_of(influence, labels=1):
             "label": [f"label {place % labels}" for place in range(number)],
         }
     )  # fmt: skip
+
+
+def falling(scores, catalyst):
+    """The same values, the highest first, and whether each is of a catalyst."""
+    order = np.argsort(-scores, kind="stable")
+    labels = np.where(catalyst, "yes", "no")[order]
+    return lambda: iter([pa.record_batch({"value": scores[order], "label": labels})])
 
 
 def ranked_of(scores):
@@ -187,7 +195,9 @@ def studies(tmp_path, monkeypatch, seeds, score, area, scores, labels=1):
         ],
         "recovery": [
             {"experiment": "corpus", "target": "unit", "formed": True, "share": 0.5, "repeats": 2.0, **line}
-            for line in recovery.recovery({"influence": everything}, catalyst, catalyst, 0.1, 0.95)
+            for line in recovery.recovery(
+                {"influence": falling(everything, catalyst)}, "yes", "yes", 0.1, 0.95
+            )
         ],
     }  # fmt: skip
     tables = {name: pd.DataFrame(found) for name, found in lines.items()}

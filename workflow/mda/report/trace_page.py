@@ -109,7 +109,8 @@ def found(
 
     Returns:
         For each target: `target`, its `place`, its `highest` and `lowest` lines, `notes` on its scores,
-        shares of `labels`, `checkpoints`, pairs of a name and a sentence, and `stored`, a sentence or None.
+        shares of `labels`, `stored`, a sentence or None, and `checkpoints`: of each other one its name, a
+        sentence, and the same.
     """
     others = {} if agreement is None else trace_results.of_checkpoints(agreement)
     stored = {} if stored_gradients is None else trace_results.of_stored_gradients(stored_gradients)
@@ -124,14 +125,9 @@ def found(
             "labels": trace_results.of_labels(path, target.name),
             "stored": stored.get((target.name, config.attribution.checkpoint)),
             "checkpoints": [
-                (names[step], _of_other(told, stored.get((target.name, step))))
+                (names[step], told, stored.get((target.name, step)))
                 for step, told in others.get(target.name, [])
             ],
         }
         for target, path in zip(config.targets, labels, strict=True)
     ]
-
-
-def _of_other(told: str, stored: str | None) -> str:
-    """What is told of another checkpoint, and of how its influence was computed if not by a pass."""
-    return told if stored is None else f"{told}. There influence is {stored}"
