@@ -9,7 +9,19 @@ from conftest import Store
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from mda.bench import device, gpu, passes, peaks, retraining, scale, sections, shapes, startup, storing, timing
+from mda.bench import (
+    device,
+    gpu,
+    passes,
+    peaks,
+    retraining,
+    scale,
+    sections,
+    shapes,
+    startup,
+    storing,
+    timing,
+)
 from mda.bench.passes import Scored
 from mda.bench.shapes import SHAPES, Setting
 from mda.commands import bench, program
