@@ -90,6 +90,16 @@ def test_what_a_killed_process_left_goes_away(tmp_path):
     assert set(tmp_path.iterdir()) == {lives, elsewhere, other}
 
 
+def test_the_first_lines_are_read_whatever_pieces_a_table_has(tmp_path):
+    pieces = (pa.table({"row": part, "other": -part}) for part in np.array_split(np.arange(20), 6))
+    parquet.write_tables(tmp_path / "table", pieces)
+    for lines in (1, 4, 9, 20, 30, None):
+        found = parquet.read_first(tmp_path / "table", lines)
+        assert found.column("row").to_pylist() == list(range(20))[:lines]
+        assert found.column_names == ["row", "other"]
+    assert parquet.read_first(tmp_path / "table", 5, ["other"]).to_pydict() == {"other": [0, -1, -2, -3, -4]}
+
+
 @pytest.mark.parametrize("name", ["it's", "a [b] c*?.parquet", "a;b\\c", '"quoted"'])
 def test_a_name_is_no_pattern(tmp_path, name):
     path = tmp_path / name

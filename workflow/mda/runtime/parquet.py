@@ -149,12 +149,14 @@ def read_first(path: Path, lines: int | None, columns: list[str] | None = None) 
     """
     import pyarrow as pa
 
-    if lines is None:
+    if lines is None or lines_of(path) <= lines:
         return read_table(path, columns)
-    with _parquet(path), opened(path) as table:
-        first = next(table.iter_batches(batch_size=lines, columns=columns), None)
-        found = table.schema_arrow.empty_table() if first is None else pa.Table.from_batches([first])
-        return found if columns is None else found.select(columns)
+    found: list[pa.RecordBatch] = []
+    for batch in read_batches(path, columns_of(path) if columns is None else columns):
+        found.append(batch.slice(0, lines - sum(map(len, found))))
+        if sum(map(len, found)) == lines:
+            break
+    return pa.Table.from_batches(found)
 
 
 def read_batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
