@@ -9,7 +9,7 @@ from independent import KINDS, STORE, expected_scores, layer_of, tiny
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from mda.attribution import influence, questions, text_probes
+from mda.attribution import influence, outcomes, questions, text_probes
 from mda.config import unit_sections
 from mda.corpus import encoding, prompts
 from mda.models import encoders
@@ -133,6 +133,27 @@ def test_texts_equal_single_ones_without_padding(kind, positions, tmp_path):
     found = question.probe(tiny(kind), question.tokens, []).item()
     assert found == pytest.approx(expected, rel=1e-4)
     assert_scores(kind, [Head(1, 2), MLP(1)], question, lambda model, *_: of_texts(model, TEXTS, repeated))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_as_an_outcome_texts_are_differentiated_in_all_weights(kind, tmp_path, monkeypatch):
+    """Those of the output layer too, against autograd on all logits."""
+    monkeypatch.setattr(text_probes, "TOGETHER", 16)
+    path = written(tmp_path / "t.jsonl", [{"text": text} for text in TEXTS])
+    measure = outcomes.of_probe(asked(path, measure="rows", positions="repeated"), [])
+    assert len(measure) > 1
+    model = tiny(kind)
+    outcomes.differentiate(model, measure)
+    found = {name: each.grad for name, each in model.named_parameters() if each.grad is not None}
+    model.zero_grad(set_to_none=True)
+    value = of_texts(model, TEXTS, repeated=True)
+    value.backward()
+    assert outcomes.value(model, measure) == pytest.approx(value.item(), rel=1e-4)
+    expected = {name: each.grad for name, each in model.named_parameters() if each.grad is not None}
+    scale = max(each.abs().max() for each in expected.values())
+    for name, each in expected.items():
+        torch.testing.assert_close(found[name], each, rtol=1e-3, atol=1e-5 * float(scale))
+    assert model.get_output_embeddings().weight.grad.abs().max() > 0.01 * scale
 
 
 def test_what_repeats_is_the_second_token_of_a_pair_that_was_there():

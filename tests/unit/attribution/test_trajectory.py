@@ -30,7 +30,10 @@ PLAIN = schedule.base(60, steps=STOP, batch_size=4, seed=0)
 
 
 def of_every_role():
-    """Masked, replaced and duplicated rows, and synthetic ones inserted at a step as updates of their own."""
+    """Masked, replaced and duplicated rows, and synthetic ones inserted at a step as updates of their own.
+
+    One of these has a single row, which leaves a second process without any.
+    """
     window = dataclasses.make_dataclass("Window", ["start", "stop"])(START, STOP)
     rows = PLAIN.between(START, STOP).row
     stream = PLAIN.changed(schedule.insert(PLAIN, rows[20:22], schedule.DUPLICATE, 0, window))
@@ -39,7 +42,7 @@ def of_every_role():
     row, role = stream.row.copy(), stream.role.copy()
     row[replaced], role[replaced] = rows[[18, 19]], schedule.REPLACEMENT
     stream = dataclasses.replace(stream, row=row, role=role)
-    stream = stream.changed(schedule.insert_at(np.arange(6), schedule.SYNTHETIC, 0, step=6, batch_size=4))
+    stream = stream.changed(schedule.insert_at(np.arange(5), schedule.SYNTHETIC, 0, step=6, batch_size=4))
     # A step that makes no update.
     gone = stream.step == 8
     return dataclasses.replace(stream, role=np.where(gone, schedule.MASKED, stream.role)).between(START, STOP)
@@ -73,15 +76,16 @@ def asked(model):
     ]
 
 
+SOFTMAX = torch.nn.functional.softmax
+
+
+def softmax(scores, *arguments, dtype=None, **others):
+    """Transformers computes attention patterns in float32, whose rounding finite differences would see."""
+    return SOFTMAX(scores, *arguments, dtype=None if scores.dtype == torch.float64 else dtype, **others)
+
+
 @pytest.fixture(autouse=True)
 def _in_float64(monkeypatch):
-    """Transformers computes attention patterns in float32, whose rounding finite differences would see."""
-    given = torch.nn.functional.softmax
-
-    def softmax(scores, *arguments, dtype=None, **others):
-        kept = None if scores.dtype == torch.float64 else dtype
-        return given(scores, *arguments, dtype=kept, **others)
-
     monkeypatch.setattr(torch.nn.functional, "softmax", softmax)
 
 
@@ -112,7 +116,8 @@ def measured(model):
         probe = model(REPEATED).logits[:, -1, 3].sum()
         copying = metrics.head_scores(model, REPEATED).copying[[1, 0], [0, 1]].mean()
     both = (matching[1, 0] + matching[0, 1]) / 2
-    return np.array([both, float(copying), float(probe), float(loss), sum(matching.values())])
+    soft = 0.05 * np.log(sum(np.exp(value / 0.05) for value in matching.values()))
+    return np.array([both, float(copying), float(probe), float(loss), sum(matching.values()), soft])
 
 
 def outcomes_of_training(stream, clip, place, change):
@@ -147,7 +152,7 @@ def outcomes_of_training(stream, clip, place, change):
             optimizer.step()
     values = np.array(values)
     mean, last = values.mean(axis=0), values[-1]
-    return np.array([mean[0], last[1], last[2], mean[3], values[1][4]]), norms
+    return np.array([mean[0], last[1], last[2], mean[3], values[1][4], mean[5]]), norms
 
 
 @pytest.fixture(scope="module")
@@ -169,12 +174,15 @@ def test_the_stream_has_every_role(stream):
 @pytest.mark.parametrize("clip", [0.5, 1e9])
 def test_scores_are_finite_differences_for_every_role(tmp_path, stream, clip):
     done = walk(tmp_path, stream, clip)
-    every_head = outcomes.of_class(REPEATED, "best_prefix_matching", "sum")
-    done.asked = [*done.asked, Outcome("class", every_head, "step", STEPS[1])]
+    every_head, soft = (
+        outcomes.of_class(REPEATED, "best_prefix_matching", over) for over in ("sum", "soft_max")
+    )
+    done.asked = [*done.asked, Outcome("class", every_head, "step", STEPS[1]), Outcome("soft", soft, "mean")]
     found = done.follow()
     values, _ = outcomes_of_training(stream, clip, 0, 0.0)
     mean, last = found.curves.mean(axis=1), found.curves[:, -1]
-    assert [mean[0], last[1], last[2], mean[3], found.curves[4, 1]] == pytest.approx(values, rel=1e-9)
+    mine = [mean[0], last[1], last[2], mean[3], found.curves[4, 1], mean[5]]
+    assert mine == pytest.approx(values, rel=1e-9)
     assert (found.scores[4, (stream.step >= STEPS[1]) & (stream.step != 8)] == 0).all()
     assert np.isnan(found.scores[:, stream.step == 8]).all()
     assert np.isfinite(found.scores[:, stream.step != 8]).all()

@@ -113,7 +113,9 @@ def test_a_class_is_the_best_head_whichever_it_is_and_the_sum_over_all():
     assert curves.loc["class", "score"].tolist() == pytest.approx([0.2, 0.3, 0.6, 0.8])
     assert curves.loc["class", "score_sum"].tolist() == pytest.approx([0.3, 0.6, 1.2, 1.4])
     assert curves.loc["head", "score"].tolist() == pytest.approx([0.2, 0.3, 0.4, 0.3])
-    assert curves.loc["head", "score_sum"].isna().all()
+    soft = [0.05 * np.log(np.exp(np.array(of_step) / 0.05).sum()) for of_step in scores]
+    assert curves.loc["class", "score_soft_max"].tolist() == pytest.approx(soft)
+    assert curves.loc["head", ["score_sum", "score_soft_max"]].isna().all(axis=None)
     found = effect_table.outcomes(curves.reset_index(), 0.5, 0.9).set_index("target")
     # From 0.3 at step 20 to 0.6 at 30; the sum from 0.6 to 1.2.
     assert found.loc["class", "formation_step"] == pytest.approx(20 + 10 * 2 / 3)

@@ -1,4 +1,4 @@
-"""Two processes that train together, held against one; killed, and given a bad setting."""
+"""Two processes that train or walk back together, held against one; killed, and given a bad setting."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from mda.runtime import files
 from mda.training import schedule
 
 STEPS = 60
+BRANCH = 4
 MODEL = {
     "architecture": "gpt_neox",
     "seed": 0,
@@ -75,16 +76,13 @@ def python(warm_python) -> Iterator[None]:
         yield
 
 
-def command(inputs: Path, out: Path, processes: int, save_seconds: float = 1e9, **optimizer) -> list[str]:
-    given = {
+def shared(inputs: Path, out: Path, save_seconds: float, **optimizer) -> dict[str, object]:
+    """Arguments of trainings and of walks."""
+    return {
         "tokenizer": inputs / "tokenizer.json",
         "train": inputs / "train.npy",
         "held-out": inputs / "held.npy",
         "schedule": inputs / "order.parquet",
-        "model": json.dumps(MODEL),
-        "steps": STEPS,
-        "checkpoints": f"[0, {STEPS}]",
-        "branch-at": 4,
         "evaluate-every": 2,
         "optimizer": json.dumps({**OPTIMIZER, **optimizer}),
         "numerics": json.dumps(
@@ -100,29 +98,52 @@ def command(inputs: Path, out: Path, processes: int, save_seconds: float = 1e9, 
                 "icl": {"early": 2, "late": 14},
             }
         ),
-        "neurons": "[]",
-        "watched": "[]",
         "probe-settings": "{}",
-        "probe-content": "none",
         "save-seconds": save_seconds,
         "resume": out / "resume",
+    }
+
+
+def launched(processes: int, step: str, none: list[str], given: dict[str, object]) -> list[str]:
+    """The command line of a step; the arguments `none` have nothing."""
+    line = [part for key, value in given.items() for part in (f"--{key}", str(value))]
+    empty = [f"--{key}" for key in none]
+    return [sys.executable, "-m", "mda.steps.launch", str(processes), f"mda.steps.{step}", *empty, *line]
+
+
+def command(inputs: Path, out: Path, processes: int, save_seconds: float = 1e9, **optimizer) -> list[str]:
+    given = shared(inputs, out, save_seconds, **optimizer) | {
+        "model": json.dumps(MODEL),
+        "steps": STEPS,
+        "checkpoints": f"[0, {STEPS}]",
+        "branch-at": BRANCH,
+        "neurons": "[]",
+        "watched": "[]",
+        "probe-content": "none",
         "out-checkpoints": out / "checkpoints",
         "out-state": out / "state",
         "out-steps": out / "steps.parquet",
         "out-heads": out / "heads.parquet",
     }
-    line = [part for key, value in given.items() for part in (f"--{key}", str(value))]
-    return [
-        sys.executable,
-        "-m",
-        "mda.steps.launch",
-        str(processes),
-        "mda.steps.training.base_run",
-        "--start",
-        "--text",
-        "--probe-files",
-        *line,
-    ]
+    return launched(processes, "training.base_run", ["start", "text", "probe-files"], given)
+
+
+def walk_command(inputs: Path, state: Path, out: Path, processes: int) -> list[str]:
+    """A walk back through the first updates from where branches begin."""
+    asked = {"name": "loss", "measure": "held_out_loss", "target": None, "when": "mean", "step": None}
+    settings = {"orders": [], "base_run": True, "outcomes": [asked], "keep_every": None}
+    files.write_json(out / "targets.json", {"targets": {}})
+    given = shared(inputs, out, 1e9) | {
+        "state": state,
+        "targets": out / "targets.json",
+        "window": json.dumps({"start": BRANCH, "stop": BRANCH + 6, "branch": None}),
+        "settings": json.dumps(settings),
+        "target-settings": "[]",
+        "keep-every": 2,
+        "out": out / "scores.parquet",
+        "out-curves": out / "curves.parquet",
+    }
+    return launched(processes, "attribution.trajectory", ["synthetic", "probe-files"], given)
 
 
 def start(line: list[str]) -> subprocess.Popen[str]:
@@ -164,6 +185,25 @@ def test_two_processes_give_the_losses_of_one(inputs, two, tmp_path):
     for column in ("train_loss", "held_out_loss"):
         np.testing.assert_allclose(alone[column], together[column], rtol=2e-4)
     assert alone["held_out_loss"].nunique() > 3
+
+
+def test_two_processes_give_the_scores_of_one(inputs, two, tmp_path):
+    """By the step and its launcher, in float32; tests/unit/attribution/test_trajectory.py has float64."""
+    found = []
+    for processes in (1, 2):
+        out = tmp_path / str(processes)
+        out.mkdir()
+        said = finish(walk_command(inputs, two / "state", out, processes))
+        assert ("training in 2 processes (gloo)" in said) == (processes == 2)
+        found.append([pd.read_parquet(out / f"{name}.parquet") for name in ("scores", "curves")])
+    (alone, curves), (together, others) = found
+    assert alone.drop(columns="score").equals(together.drop(columns="score"))
+    assert len(alone) == 5 * 7 + 1
+    largest = alone["score"].abs().max()
+    assert largest > 0
+    np.testing.assert_allclose(alone["score"], together["score"], rtol=0, atol=1e-2 * largest)
+    np.testing.assert_allclose(curves["value"], others["value"], rtol=1e-5)
+    np.testing.assert_allclose(curves["derivative"], others["derivative"], rtol=1e-2)
 
 
 def test_two_killed_processes_go_on_to_the_very_same_files(inputs, two, tmp_path):

@@ -49,10 +49,9 @@ def test_samples_are_found_by_their_place_whatever_the_order_of_the_lines():
 
 def test_an_outcome_is_the_mean_over_evaluations_the_last_or_that_of_a_step():
     key = Cell("base", "none", 0.0, 3)
+    steps = {"step": [9, 8, 7], "score_sum": 1.0, "score_soft_max": 2.0}
     runs = pd.concat(
-        pd.DataFrame({"target": target, "step": [9, 8, 7], "score": scores, "score_sum": 1.0}).assign(
-            **key._asdict()
-        )
+        pd.DataFrame({"target": target, "score": scores, **steps}).assign(**key._asdict())
         for target, scores in (("unit", [0.5, 0.2, 0.2]), ("other", [9.0, 9.0, 9.0]))
     )
 
@@ -63,6 +62,7 @@ def test_an_outcome_is_the_mean_over_evaluations_the_last_or_that_of_a_step():
     assert table.found(runs, outcome(measure="metric", when="end"))[key] == 0.5
     assert table.found(runs, outcome(measure="metric", when="step", step=8))[key] == 0.2
     assert table.found(runs, outcome(measure="metric_sum", when="end"))[key] == 1.0
+    assert table.found(runs, outcome(measure="metric_soft_max", when="end"))[key] == 2.0
 
 
 def test_a_slope_covers_the_true_one_as_often_as_it_says():
@@ -98,5 +98,6 @@ def test_a_prediction_holds_where_the_whole_interval_is_near(factor, noise, hold
     assert measured.holds is holds
     assert measured.seeds == 6
     assert "1 %: " in measured.note
+    assert ("10 % masked: read these scores as a ranking" in measured.note) == (holds is False)
     assert finding.follows({"linearity": pd.DataFrame(lines)}, "another", SETTINGS) is None
     assert finding.follows({}, "unit", SETTINGS) is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from transformers import PreTrainedModel
 
@@ -13,6 +13,9 @@ from mda.config import trajectory_section, unit_sections
 from mda.models import metrics
 from mda.models.units import Neuron, Unit
 from mda.runtime import parallel
+
+# Of the metric of a class of heads: measure of an outcome -> how it is taken over them.
+OVER: dict[str, outcomes.Over] = {"metric": "best", "metric_sum": "sum", "metric_soft_max": "soft_max"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,5 @@ class Asking:
             neurons = [unit for unit in members if isinstance(unit, Neuron)]
             return outcomes.of_neurons(self.evaluator.repeated, neurons)
         if target.metric.startswith(unit_sections.BEST):
-            over: Literal["best", "sum"] = "sum" if outcome.measure == "metric_sum" else "best"
-            return outcomes.of_class(self.evaluator.repeated, target.metric, over)
+            return outcomes.of_class(self.evaluator.repeated, target.metric, OVER[outcome.measure])
         return outcomes.of_heads(self.evaluator.repeated, members, target.metric)

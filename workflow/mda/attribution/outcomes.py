@@ -9,13 +9,15 @@ from typing import Literal
 import torch
 from transformers import PreTrainedModel
 
-from mda.attribution import probes
+from mda.attribution import probes, text_probes
 from mda.attribution.questions import Question
-from mda.config.unit_sections import BEST
+from mda.config.unit_sections import BEST, TEMPERATURE
 from mda.models import memory, metrics
 from mda.models import model as models
 from mda.models.units import Attention, Head, Neuron, Unit
 
+# How the scores of all heads become one number.
+Over = Literal["best", "sum", "soft_max"]
 # Functions of a model whose values are added, so that one after the other can be differentiated.
 Measure = Sequence[Callable[[PreTrainedModel], torch.Tensor]]
 
@@ -71,11 +73,20 @@ def of_heads(tokens: torch.Tensor, units: Sequence[Unit], metric: str) -> Measur
     return [value]
 
 
-def of_class(tokens: torch.Tensor, metric: str, over: Literal["best", "sum"]) -> Measure:
-    """A metric of a class of heads: that of the best head of the model, or the sum over all heads.
+def soft_max(scores: torch.Tensor) -> torch.Tensor:
+    """Soft maximum of n scores: t log sum exp(score / t), with t = `TEMPERATURE`.
+
+    At least the maximum, and at most t log n above it (Boyd and Vandenberghe 2004, Convex Optimization,
+    section 3.1.5). Its derivative is the softmax of score / t.
+    """
+    return TEMPERATURE * torch.logsumexp(scores.flatten() / TEMPERATURE, dim=0)
+
+
+def of_class(tokens: torch.Tensor, metric: str, over: Over) -> Measure:
+    """A metric of a class of heads: that of the model's best head, or the sum or soft maximum over all heads.
 
     The derivative of the first is that of the head that is best. It jumps where another head takes the lead;
-    that of the sum does not.
+    those of the sum and of the soft maximum do not.
 
     Args:
         tokens: shape (batch, 2T): T random tokens, then the same again.
@@ -84,7 +95,7 @@ def of_class(tokens: torch.Tensor, metric: str, over: Literal["best", "sum"]) ->
 
     def value(model: PreTrainedModel) -> torch.Tensor:
         found = getattr(metrics.scores(model, tokens), metric.removeprefix(BEST))
-        return found.max() if over == "best" else found.sum()
+        return {"best": torch.max, "sum": torch.sum, "soft_max": soft_max}[over](found)
 
     return [value]
 
@@ -101,6 +112,8 @@ def of_neurons(tokens: torch.Tensor, neurons: Sequence[Neuron]) -> Measure:
 
 def of_probe(question: Question, units: Sequence[Unit]) -> Measure:
     """A probe, on its tokens; part by part if it is a sum of parts."""
+    if isinstance(question.probe, text_probes.Texts):
+        return [part.in_all_weights for part in question.probe.parts]
 
     def part_of(probe: Callable[..., torch.Tensor]) -> Callable[[PreTrainedModel], torch.Tensor]:
         def value(model: PreTrainedModel) -> torch.Tensor:

@@ -117,9 +117,17 @@ class TextBatch:
         losses = output_layer.losses(model, self.tokens[:, :-1], self.tokens[:, 1:])
         return -losses[self.rows, self.counted - 1].sum() / self.number
 
+    def in_all_weights(self, model: PreTrainedModel) -> torch.Tensor:
+        """The same value, which can be differentiated in the output layer's weights too."""
+        labels = torch.full_like(self.tokens[:, 1:], output_layer.IGNORED)
+        labels[self.rows, self.counted - 1] = self.tokens[self.rows, self.counted]
+        return -output_layer.summed(model, self.tokens[:, :-1], labels) / self.number
+
 
 class Texts(Batched):
     """Mean over the counted tokens of texts of their log-probability, in nats: minus the loss."""
+
+    parts: Sequence[TextBatch]
 
     def __init__(self, pieces: Sequence[Piece], device: torch.device) -> None:
         """Of pieces as `mda.corpus.prompts.encode_texts` gives them."""

@@ -9,6 +9,8 @@ derivative of O in g, by `mda.training.update.backward`. Then
 
 with l_i the mean loss of the row's tokens and H the Hessian of the update's loss. Both are central
 differences of ordinary passes, at theta + h u and theta - h u: nothing is differentiated twice.
+
+Several processes walk together as they train together: each passes its part of an update's rows.
 """
 
 from __future__ import annotations
@@ -120,20 +122,22 @@ class Walk:
             ) from None
 
     def _follow(self) -> Found:
-        curves = self.tape.folder / "curves.json"
-        trained = not curves.exists()
+        curves, first = self.tape.folder / "curves.json", parallel.rank() == 0
+        trained = not parallel.same(curves.exists())
         if trained:
             recorded: dict[str, list] = {"values": []}
             self.tape.forward(lambda number: self._measure(number, recorded["values"]), recorded)
-            files.write_json(curves, recorded)
-        values = np.array(files.read_json(curves)["values"]).reshape(len(self.steps), len(self.asked)).T
+            if first:
+                files.write_json(curves, recorded)
+        values = np.array(parallel.same(files.read_json(curves)["values"] if first else None))
         position = self._resumed()
         self._back(position, trained)
-        return Found(position.scores, values, position.norms)
+        shape = (len(self.steps), len(self.asked))
+        return Found(position.scores, values.reshape(shape).T, position.norms)
 
     def _measure(self, number: int, values: list[list[float]]) -> None:
         """Note the outcomes' measures at every step that is evaluated after so many updates."""
-        if number not in self._due:
+        if number not in self._due or parallel.rank() > 0:
             return
         found = [outcomes.value(self.tape.model, outcome.measure) for outcome in self.asked]
         values += [found] * len(self._due[number])
@@ -147,11 +151,13 @@ class Walk:
         begun, saved = position.number, time.monotonic()
         progress = Progress("walked back", sum(len(each.rows) for each in self.tape.updates[:begun]))
         while position.number > 0:
-            told = interruption.asked()
-            if told or time.monotonic() - saved >= self.save_seconds:
+            told = parallel.any_of(interruption.asked())
+            if parallel.rank() == 0 and (told or time.monotonic() - saved >= self.save_seconds):
                 self._save(position)
                 saved = time.monotonic()
             if told:
+                # The first saves.
+                parallel.meet()
                 log.info("told to end (SIGTERM) at update %d, whose state is safe", position.number)
                 interruption.hand_back(progressed=trained or position.number < begun)
                 raise UserError(f"told to end at update {position.number}; run again to go on from there")
@@ -171,9 +177,9 @@ class Walk:
             if weight == 0:
                 continue
             self.tape.flat.write_weights(self.tape.weights_after(position.number))
-            outcomes.differentiate(self.tape.model, outcome.measure)
+            outcomes.differentiate(self.tape.model, outcome.measure[parallel.rank() :: parallel.size()])
             adjoint = position.adjoints[number]
-            found = self.tape.flat.gradient(partly=True)
+            found = parallel.summed(self.tape.flat.gradient(partly=True))
             position.adjoints[number] = adjoint._replace(weights=adjoint.weights + weight * found)
         self.tape.model.zero_grad(set_to_none=True)
 
@@ -210,7 +216,7 @@ class Walk:
 
     def _resumed(self) -> Position:
         """Where a killed walk stood, or else the end of the training."""
-        saves = sorted(self.tape.folder.glob("back-*"))
+        saves = parallel.same(sorted(self.tape.folder.glob("back-*")))
         updates, rows = len(self.tape.updates), len(self.tape.trainer.stream.row)
         if not saves:
             zero = torch.zeros_like(self.tape.flat.read_weights())
@@ -278,6 +284,8 @@ def row_losses(
 ) -> np.ndarray:
     """Leave the gradient of the counted rows' mean loss in the model; returns the mean loss of every row.
 
+    Each process passes its part of the rows, and has the result of all.
+
     Args:
         tokens: shape (rows, context + 1).
         counted: which rows give a gradient, shape (rows,).
@@ -287,18 +295,21 @@ def row_losses(
     """
     plan, at_once = trainer.decided(model, tokens.shape[1] - 1)
     place = next(model.parameters()).device
-    shares = torch.from_numpy(counted / counted.sum())
     if plan.fused:
         trainer.gradient(model, tokens[torch.from_numpy(counted)])
-    found = []
-    for part, share in zip(tokens.split(at_once), shares.split(at_once), strict=True):
-        read = part.to(place)
+    mine, shares = parallel.share(tokens), parallel.share(torch.from_numpy(counted / counted.sum()))
+    found = torch.zeros(len(mine), dtype=torch.float64, device=place)
+    for begin in range(0, len(mine), at_once):
+        part = slice(begin, begin + at_once)
+        read = mine[part].to(place)
         if plan.fused:
             with torch.no_grad():
                 losses = output_layer.losses(model, read[:, :-1], read[:, 1:]).mean(dim=1)
         else:
             logits = model(read[:, :-1], use_cache=False).logits
             losses = models.cross_entropies(logits, read[:, 1:]).mean(dim=1)
-            (losses * share.to(losses)).sum().backward()
-        found.append(losses.detach().double().cpu())
-    return torch.cat(found).numpy()
+            (losses * shares[part].to(losses)).sum().backward()
+        found[part] = losses.detach()
+    if not plan.fused:
+        parallel.sum_gradients(list(model.parameters()), torch.zeros((), device=place))
+    return parallel.gathered(found, len(tokens)).cpu().numpy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mda.config.experiment import Config, methods_used
-from mda.config.trajectory_section import Trajectory
+from mda.config.trajectory_section import OVER_HEADS, Trajectory
 from mda.config.unit_sections import CLASS_METRICS
 
 # Methods of selection that read walks back through trainings.
@@ -44,7 +44,7 @@ def check(config: Config) -> None:
 
 
 def _check_outcomes(config: Config, walks: Trajectory) -> None:
-    """That every outcome can be differentiated."""
+    """That every outcome can be measured."""
     targets = {target.name: target for target in config.targets}
     for outcome in walks.outcomes:
         where = f"trajectory.outcomes.{outcome.name}"
@@ -59,15 +59,11 @@ def _check_outcomes(config: Config, walks: Trajectory) -> None:
         target = targets[outcome.target]
         if outcome.measure == "metric" and target.metric == "probe":
             raise ValueError(f"{where}: the metric of {target.name} is its probe; set measure to probe")
-        if outcome.measure == "metric_sum" and target.metric not in CLASS_METRICS:
+        if outcome.measure in OVER_HEADS and target.metric not in CLASS_METRICS:
             raise ValueError(
-                f"{where}: metric_sum is of the metrics {' and '.join(CLASS_METRICS)}, but that of "
-                f"{target.name} is {target.metric}; set measure to metric"
-            )
-        if outcome.measure == "probe" and config.probes[target.probe].measure == "rows":
-            raise ValueError(
-                f"{where}: a probe of rows cannot be differentiated in the output layer's weights; take "
-                "held_out_loss, a probe of prompts, or a function of your own"
+                f"{where}: {outcome.measure} is over all heads of the model, of the metrics "
+                f"{' and '.join(CLASS_METRICS)}, but that of {target.name} is {target.metric}; "
+                "set measure to metric"
             )
 
 
@@ -82,7 +78,7 @@ def _check_step(config: Config, where: str, step: int) -> None:
 
 
 def _check_sanity(config: Config) -> None:
-    """That the study's walks fit the window, and have outcomes."""
+    """That the study's walks fit the window."""
     study, window = config.studies.sanity, config.run.window
     if study is None or study.updates is None:
         return
@@ -92,12 +88,6 @@ def _check_sanity(config: Config) -> None:
             f"studies.sanity.updates is {study.updates}, but one step less than run.window has is {most}; "
             "lower it"
         )
-    for target in config.targets:
-        if target.metric == "probe" and config.probes[target.probe].measure == "rows":
-            raise ValueError(
-                f"studies.sanity.updates: the metric of {target.name} is a probe of rows, which cannot be "
-                "differentiated in the output layer's weights; set updates to null"
-            )
 
 
 def _check_linearity(config: Config, walks: Trajectory) -> None:
@@ -106,7 +96,7 @@ def _check_linearity(config: Config, walks: Trajectory) -> None:
         raise ValueError(
             "studies.linearity trains the orders of trajectory again; give trajectory.orders some"
         )
-    if not any(outcome.measure in ("metric", "metric_sum") for outcome in walks.outcomes):
+    if not any(outcome.measure in ("metric", *OVER_HEADS) for outcome in walks.outcomes):
         raise ValueError(
             "studies.linearity compares metrics; give trajectory.outcomes one whose measure is metric"
         )

@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from mda.config.section import Name, Natural, Positive, Section, Unique
 
+# Measures that are of all heads of the model together.
+OVER_HEADS = ("metric_sum", "metric_soft_max")
+
 
 def vectors_beside(outcomes: int) -> int:
     """Vectors of the weights that a walk has beside the states, at most; 27 were measured."""
@@ -18,7 +21,7 @@ class Outcome(Section):
     """A number that a training comes to, whose derivative is asked for."""
 
     name: Name
-    measure: Literal["metric", "metric_sum", "probe", "held_out_loss"]
+    measure: Literal["metric", "metric_sum", "metric_soft_max", "probe", "held_out_loss"]
     target: Name | None = None
     when: Literal["mean", "end", "step"]
     step: Natural | None = None

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
-from mda.config.unit_sections import BEST
+from mda.config.unit_sections import BEST, TEMPERATURE
 from mda.models.units import Attention, Head, Unit
 from mda.planning.cell import Cell
 
@@ -24,15 +25,17 @@ def curves(
     Returns:
         The cell's columns, target, step, score (the metric, mean over the target's units; of a whole
         attention over its heads; of a metric of a class, best_..., its maximum over all heads of the model),
-        score_sum (of such a metric, the sum over all heads; else nan), icl_score, held_out_loss, train_loss.
+        score_sum and score_soft_max (of such a metric, its sum and its soft maximum over all heads, see
+        `mda.attribution.outcomes.soft_max`; else nan), icl_score, held_out_loss, train_loss.
     """
     parts = []
     for name, (places, metric) in targets.items():
-        total = pd.Series(np.nan, index=steps["step"])
+        total = soft = pd.Series(np.nan, index=steps["step"])
         if metric.startswith(BEST):
             # Which head forms is chance, so that another run may have another best one.
             by_step = heads.groupby("step")[metric.removeprefix(BEST)]
             score, total = by_step.max(), by_step.sum()
+            soft = TEMPERATURE * by_step.agg(lambda heads: special.logsumexp(heads / TEMPERATURE))
         elif metric == "activation":
             score = steps.set_index("step")[[f"activation {unit}" for unit in places]].mean(axis=1)
         elif metric == "probe":
@@ -43,8 +46,9 @@ def curves(
                 for place in zip(heads["layer"], heads["head"], strict=True)
             ]
             score = heads[mine].groupby("step")[metric].mean()
-        found = pd.DataFrame({"score": score, "score_sum": total})
+        found = pd.DataFrame({"score": score, "score_sum": total, "score_soft_max": soft})
         part = steps.merge(found, left_on="step", right_index=True, validate="one_to_one")
         parts.append(part.assign(target=name))
-    columns = ["target", "step", "score", "score_sum", "icl_score", "held_out_loss", "train_loss"]
+    scores = ["score", "score_sum", "score_soft_max"]
+    columns = ["target", "step", *scores, "icl_score", "held_out_loss", "train_loss"]
     return pd.concat(parts)[columns].assign(**cell._asdict())

@@ -68,19 +68,38 @@ def sum_gradients(parameters: Sequence[torch.nn.Parameter], loss: torch.Tensor) 
     if size() == 1:
         return loss
     trained = [parameter for parameter in parameters if parameter.requires_grad]
-    flat = torch.cat(
-        [
-            torch.zeros_like(parameter).flatten() if parameter.grad is None else parameter.grad.flatten()
-            for parameter in trained
-        ]
-        + [loss.flatten()]
+    flat = summed(
+        torch.cat(
+            [
+                torch.zeros_like(parameter).flatten() if parameter.grad is None else parameter.grad.flatten()
+                for parameter in trained
+            ]
+            + [loss.flatten()]
+        )
     )
-    distributed.all_reduce(flat)
     position = 0
     for parameter in trained:
         parameter.grad = flat[position : position + parameter.numel()].view_as(parameter).clone()
         position += parameter.numel()
     return flat[-1]
+
+
+def summed(mine: torch.Tensor) -> torch.Tensor:
+    """The sum over the processes, in place of what this one has."""
+    if size() > 1:
+        distributed.all_reduce(mine)
+    return mine
+
+
+def gathered(mine: torch.Tensor, whole: int) -> torch.Tensor:
+    """A vector of which each process has the part that `share` gives it.
+
+    Args:
+        whole: its length.
+    """
+    found = mine.new_zeros(whole)
+    share(found).copy_(mine)
+    return summed(found)
 
 
 def same(value: Any) -> Any:
@@ -99,3 +118,8 @@ def any_of(here: bool) -> bool:
     flag = torch.tensor([float(here)], device=device())
     distributed.all_reduce(flag, op=distributed.ReduceOp.MAX)
     return bool(flag.item())
+
+
+def meet() -> None:
+    """Wait until all processes are here: the launcher ends those that are at work when one has ended."""
+    any_of(False)

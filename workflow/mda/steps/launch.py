@@ -21,7 +21,11 @@ from mda.runtime import gpus
 from mda.runtime.errors import UserError
 
 # The steps whose processes share the work.
-TOGETHER = ("mda.steps.training.base_run", "mda.steps.training.retrain")
+TOGETHER = (
+    "mda.steps.training.base_run",
+    "mda.steps.training.retrain",
+    "mda.steps.attribution.trajectory",
+)
 # The first step that takes long: before it the model is made and the users' probes are asked.
 CHECKED_FIRST = ("mda.steps.training.base_run",)
 

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
 from mda.models.memory import of_process
-from mda.runtime import files, interruption
+from mda.runtime import files, interruption, parallel
 from mda.runtime.errors import UserError
 from mda.training import adamw, schedule, training
 from mda.training.update import Flat, Rule, State
@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 
 # Vectors of the weights that a state has, and those that are held of an update on the way back.
 OF_STATE, OF_UPDATE = 3, 4
-# For the states of a part: of a CPU's memory, which the scheduler counts, and of the free memory of a GPU.
+# For the states of a part: of a CPU's memory, which the scheduler counts, for all processes together, and of
+# the free memory of a GPU.
 CPU_BYTES = 2 * 2**30
 GPU_SHARE = 0.5
 
@@ -88,12 +89,14 @@ def length_of_parts(updates: int, bytes_of_vector: int, memory: int) -> int:
 def memory_for(place: torch.device) -> int:
     """Bytes that the states of a part may take on this device."""
     if place.type != "cuda":
-        return CPU_BYTES
+        return CPU_BYTES // parallel.size()
     return int(GPU_SHARE * of_process(place))
 
 
 class Tape:
     """A training of some updates, whose states can be asked for from the last to the first.
+
+    Of several processes that train together, each has all states in memory, and the first keeps them on disk.
 
     Attributes:
         updates: its updates.
@@ -127,7 +130,9 @@ class Tape:
         place = next(model.parameters()).device
         memory = memory_for(place) - (beside * vector if place.type == "cuda" else 0)
         self.length = length or length_of_parts(len(updates), vector, memory)
-        self._same_length(asked=length is not None)
+        if parallel.rank() == 0:
+            self._same_length(asked=length is not None)
+        self.length = parallel.same(self.length)
         self._made: list[Made] = []
         self._last = self.flat.read_weights()
         self._begin = 0
@@ -187,7 +192,8 @@ class Tape:
         Raises:
             UserError: when the process was told to end; the kept states are safe.
         """
-        first = max((self._number(path) for path in self.folder.glob("state-*.safetensors")), default=None)
+        kept = [self._number(path) for path in self.folder.glob("state-*.safetensors")]
+        first = parallel.same(max(kept, default=None))
         if first is None:
             first = 0
         else:
@@ -196,12 +202,13 @@ class Tape:
             log.info("resumed at update %d of %d", first, len(self.updates))
         self._made, self._begin = [], first
         for number in range(first, len(self.updates)):
-            told = interruption.asked()
+            told = parallel.any_of(interruption.asked())
             if number % self.length == 0 or told:
                 self._keep(number, recorded)
             if number % self.length == 0:
                 self._made, self._begin = [], number
             if told:
+                parallel.meet()
                 interruption.hand_back(progressed=number > first)
                 raise UserError(f"told to end at update {number}; run again to go on from there")
             visit(number)
@@ -221,7 +228,7 @@ class Tape:
             self._made = []
             self._restore(self._begin)
             for each in range(self._begin, number + 1):
-                if interruption.asked():
+                if parallel.any_of(interruption.asked()):
                     self._made = []
                     raise ToldToEnd
                 self._advance(each)
@@ -256,7 +263,7 @@ class Tape:
 
     def _keep(self, number: int, recorded: dict[str, list]) -> None:
         """Keep a state, if it is not kept already."""
-        if self._path(number).exists():
+        if parallel.rank() > 0 or self._path(number).exists():
             return
         state = self.flat.read()
         record = {"made": state.made, "recorded": recorded}

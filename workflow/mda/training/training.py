@@ -337,8 +337,8 @@ class Trainer:
                 self._save(model, optimizer, step, loss)
                 saved = time.monotonic()
             if told:
-                # A process that ended now would have the launcher end the one that saves.
-                parallel.any_of(told)
+                # The first saves.
+                parallel.meet()
                 log.info("told to end at step %d, whose state is safe", step)
                 interruption.hand_back(progressed=step > first)
                 raise UserError(f"told to end at step {step}; run again to go on from there")

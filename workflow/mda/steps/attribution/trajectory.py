@@ -61,7 +61,7 @@ def walk(
         stream, store, generated, optimizer, trajectory.numerics_of(numerics), evaluator, cadence
     )
     outputs = [out, out_curves]
-    with training.claim(cadence.folder):
+    with parallel.group(), training.claim(cadence.folder):
         if training.taken_up(cadence.folder, outputs):
             return
         model, moments = adamw.load_state(state, optimizer, numerics)
@@ -85,6 +85,8 @@ def walk(
         ]
         steps = outcomes.evaluated(window.origin, window.stop, evaluate_every)
         found = trajectory.Walk(done, wanted, steps, save_seconds).follow()
+        if parallel.rank() > 0:
+            return
         with saves.finishing(cadence.folder, outputs) as (to_scores, to_curves):
             parquet.write_table(to_scores, _scores(stream, wanted, found))
             parquet.write_table(to_curves, _curves(wanted, steps, done.updates, found))

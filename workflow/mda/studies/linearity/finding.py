@@ -5,11 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from mda.evidence.finding import Finding, Measured, Settings, Tables
+from mda.evidence.statistics import Estimate
 from mda.planning import design
 from mda.studies.linearity import table
 
 # A prediction holds if what was found is within half of it.
 LEAST, MOST = 0.5, 1.5
+
+
+def _holds(slope: Estimate) -> bool | None:
+    """Whether what was found is within half of what was predicted; None if it could be either."""
+    if np.isnan(slope.low):
+        return None
+    if slope.low > LEAST and slope.high < MOST:
+        return True
+    return None if slope.low < MOST and slope.high > LEAST else False
 
 
 def follows(tables: Tables, target: str, settings: Settings) -> Measured | None:
@@ -27,24 +37,26 @@ def follows(tables: Tables, target: str, settings: Settings) -> Measured | None:
     }
     largest = max(slopes)
     value = slopes[largest]
-    holds: bool | None = value.low > LEAST and value.high < MOST
-    if np.isnan(value.low) or (not holds and value.low < MOST and value.high > LEAST):
-        # It could be either.
-        holds = None
     words = [
         f"{design.percent(share)} %: {one.value:.2f} [{one.low:.2f}, {one.high:.2f}]"
         for share, one in sorted(slopes.items())
         if share != largest and not np.isnan(one.low)
     ]
-    note = f"at smaller shares, {'; '.join(words)}" if words else ""
+    notes = [f"at smaller shares, {'; '.join(words)}"] if words else []
+    broken = [f"{design.percent(share)} %" for share, one in sorted(slopes.items()) if _holds(one) is False]
+    if broken:
+        notes.append(
+            f"the linear prediction does not hold with {' and '.join(broken)} masked: read these scores as a "
+            "ranking, and not as an amount"
+        )
     return Measured(
         value.value,
         value.low,
         value.high,
-        holds,
+        _holds(value),
         mine["order"].nunique(),
         f"times the prediction, {design.percent(largest)} % masked",
-        note=note,
+        note="; ".join(notes),
     )
 
 

@@ -48,7 +48,7 @@ def masked_of(walk: pd.DataFrame, stream: pd.DataFrame) -> np.ndarray:
 
 
 # The measures that the curves of runs have: measure -> column.
-COLUMNS = {"metric": "score", "metric_sum": "score_sum"}
+COLUMNS = {"metric": "score", "metric_sum": "score_sum", "metric_soft_max": "score_soft_max"}
 
 
 def found(curves: pd.DataFrame, outcome: trajectory_section.Outcome) -> pd.Series:
