@@ -310,6 +310,14 @@ def test_a_disk_without_room_is_told_before_anything_is_computed(tmp_path, strea
         walk(tmp_path, stream, 0.5, length=1)
 
 
+def test_memory_without_room_is_told_too(tmp_path, stream, monkeypatch):
+    monkeypatch.setattr(tape.machine, "memory", lambda: 0)
+    with pytest.raises(
+        UserError, match=r"states of 7 updates take 0\.0 GB of memory, but there are 0\.0 GB; lower"
+    ):
+        walk(tmp_path, stream, 0.5, length=7)
+
+
 def test_precision_in_float32_and_of_passes_over_the_output_layer(tmp_path, stream, whole):
     """Single precision, and losses a few tokens at a time, as on a GPU."""
     exact = walk(tmp_path / "exact", stream, 0.5).follow().scores

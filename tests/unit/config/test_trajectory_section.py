@@ -58,12 +58,14 @@ def test_a_mistake_in_a_trajectory_is_one_sentence(override, change, words):
 
 
 def test_the_metric_of_a_target_may_be_its_probe(override):
-    config = override("trajectory", WALK)
-    config["targets"][0] |= {"metric": "probe"}
+    def told(measure):
+        config = override("trajectory", WALK | {"outcomes": [OUTCOME | {"measure": measure}]})
+        config["targets"][0] |= {"metric": "probe"}
+        return consistency.check(config)
+
     with pytest.raises(UserError, match="the metric of induction-1 is its probe; set measure to probe"):
-        consistency.check(config)
-    config["trajectory"]["outcomes"] = [OUTCOME | {"measure": "probe"}]
-    assert consistency.check(config).trajectory is not None
+        told("metric")
+    assert told("probe").trajectory is not None
 
 
 def test_a_selection_by_walks_needs_them(override):

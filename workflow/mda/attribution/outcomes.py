@@ -95,7 +95,9 @@ def of_class(tokens: torch.Tensor, metric: str, over: Over) -> Measure:
 
     def value(model: PreTrainedModel) -> torch.Tensor:
         found = getattr(metrics.scores(model, tokens), metric.removeprefix(BEST))
-        return {"best": torch.max, "sum": torch.sum, "soft_max": soft_max}[over](found)
+        if over == "best":
+            return found.max()
+        return found.sum() if over == "sum" else soft_max(found)
 
     return [value]
 

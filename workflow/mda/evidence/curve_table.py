@@ -35,7 +35,7 @@ def curves(
             # Which head forms is chance, so that another run may have another best one.
             by_step = heads.groupby("step")[metric.removeprefix(BEST)]
             score, total = by_step.max(), by_step.sum()
-            soft = TEMPERATURE * by_step.agg(lambda heads: special.logsumexp(heads / TEMPERATURE))
+            soft = TEMPERATURE * by_step.agg(lambda each: special.logsumexp(each / TEMPERATURE))
         elif metric == "activation":
             score = steps.set_index("step")[[f"activation {unit}" for unit in places]].mean(axis=1)
         elif metric == "probe":

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
 from mda.models.memory import of_process
-from mda.runtime import files, interruption, parallel
+from mda.runtime import files, interruption, machine, parallel
 from mda.runtime.errors import UserError
 from mda.training import adamw, schedule, training
 from mda.training.update import Flat, Rule, State
@@ -121,7 +121,7 @@ class Tape:
             beside: vectors of the weights that are held besides, on a GPU.
 
         Raises:
-            UserError: when the disk has no room for the states.
+            UserError: when the disk or the memory has no room for the states.
         """
         self.trainer, self.model, self.optimizer = trainer, model, optimizer
         self.updates, self.folder = updates, folder
@@ -164,7 +164,8 @@ class Tape:
 
     def _check_room(self, vector: int) -> None:
         parts = -(-len(self.updates) // self.length)
-        needed, held = parts * OF_STATE * vector, self.length * OF_UPDATE * vector
+        needed = parts * OF_STATE * vector
+        held = min(self.length, len(self.updates)) * OF_UPDATE * vector
         free = shutil.disk_usage(self.folder).free
         log.info(
             "%d updates of %d weights: states of every %d kept, %.1f GB on disk, %.1f GB in memory",
@@ -175,6 +176,13 @@ class Tape:
             raise UserError(
                 f"{self.folder}: the states of the trajectory take {needed / 1e9:.1f} GB, but the disk has "
                 f"{free / 1e9:.1f} GB free; free some, or raise trajectory.keep_every"
+            )
+        place = next(self.model.parameters()).device
+        most = of_process(place) if place.type == "cuda" else machine.memory() * 1e6 / parallel.size()
+        if held > most:
+            raise UserError(
+                f"the states of {self.length} updates take {held / 1e9:.1f} GB of memory, but there are "
+                f"{most / 1e9:.1f} GB; lower trajectory.keep_every, or set it to null"
             )
 
     def rule(self, update: Update) -> Rule:
