@@ -65,7 +65,11 @@ def path(tmp_path, default):
         '{"targets": {"induction-1": {"units": ["L1H0"]}}, "made_by": "{}"}'
     )
     items = [
-        item(results / "dose.png", labels={"figure": HOSTILE, "target": "all"}),
+        item(
+            results / "dose.png",
+            labels={"figure": HOSTILE, "target": "all"},
+            question="How does it grow?",
+        ),
         item(results / "evidence" / "dose.csv"),
         item(results / "evidence" / "effects.csv"),
         item(results / "index.html", category="Samples"),
@@ -262,6 +266,22 @@ def test_the_first_screen_answers_what_a_reader_asks(path, visit):
         assert question in told
     page.click("#answer .guide a[href^='#fold']")
     assert page.locator(".fold .claim").first.is_visible()
+
+
+def test_on_paper_tables_that_are_folded_are_named_and_claims_stay_a_table(path, visit):
+    page = visit(path)
+    folded, names = page.locator("#file-evidence-dose-csv"), page.locator(".paper code", has_text="dose.csv")
+    assert folded.is_visible() and not names.is_visible()
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 690, "height": 900})
+    assert not folded.is_visible() and names.is_visible()
+    assert page.locator(".findings thead").first.is_visible()
+    page.evaluate("document.querySelector('#file-evidence-dose-csv details').open = true")
+    assert folded.is_visible()
+
+
+def test_a_study_says_what_it_asks(path, visit):
+    assert visit(path).locator("#file-dose-png .question").inner_text() == "How does it grow?"
 
 
 def test_what_says_nothing_is_folded_away_and_opens_on_paper(path, visit):

@@ -32,6 +32,12 @@ def shown_of_trace():
     return ["<results>/samples/index.html", *figures(), *found]
 
 
+def question_of(labels):
+    """What a study asks: what its rule says first. Other results ask nothing."""
+    name = f"study_{labels['figure'].removesuffix(' (table)')}"
+    return workflow.get_rule(name).docstring if workflow.is_rule(name) else ""
+
+
 def marked_for_report(paths):
     """What `report(...)` says in the rules about each of these files."""
     found = []
@@ -49,6 +55,7 @@ def marked_for_report(paths):
                             "labels": {key: text.format(**named) for key, text in mark.labels.items()},
                             "caption": os.path.relpath(mark.caption.get_path_or_uri(secret_free=True)),
                             "wildcards": named,
+                            "question": question_of(mark.labels),
                         }
                     )
     return found

@@ -51,7 +51,7 @@ def test_the_table_has_the_corrected_p_value_and_the_detectable_effect_that_find
         ].to_dict("records")
         assert line["selection"] == "influence-unit"
         assert judged.loc[name, "detectable"] == line["planned_detectable"] > line["to_random_detectable"]
-        told = f"p {line['to_random_p']:.2g}, corrected for 3 planned tests {line['planned_q']:.2g} (Holm)"
+        told = f"p {line['to_random_p']:.2g}; corrected for 3 planned tests, {line['planned_q']:.2g} (Holm)"
         assert judged.loc[name, "note"].startswith(told)
         assert (judged.loc[name, "verdict"] == finding.REPRODUCED) == (line["planned_q"] < 0.05)
 

@@ -22,7 +22,7 @@ def test_an_effect_is_told_with_its_interval_its_runs_and_its_power():
     assert said == (
         "Removing the samples of highest influence makes the unit form 15 steps later [1,\u00a029] than "
         "removing random samples does (95 % interval, 4 runs). Underpowered: 4 runs find an effect of 27.4 "
-        "steps four times out of five, and this one is smaller."
+        "steps four times out of five, and this one is smaller: it may look larger than it is."
     )
 
 

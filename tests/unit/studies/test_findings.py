@@ -413,7 +413,7 @@ def test_readers_see_every_finding_with_its_interval():
     assert removal["here"] == {
         "value": "20.0 [18.0, 22.0]",
         "unit": "steps",
-        "more": "p 0.001, corrected for 2 planned tests 0.002 (Holm); 4 runs find an effect of "
+        "more": "p 0.001; corrected for 2 planned tests, 0.002 (Holm); 4 runs find an effect of "
         f"{3 * shifts[0] / shifts[1]:.3g} steps four times out of five",
     }
     assert {line["here"]["value"] for line in known["lines"]} == {""}
@@ -432,9 +432,13 @@ def test_a_small_effect_is_called_underpowered():
     told = in_words.power(found.loc["removal"].to_dict() | {"finding": "removal"})
     assert re.fullmatch(
         r"underpowered: 4 runs find an effect of 1\d\.\d steps four times out of five, "
-        "and this one is smaller",
+        "and this one is smaller: it may look larger than it is",
         told,
     )
     told = in_words.power(found.loc["random"].to_dict() | {"finding": "random"})
     assert told == "4 runs find an effect of 9 steps four times out of five"
     assert in_words.power(found.loc["lds"].to_dict() | {"finding": "lds"}) == ""
+    line = {"finding": "beyond-loss", "value": 8.0, "detectable": 14.0, "unit": "steps", "runs": 4}
+    assert in_words.power(line | {"verdict": finding.INCONCLUSIVE}).endswith("and this one is smaller")
+    # A "no" is held against what so many runs do find.
+    assert in_words.power(line | {"verdict": finding.NO}).startswith("4 runs find")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mda.evidence import intervention_findings
-from mda.evidence.finding import CANNOT_TELL, NOT_RUN
+from mda.evidence.finding import CANNOT_TELL, NO, NOT_RUN, REPRODUCED, YES
 from mda.evidence.rounding import number
 
 # Claims that there is no effect: the smallest that would be found is not held against theirs.
@@ -23,11 +23,14 @@ def power(line: Mapping[str, Any]) -> str:
     """
     if np.isnan(line["detectable"]) or line["verdict"] in (CANNOT_TELL, NOT_RUN):
         return ""
+    # What is not better was held against a difference that so many runs do find.
+    no_better = line["finding"].startswith("beyond-") and line["verdict"] == NO
     effect = f"an effect of {number(line['detectable'])}{_unit(line['unit'])}"
     counted = f"{line['runs']:.0f} {_counted(line['finding'])}"
-    if line["finding"] in EQUIVALENCES or abs(line["value"]) >= line["detectable"]:
+    if no_better or line["finding"] in EQUIVALENCES or abs(line["value"]) >= line["detectable"]:
         return f"{counted} find {effect} four times out of five"
-    return f"underpowered: {counted} find {effect} four times out of five, and this one is smaller"
+    words = f"underpowered: {counted} find {effect} four times out of five, and this one is smaller"
+    return f"{words}: it may look larger than it is" if line["verdict"] in (REPRODUCED, YES) else words
 
 
 def _unit(unit: str) -> str:

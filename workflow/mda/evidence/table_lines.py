@@ -73,4 +73,4 @@ def corrected_words(p: float, q: float, tests: str, method: str) -> str:
     """
     if np.isnan(q):
         return ""
-    return f"p {p:.2g}, corrected for {tests} {q:.2g} ({method})"
+    return f"p {p:.2g}; corrected for {tests}, {q:.2g} ({method})"

@@ -83,6 +83,14 @@ def forest(
         axis.axvline(zero, color="0.6", linewidth=0.6)
 
 
+def values_beside(axis: Axes, values: Sequence[float], form: str) -> None:
+    """The values of a forest's rows as numbers on its right, where marks near each other cannot be read."""
+    beside = axis.get_yaxis_transform()
+    for height, value in zip(reversed(range(len(values))), values, strict=True):
+        words = "" if np.isnan(value) else form.format(value)
+        axis.text(1.02, height, words, transform=beside, va="center", fontsize=7)
+
+
 def rows_in_words(lines: pd.DataFrame, value: str, names: Sequence[str]) -> str:
     """What a forest shows, row by row."""
     told = []

@@ -39,6 +39,7 @@ class Item(Section):
         caption: file of its caption, reStructuredText with `snakemake.config` and `snakemake.wildcards`, as
             in a report of Snakemake's own.
         wildcards: of its rule.
+        question: of a study, what it asks.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class Item(Section):
     labels: dict[str, str]
     caption: Path
     wildcards: dict[str, str]
+    question: str = ""
 
 
 def groups(items: Sequence[Item], root: Path, configuration: Mapping[str, Any]) -> dict[str, list[dict]]:
@@ -62,6 +64,7 @@ def groups(items: Sequence[Item], root: Path, configuration: Mapping[str, Any]) 
         file = item.path.relative_to(root).as_posix()
         shown: dict[str, Any] = {
             "title": about if target == "all" else f"{about}, {target}",
+            "question": item.question,
             "file": file,
             "anchor": anchor(file),
             "rule": item.rule,

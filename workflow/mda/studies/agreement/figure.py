@@ -28,10 +28,12 @@ def draw(table: pd.DataFrame, palette: style.Palette) -> Figure:
             for variant in mine["variant"]
         ]
         panels.forest(row[0], mine, "spearman", names, colors)
+        panels.values_beside(row[0], list(mine["spearman"]), "{:.3f}")
         panels.forest(row[1], mine, "overlap", names, colors, zero=None)
+        panels.values_beside(row[1], list(mine["overlap"]), "{:.2f}")
         row[1].axvline(mine["chance"].iloc[0], color="0.6", linestyle=":", linewidth=0.8)
         row[0].set_title(f"{target}: rank correlation")
-        row[1].set_title("share of the top in common (dotted: chance)")
+        row[1].set_title("share of the top in common")
     for axis in axes.flat:
         axis.set_xlim(low - 0.02, 1.02)
     for axis in axes[-1]:

@@ -32,11 +32,13 @@ def beyond(control: str) -> Measure:
         told = line["beyond_q"] < 1 - settings.confidence
         holds: bool | None = bool(line["stronger"] and told)
         of_outcome = table[(table["target"] == target) & (table["outcome"] == "formation_step")]
-        tests = f"{of_outcome['beyond_p'].notna().sum()} other ways to select in its table"
+        tests = f"{of_outcome['beyond_p'].notna().sum()} other ways to select"
         note = corrected_words(line["beyond_p"], line["beyond_q"], tests, BENJAMINI_HOCHBERG)
         detectable = line["beyond_detectable"]
         if not told and not detectable <= _whole(table, target):
             holds, note = None, f"{note}; a difference as large as that to random samples might be missed"
+        elif not told:
+            note = f"{note}; a difference as large as that to random samples would be found"
         return measured(line, "beyond", holds, line["seeds"], "steps of difference", detectable, note)
 
     return measure

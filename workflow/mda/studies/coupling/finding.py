@@ -16,7 +16,7 @@ def correlation(tables: Tables, target: str, settings: Settings) -> Measured | N
         return None
     if np.isnan(line["r_low"]):
         return unknown("fewer than four runs, or runs that all came out the same, have no correlation")
-    words = "Pearson's r with the ICL score, lower is better"
+    words = "Pearson's r with the ICL score, which is better the lower it is"
     note = f"at equal held-out loss r is {_given(line)}"
     mine = tables["coupling"]
     mine = mine[(mine["target"] == target) & (mine["runs_of"] != "all") & mine["partial_r_low"].notna()]

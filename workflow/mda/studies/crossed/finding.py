@@ -27,6 +27,6 @@ def contrast(tables: Tables, target: str, settings: Settings) -> Measured | None
 
 
 FINDING = Finding(
-    "specificity", "Removing the top samples weakens other induction heads more than heads that are none",
+    "specificity", "Removing the top samples weakens other induction heads more than other heads",
     "by an order of magnitude", "crossed", contrast,
 )  # fmt: skip

@@ -31,7 +31,8 @@ def least_share(tables: Tables, target: str, settings: Settings) -> Measured | N
             why = unknown(SAME, possible=False)
             continue
         every = mine["fraction"].unique()
-        note = f"of {', '.join(f'{100 * share:g}' for share in sorted(every))} %, corrected with its table"
+        tried = ", ".join(f"{100 * share:g}" for share in sorted(every))
+        note = f"tried: {tried} %, with p-values that are corrected for all of its table"
         least = 100 * line["smallest"]
         holds = bool(line["smallest"] <= settings.fraction)
         words = "% of the window's samples"

@@ -6,6 +6,9 @@ from mda.evidence.finding import Finding, Measured, Settings, Tables, unknown
 from mda.evidence.table_lines import line_of, measured
 
 
+UNIT = "chance to have more repeated bigrams than a random sample (AUROC; 0.5: as many)"
+
+
 def repetitive(tables: Tables, target: str, settings: Settings) -> Measured | None:
     """Whether proponents have more repeated bigrams than samples at random."""
     line = line_of(tables, "enrichment", target=target, side="proponents", name="repeated bigrams")
@@ -14,7 +17,7 @@ def repetitive(tables: Tables, target: str, settings: Settings) -> Measured | No
     holds = bool(line["auroc_low"] > 0.5 and line["q"] < 1 - settings.confidence)
     if line["auroc_low"] == line["auroc_high"] == 0.5:
         return unknown("all samples have as many", possible=False)
-    return measured(line, "auroc", holds, 0, "AUROC of repeated bigrams")
+    return measured(line, "auroc", holds, 0, UNIT)
 
 
 FINDING = Finding(

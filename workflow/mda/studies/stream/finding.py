@@ -24,7 +24,7 @@ def spread(tables: Tables, target: str, settings: Settings) -> Measured | None:
     holds: bool | None = None if np.isnan(low) else bool(low > 0.5 and high < 2)
     if settings.shuffled:
         holds, note = None, f"{note}; of samples in random order it could not be otherwise"
-    words = "x its share of the samples"
+    words = "times its share of the samples"
     found = Measured(ratio, low, high, holds, int(line["samples"]), words, note=note)
     return found._replace(possible=not settings.shuffled)
 

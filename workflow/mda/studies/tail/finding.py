@@ -15,7 +15,7 @@ def share_of_the_top(tables: Tables, target: str, settings: Settings) -> Measure
         return None
     if np.isnan(line["excess_low"]):
         return unknown("all scores are equal, or none is positive", possible=False)
-    note = f"of scores that are normal within each label it is {100 * line['normal']:.3g} %"
+    note = f"scores that are normally distributed within each label would give {100 * line['normal']:.3g} %"
     holds = bool(line["excess_low"] > 0)
     return Measured(
         100 * line["share"], 100 * line["share_low"], 100 * line["share_high"], holds,
