@@ -251,13 +251,13 @@ def test_a_word_says_what_it_means_where_it_stands_and_on_paper(path, visit):
 def test_the_first_screen_answers_what_a_reader_asks(path, visit):
     page = visit(path)
     told = page.inner_text("header") + page.inner_text("#answer")
+    assert "tiled, 50 % of the documents: one random motif" in page.inner_text("#settings")
     for words in (
         "head 0 of layer 1 (L1H0)",
         "Metric",
         "Prefix-matching score: mean attention",
         "1,152 samples",
         "the strongest induction head at step 240",
-        "tiled, 50 % of the documents: one random motif",
         "Better than repetition?",
         "Better than the loss?",
     ):

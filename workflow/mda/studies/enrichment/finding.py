@@ -5,7 +5,6 @@ from __future__ import annotations
 from mda.evidence.finding import Finding, Measured, Settings, Tables, unknown
 from mda.evidence.table_lines import line_of, measured
 
-
 UNIT = "chance to have more repeated bigrams than a random sample (AUROC; 0.5: as many)"
 
 
