@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -112,7 +113,7 @@ def executor(tmp_path, monkeypatch):
     made.logger, made.run_uuid, made.slurm_logdir = Logger(), "this-run", tmp_path / "logs"
     made._failed_nodes, made._submitted_job_clusters, made._partitions = set(), set(), []
     made._fallback_partition, made._main_event_loop, made.array_jobs = "cpu", None, set()
-    made._job_submission_executor = ThreadPoolExecutor(2)
+    made._job_submission_executor, made.max_array_size = ThreadPoolExecutor(2), 40
     made._preemption_warning, made._status_query_cycle_rows = False, []
     made._status_query_calls = made._status_query_failures = 0
     made._status_query_total_seconds = made._status_query_max_seconds = 0.0
@@ -401,11 +402,11 @@ def commands(executor, monkeypatch, run_job, **resources):
         monkeypatch,
         lambda self, job: f"{sys.executable} -m snakemake {settings.format(self.additional_general_args())}",
     )
-    said = []
-    monkeypatch.setattr(plugin.Executor, run_job, lambda self, job: said.append(self.format_job_exec(job)))
-    job = Job()
+    said, job = [], Job()
     job._resources = Resources(mem_mb=1000, runtime=30, **resources)
-    getattr(executor, run_job)(job)
+    monkeypatch.setattr(plugin.Executor, run_job, lambda self, given: said.append(self.format_job_exec(job)))
+    getattr(executor, run_job)([job, job] if run_job == "run_array_jobs" else job)
+    assert len(said) == 1
     return said[0]
 
 
@@ -417,7 +418,6 @@ def commands(executor, monkeypatch, run_job, **resources):
         ({"gpu": 2, "gpus": 0}, "--cpus-per-task=1 --nodes=1"),
     ],
 )
-# Of an array the stand-in is given one job, and formats its command as the plugin does of each task.
 @pytest.mark.parametrize("way", ["run_job", "run_array_jobs"])
 def test_a_job_starts_snakemake_once_as_a_step(executor, monkeypatch, resources, options, way):
     step, job = f"{HERE}/slurm_step.py {options}", f"{HERE}/in_job.py --cores all {IN_JOB} --mode remote"
@@ -432,31 +432,54 @@ def test_a_job_as_a_script_starts_as_the_plugin_has_it(executor, monkeypatch):
     assert said == f"{usual} --slurm-jobstep-pass-command-as-script --mode remote"
 
 
-def test_a_task_of_an_array_runs_its_own_job(executor, programs, monkeypatch):
+@pytest.mark.parametrize(
+    ("most", "random_bytes", "tasks"),
+    [
+        (2, 1, ["1", "2", "1", "2", ""]),
+        # Which no packing makes shorter: the plugin would write a script.
+        (40, 12_000, ["1", "2", "3", "1", "2"]),
+        (40, 40_000, [""] * 5),
+    ],
+)
+def test_a_task_of_an_array_runs_its_own_job(executor, programs, monkeypatch, most, random_bytes, tasks):
     """By what the plugin hands to `sbatch`, which here runs all tasks of its array."""
-    programs.write("srun", f'echo "$SLURM_ARRAY_TASK_ID $*" >>"{programs.folder}/steps"')
+    programs.write("srun", f'echo "$SLURM_ARRAY_TASK_ID:$*" >>"{programs.folder}/steps"')
     programs.write(
         "sbatch",
         "for word; do\n"
         "    case $word in --wrap=*) script=${word#--wrap=} ;; --array=*) tasks=${word#*=} ;; esac\n"
         "done\n"
-        "for task in $(seq ${tasks%-*} ${tasks#*-}); do\n"
+        '[ -z "$tasks" ] && sh -c "$script"\n'
+        '[ -z "$tasks" ] || for task in $(seq ${tasks%-*} ${tasks#*-}); do\n'
         '    SLURM_ARRAY_TASK_ID=$task sh -c "$script" || exit\n'
         "done\n"
         "echo 7",
     )
-    executor.max_array_size = 2
+    executor.max_array_size, long = (
+        most,
+        [random.Random(seed).randbytes(random_bytes).hex() for seed in range(5)],
+    )
     executor.workflow.executor_settings.disable_memory_fudge = False
     stand_in(
         executor,
         monkeypatch,
-        lambda self, job: f"cd '{programs.folder}' && {sys.executable} -m snakemake '{job.jobid} of five'",
+        lambda self, job: (
+            f"cd '{programs.folder}' && {sys.executable} -m snakemake '{job.jobid} of {long[job.jobid]}'"
+        ),
     )
     executor.run_array_jobs([Job(seed) for seed in range(5)])
-    assert (executor.failed, executor.logger[1:]) == ([], [])
-    ran = [line.split(" ", 1) for line in (programs.folder / "steps").read_text().splitlines()]
+    assert executor.failed == []
+    ran = (programs.folder / "steps").read_text().splitlines()
     start = f"-n1 --cpu-bind=q --cpus-per-task=1 --nodes=1 {sys.executable} {HERE}/in_job.py"
-    assert ran == [[str(seed + 1), f"{start} {seed} of five"] for seed in range(5)]
+    assert ran == [f"{task}:{start} {seed} of {long[seed]}" for seed, task in enumerate(tasks)]
+
+
+def test_jobs_as_scripts_are_in_no_array(executor):
+    """Which the plugin would write with the commands of the others as a line of their own."""
+    jobs = [Job(seed) for seed in range(3)]
+    assert list(executor._arrays(jobs)) == [jobs]
+    executor.workflow.executor_settings.pass_command_as_script = True
+    assert list(executor._arrays(jobs)) == [[job] for job in jobs]
 
 
 def test_a_task_without_a_command_runs_no_others():

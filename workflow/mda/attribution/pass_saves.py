@@ -8,15 +8,18 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import torch
 
 from mda.attribution.passes import Rows
-from mda.runtime import files, saves
+from mda.runtime import files, parquet, saves
 
 log = logging.getLogger(__name__)
 
 # What was found of some rows: tensors whose first axis is the rows.
 Batch = tuple[torch.Tensor, ...]
+# Of batches that are not saved yet: so many bytes are saved sooner, for memory is asked for without them.
+MOST_HELD = 64 * 2**20
 
 
 class PassSaves:
@@ -27,13 +30,14 @@ class PassSaves:
     numbers.
     """
 
-    def __init__(self, resume: Path, seconds: float) -> None:
+    def __init__(self, resume: Path, seconds: float, part: str = "") -> None:
         """Use a folder of `resume` that is of this job's configuration, code and inputs alone.
 
         Args:
             seconds: time between two saves.
+            part: of a job of several passes, the name of one.
         """
-        self.resume, self.folder, self.seconds = resume, saves.folder(resume), seconds
+        self.resume, self.folder, self.seconds = resume, saves.folder(resume) / part, seconds
 
     def resumed(self, rows: Rows, run: Callable[[Rows], Iterable[Batch]]) -> Iterator[Batch]:
         """The batches of all rows, in order: those that are saved, then those of a pass over the others.
@@ -50,13 +54,30 @@ class PassSaves:
         if begin:
             log.info("%d of %d rows were done before; going on from there", begin, len(rows))
         unsaved: list[Batch] = []
-        since = time.monotonic()
+        since, held = time.monotonic(), 0
         for batch in run(Rows(rows.store, rows.rows[begin:])):
             unsaved.append(batch)
-            if time.monotonic() - since >= self.seconds:
+            held += sum(values.nbytes for values in batch)
+            if held >= MOST_HELD or time.monotonic() - since >= self.seconds:
                 begin = self._save(begin, unsaved)
-                unsaved, since = [], time.monotonic()
+                unsaved, since, held = [], time.monotonic(), 0
             yield batch
+
+    def table(self, part: str, make: Callable[[PassSaves], pa.Table]) -> pa.Table:
+        """The table of one part of a job, which is kept when it is made.
+
+        Args:
+            make: saves of the part's own pass -> its table.
+        """
+        path = self.folder / f"{part}.parquet"
+        if path.exists():
+            log.info("%s was done before", part)
+            return parquet.read_table(path)
+        own = PassSaves(self.resume, self.seconds, part)
+        found = make(own)
+        parquet.write_table(path, found)
+        files.remove(own.folder)
+        return found
 
     def forget(self) -> None:
         """Remove all saves of the job, whose result is written."""

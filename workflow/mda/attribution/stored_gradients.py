@@ -22,6 +22,7 @@ import torch
 from mda.attribution import curvature, passes
 from mda.attribution.curvature import Bases
 from mda.attribution.influence import Direction, Tracker
+from mda.attribution.pass_saves import PassSaves
 from mda.attribution.stored_directions import Kept, used, width
 from mda.attribution.watching import Seen
 from mda.runtime.errors import UserError
@@ -30,9 +31,17 @@ log = logging.getLogger(__name__)
 
 
 def store(
-    tracker: Tracker, rows: passes.Rows, kept: Mapping[str, Kept], eigen: curvature.Factors, batch: int
+    tracker: Tracker,
+    rows: passes.Rows,
+    kept: Mapping[str, Kept],
+    eigen: curvature.Factors,
+    batch: int,
+    saved: PassSaves | None = None,
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """The stored gradients of the rows, their losses and what was cut off, some rows after the other.
+
+    Args:
+        saved: where the pass keeps what it has found, to go on from after a kill.
 
     Yields:
         Shape (some rows, `width`), float16; the summed cross-entropy in nats, shape (some rows,), float32;
@@ -48,7 +57,7 @@ def store(
     }  # fmt: skip
     largest = torch.finfo(torch.float16).max
 
-    def work(seen: Seen, losses: torch.Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def work(seen: Seen, losses: torch.Tensor) -> tuple[torch.Tensor, ...]:
         found = torch.empty((len(losses), width(kept)), device=place)
         for block, parts in curvature.rotated_gradients(seen, watched, bases):
             outputs, inputs, scales = chosen[block.name]
@@ -58,19 +67,21 @@ def store(
         over = (found.abs() > largest) & found.isfinite()
         held = found.where(~over, found.clamp(-largest, largest)).half()
         # At once: Python waits for the device at every copy.
-        return held.cpu().numpy(), losses.float().cpu().numpy(), over.sum(dim=1).cpu().numpy()
+        return held.cpu(), losses.float().cpu(), over.sum(dim=1).cpu()
+
+    def run(part: passes.Rows) -> Iterator[tuple[torch.Tensor, ...]]:
+        about = "gradients stored"
+        return passes.over(tracker.model, watched, part, batch, work, about, tracker.precision)
 
     cut = 0
-    for values, losses, over in passes.over(
-        tracker.model, watched, rows, batch, work, "gradients stored", tracker.precision
-    ):
-        if not (np.isfinite(losses).all() and np.isfinite(values).all()):
+    for values, losses, over in run(rows) if saved is None else saved.resumed(rows, run):
+        if not (losses.isfinite().all() and values.isfinite().all()):
             raise UserError(
                 "the loss or the gradient of a sample is not finite, so the model is broken at this step; "
                 "choose another checkpoint"
             )
         cut += int(over.sum())
-        yield values, losses, over
+        yield values.numpy(), losses.numpy(), over.numpy()
     if cut:
         log.warning(
             "%d of the stored numbers were above what half precision holds, and were cut off, for their "

@@ -10,6 +10,7 @@ version 2.8.0:
 - one Ctrl-C awaits the running jobs, a second one cancels them;
 - a job starts Snakemake once: the plugin's starts it for a second time, by `srun`;
 - GPUs are asked for by `--gres` where a site knows no `--gpus`;
+- an array is no longer than the system takes, so that each task runs its own command;
 - it looks at short jobs soon;
 - jobs that have ended well leave no files of SLURM's.
 """
@@ -21,6 +22,7 @@ import shlex
 import signal
 import threading
 import time
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
@@ -42,6 +44,9 @@ MORE = {slurm_words.MEMORY: " with more memory", slurm_words.TIME: " with more t
 HERE = Path(__file__).parent
 # Options of the one Snakemake of a job. It looks at no records: what runs has been decided.
 IN_JOB = "--executor local --scheduler greedy --rerun-triggers mtime"
+# Bytes of the commands of an array. The plugin hands all of `sbatch` to a shell as one argument, of which
+# Linux takes 128 KiB (MAX_ARG_STRLEN); the rest is for the options.
+LONGEST_COMMANDS = 112 * 2**10
 _plugins_gres = plugin.set_gres_string
 
 
@@ -201,6 +206,34 @@ class Executor(plugin.Executor):
                 return
             if taken is not None:
                 said = self._submit(job)
+
+    def run_array_jobs(self, jobs: list[Any]) -> None:
+        """Submit jobs of a rule as arrays, and one that is left as an ordinary job; runs in a thread, too."""
+        for part in self._arrays(jobs):
+            if len(part) > 1:
+                super().run_array_jobs(part)
+            else:
+                self.run_job(part[0])
+
+    def _arrays(self, jobs: list[Any]) -> Iterator[list[Any]]:
+        """Split jobs so that the commands of a part fit into the arguments of `sbatch`.
+
+        Else the plugin writes them to a script, in which all tasks run the command of the first.
+        """
+        most = self.max_array_size if self.starts_once() else 1
+        part: list[Any] = []
+        length = 0
+        for job in jobs:
+            command = self.format_job_exec(job).encode()
+            # As the plugin packs all but the first: zlib in hexadecimal, in JSON, in base64.
+            packed = (2 * len(zlib.compress(command, level=9)) + 16) * 4 // 3
+            if part and (len(part) == most or length + packed > LONGEST_COMMANDS):
+                yield part
+                part, length = [], 0
+            length += packed if part else len(command)
+            part.append(job)
+        if part:
+            yield part
 
     def _submit(self, job: Any) -> str | None:
         """Submit once; returns what was said if that failed."""

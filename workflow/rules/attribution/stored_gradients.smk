@@ -38,7 +38,7 @@ if CONFIG.attribution.stored_gradients is not None:
     rule store_gradients:
         """Store the gradients of one shard of the training samples: gradients/{shard}.npy.
 
-        `score_shard` reads them. They depend on no probe and no damping.
+        `score_shard` reads them. They depend on no probe and no damping. A killed job goes on from its last save.
         """
         input:
             checkpoints="<results>/base/checkpoints",
@@ -61,12 +61,14 @@ if CONFIG.attribution.stored_gradients is not None:
             gpu=1,
             mem_mb=torch_memory,
             runtime=minutes(240),
+            save_seconds=SAVE_SECONDS,
         params:
             checkpoint=attributed_checkpoint,
             fit=as_fit,
             numerics=as_json(CONFIG.numerics.of_attribution()),
             steps=scored_steps,
             samples=samples_of_a_shard,
+            resume=f"{CONFIG.results}/resume/store_gradients/{{place}}{{shard}}",
             code=STORE_GRADIENTS.code,
         shell:
             STORE_GRADIENTS.command(

@@ -8,7 +8,10 @@ TOKEN_INFLUENCE = Step("attribution.token_influence", CONFIG.probe_files())
 
 
 rule token_influence:
-    """Compute the influence of every token of the samples of highest and lowest influence."""
+    """Compute the influence of every token of the samples of highest and lowest influence.
+
+    The browsers of samples read samples/tokens.parquet. A killed job goes on from its last save.
+    """
     input:
         checkpoints="<results>/base/checkpoints",
         tokenizer="<results>/tokens/tokenizer.json",
@@ -29,6 +32,7 @@ rule token_influence:
         gpu=1,
         mem_mb=torch_memory,
         runtime=minutes(60),
+        save_seconds=SAVE_SECONDS,
     params:
         checkpoint=f"{CONFIG.results}/base/checkpoints/step-{CONFIG.attribution.checkpoint:06d}",
         fit=as_json(CONFIG.attribution.fit),
@@ -41,6 +45,7 @@ rule token_influence:
         probe_files=CONFIG.probe_files(),
         content=content_of(probe_data(CONFIG.probes_of(CONFIG.targets))),
         shortest=CONFIG.experiments.augmentation.shortest_motif,
+        resume=f"{CONFIG.results}/resume/token_influence",
         code=TOKEN_INFLUENCE.code,
     shell:
         TOKEN_INFLUENCE.command(

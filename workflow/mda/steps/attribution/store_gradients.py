@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mda.attribution import curvature, factor_files, influence, stored_directions, stored_gradients
+from mda.attribution.pass_saves import PassSaves
 from mda.config import sections
 from mda.corpus.tokens import TokenStore
 from mda.models import model as models
@@ -26,6 +27,8 @@ def store(
     steps: tuple[int, int],
     samples: int,
     shard: int,
+    save_seconds: float,
+    resume: Path,
     out: Path,
     out_samples: Path,
 ) -> None:
@@ -33,18 +36,21 @@ def store(
 
     The last is how many of its numbers half precision cannot hold. A number is the gradient in a direction,
     divided by the direction's scale. Shard n has the samples n * `samples` and on of the stream of `steps`
-    (from, to before). No more than a batch is held at once.
+    (from, to before). Held at once are a batch, and what is not saved. A killed job goes on from its last
+    save in `resume`; the saves take as much disk as `out`, until it is whole.
     """
     step, rows = schedules.samples(schedule, steps, shard * samples, samples)
     kept = stored_directions.read_directions(directions)
     model = models.load(checkpoint, numerics.attention, numerics.attribution)
     tracker = influence.Tracker(model, units.read_units(watched), fit.seed, precision=numerics.attribution)
     bases = curvature.unflatten(factor_files.tensors([eigen]))
+    saved = PassSaves(resume, save_seconds)
     losses, cut_off = [], []
 
     def parts() -> Iterator[np.ndarray]:
         wanted = influence.Rows(TokenStore(train), rows)
-        for values, loss, cut in stored_gradients.store(tracker, wanted, kept, bases, fit.batch_size):
+        found = stored_gradients.store(tracker, wanted, kept, bases, fit.batch_size, saved)
+        for values, loss, cut in found:
             losses.append(loss)
             cut_off.append(cut)
             yield values
@@ -52,6 +58,7 @@ def store(
     stored_directions.write(out, len(rows), stored_directions.width(kept), parts())
     about = {"loss": np.concatenate(losses), "cut_off": np.concatenate(cut_off)}
     parquet.write_table(out_samples, {"step": step, "row": rows, **about})
+    saved.forget()
 
 
 if __name__ == "__main__":

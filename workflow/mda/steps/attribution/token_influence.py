@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mda.attribution import attention, curvature, factor_files, influence, queries
+from mda.attribution.pass_saves import PassSaves
 from mda.config import sections, unit_sections
 from mda.corpus import tokens
 from mda.corpus.tokens import TokenStore
@@ -62,6 +63,8 @@ def score(
     probe_settings: dict[str, unit_sections.Probe],
     probe_files: list[Path],
     shortest: int,
+    save_seconds: float,
+    resume: Path,
     out: Path,
     content: str = external_files.NOTHING,
 ) -> None:
@@ -76,6 +79,7 @@ def score(
     the last, one token's after another's, attention, their shares, and received. No sample is on both sides:
     of fewer samples there are fewer. `probe_files` are the users' own sources, noted in `out` with their
     hashes; `content` is that of the probes' data when the run was planned.
+    A killed job goes on from its last save in `resume`.
     """
     del probe_files
     external_files.check(unit_sections.probe_data(probe_settings), content)
@@ -83,29 +87,33 @@ def score(
     reader, store = tokens.load_tokenizer(tokenizer), TokenStore(train)
     fitted = curvature.unflatten(factor_files.tensors(factors))
 
-    def tables() -> Iterator[pa.Table]:
-        for target in target_settings:
-            shown = extremes(_lines(scores, target.name), samples)
-            # A copy, which torch may share.
-            rows = influence.Rows(store, np.array(shown.column("row")))
-            probe = probe_settings[target.probe]
-            query = queries.of_target(target.name, found[target.name], probe, reader, store.context)
-            # A model a target, so that no more is kept than of its own blocks and samples.
-            model = models.load(checkpoint, numerics.attention, numerics.attribution)
-            tracker = influence.Tracker(model, query.units, fit.seed, [query], numerics.attribution)
-            results = tracker.score(
-                rows, fitted, fit.strategy, damping, fit.batch_size, floor, by_position=True
-            )
-            texts = [text for part in store.tokens_of(rows.rows) for text in part]
-            columns: dict[str, list] = {
-                "pieces": [tokens.pieces(reader, text) for text in texts],
-                "repeated": [repetition.repeated_spans(text, shortest) for text in texts],
-                "token_influence": _by_token(target, shown, texts, next(results)[1]),
-                **_attention(attention.passes(model, query.units, store, rows.rows, numerics.attribution)),
-            }
-            yield _table(target, shown, columns)
+    saved = PassSaves(resume, save_seconds)
 
-    parquet.write_tables(out, tables())
+    def made(target: unit_sections.Target, own: PassSaves) -> pa.Table:
+        shown = extremes(_lines(scores, target.name), samples)
+        # A copy, which torch may share.
+        rows = influence.Rows(store, np.array(shown.column("row")))
+        probe = probe_settings[target.probe]
+        query = queries.of_target(target.name, found[target.name], probe, reader, store.context)
+        # A model a target, so that no more is kept than of its own blocks and samples.
+        model = models.load(checkpoint, numerics.attention, numerics.attribution)
+        tracker = influence.Tracker(model, query.units, fit.seed, [query], numerics.attribution)
+        results = tracker.score(
+            rows, fitted, fit.strategy, damping, fit.batch_size, floor, by_position=True, saved=own
+        )
+        texts = [text for part in store.tokens_of(rows.rows) for text in part]
+        columns: dict[str, list] = {
+            "pieces": [tokens.pieces(reader, text) for text in texts],
+            "repeated": [repetition.repeated_spans(text, shortest) for text in texts],
+            "token_influence": _by_token(target, shown, texts, next(results)[1]),
+            **_attention(attention.passes(model, query.units, store, rows.rows, numerics.attribution)),
+        }
+        return _table(target, shown, columns)
+
+    every = (saved.table(target.name, functools.partial(made, target)) for target in target_settings)
+    # Parquet has another name for the members of lists.
+    parquet.write_tables(out, (table.cast(SCHEMA) for table in every))
+    saved.forget()
 
 
 def _table(target: unit_sections.Target, shown: pa.Table, columns: dict[str, list]) -> pa.Table:
