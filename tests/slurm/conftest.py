@@ -161,13 +161,23 @@ class ClusterProject(Project):
                 continue
         return None
 
-    def hold(self, run: subprocess.Popen, name: str, text: str = "") -> Held:
+    def hold(
+        self,
+        run: subprocess.Popen,
+        name: str,
+        text: str = "",
+        step: str = "",
+        saved: str = "",
+    ) -> Held:
         """Wait until a job works on a step and its log of that name says `text`, and stop its process.
+
+        The step is the first part of the log's name, or `step`. With `saved` it has files of that pattern in
+        the folder `resume`, too.
 
         So a fault meets a step at work however fast the machine is. SLURM wakes up what it ends.
         """
         path = self.results / "logs" / f"{name}.log"
-        step = name.partition("/")[0]
+        step = step or name.partition("/")[0]
         found: list[int] = []
 
         def at_work() -> bool:
@@ -179,6 +189,9 @@ class ClusterProject(Project):
         wait_until(
             lambda: path.exists() and text in path.read_text(), 180, f"{path} does not say {text}", 0.01
         )
+        if saved:
+            kept = self.results / "resume"
+            wait_until(lambda: any(kept.glob(saved)), 180, f"{kept} has no {saved}", 0.01)
         os.kill(found[0], signal.SIGSTOP)
         variables = Path(f"/proc/{found[0]}/environ").read_text().split("\0")
         return Held(found[0], next(v.partition("=")[2] for v in variables if v.startswith("SLURM_JOB_ID=")))

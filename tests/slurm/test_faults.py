@@ -66,6 +66,42 @@ def test_a_job_cancelled_by_scancel(slow, unbroken):
     assert [row["State"].split()[0] for row in slow.accounted()] == ["CANCELLED", "COMPLETED"]
 
 
+SHARD = "results/scores/shards/0.parquet"
+SHARD_ROWS = 6400
+
+
+@pytest.fixture
+def to_be_scored(prepared, tmp_path) -> ClusterProject:
+    """A project in which one shard of all samples is next."""
+    made = ClusterProject(prepared.folder.with_name("unbroken"), prepared.python).on(prepared.cluster)
+    project = made.copy(tmp_path / "project")
+    project.configure("attribution.samples_per_shard", SHARD_ROWS)
+    project.locally("results/factors/lambda.safetensors", "results/heads/targets.json")
+    return project
+
+
+@pytest.mark.rare
+def test_a_cancelled_scoring_job_goes_on(to_be_scored, tmp_path):
+    """From its last save, by the same command: its scores are those of an unbroken one, to the bit."""
+    project, unbroken = to_be_scored, to_be_scored.copy(tmp_path / "unbroken")
+    unbroken.locally(SHARD)
+    command = (SHARD, "--retries", "0", "--set-resources", "score_shard:save_seconds=0")
+    run = project.start(*command)
+    # A save for each batch of eight rows.
+    held = project.hold(run, "score_shard/0", step="scores", saved="score_shard/0/*/160-168.npz")
+    project.cluster.run("scancel", held.job)
+    assert run.wait(timeout=300) != 0
+    finishes(project, project.start(*command))
+    log = (project.results / "logs" / "joined" / "score_shard.log").read_text()
+    done = int(log.split(f" of {SHARD_ROWS} rows were done before; going on from there")[0].split()[-1])
+    assert 168 <= done < SHARD_ROWS
+    assert [row["State"].split()[0] for row in project.accounted()] == ["CANCELLED", "COMPLETED"]
+    mine, other = (pd.read_parquet(each.folder / SHARD) for each in (project, unbroken))
+    assert len(mine) == 2 * SHARD_ROWS
+    pd.testing.assert_frame_equal(mine, other, check_exact=True)
+    assert list(project.results.glob("resume/*")) == []
+
+
 @pytest.mark.rare
 def test_a_node_dies(slow, unbroken):
     """SLURM queues the job again by itself, and Snakemake waits for it."""

@@ -6,10 +6,12 @@
 import re
 import shutil
 import subprocess
+from collections import Counter
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from project import ROOT
 from slurm.conftest import ClusterProject
 from workflow import test_evidence
@@ -44,7 +46,7 @@ STUDIES = {
 def completes(project: ClusterProject, *arguments: str) -> None:
     """Run from where it is to the goal, with no job that fails."""
     process = project.start(*arguments)
-    assert process.wait(timeout=5400) == 0, project.output[-6000:]
+    assert process.wait(timeout=4 * 3600) == 0, project.output[-6000:]
     assert {row["State"] for row in project.accounted()} == {"COMPLETED"}
 
 
@@ -59,6 +61,70 @@ def test_the_evidence(on_slurm, tmp_path):
     made = {path.stem for path in (project.results / "evidence").glob("*.csv")}
     assert made == test_evidence.STUDIES | {"effects", "outcomes", "findings"}
     assert project.planned("evidence") == {}
+
+
+# The fewest steps in which the studies of experiments/evidence.yaml have what they read.
+SIZES = {
+    "run": {
+        "steps": 16,
+        "batch_size": 16,
+        "checkpoints": [0, 4, 8, 10, 12, 16],
+        "evaluate_every": 2,
+        "window": {"start": 4, "stop": 16},
+        "optimizer": {"warmup_steps": 2},
+    },
+    "probes": {"induction": {"length": 8, "sequences": 4}, "previous-token": {"length": 16, "sequences": 4}},
+    "attribution": {
+        "checkpoint": 8,
+        "rank_at": 16,
+        "samples_per_shard": 128,
+        "fit": {"samples": 128, "samples_per_part": 128, "batch_size": 16},
+    },
+}
+
+
+def names_of_others(studies: dict) -> set[str]:
+    """The other experiments that these studies read."""
+    validity = studies["validity"]
+    single = {validity["none"], studies["at_once"], studies["larger"]}
+    return single | set(validity["corpora"]) | set(studies["replications"])
+
+
+@pytest.fixture
+def whole_plan(cluster, run_here, tmp_path) -> ClusterProject:
+    """All studies, orders and cells of `make evidence`; for its other experiments stands a small one."""
+    project = ClusterProject.make(tmp_path / "project", run_here.python).on(cluster)
+    tiny, plan = (
+        yaml.safe_load((ROOT / place).read_text())
+        for place in ("tests/tiny.yaml", "experiments/evidence.yaml")
+    )
+    small = {key: tiny[key] for key in ("corpus", "tokens", "model", "metrics", "figures")}
+    small["corpus"]["synthetic"]["documents"] = 600
+    (project.folder / "tiny.yaml").write_text(yaml.safe_dump({**small, **SIZES, **plan}))
+    # Its labels, in place of those of corpora of known answers.
+    project.configure("studies.validity.label", "tiled")
+    project.configure("studies.validity.decoy", "prose")
+    for name in names_of_others(plan["studies"]):
+        for part in ("config.yaml", "tokens", "heads", "scores", "tables"):
+            source, place = run_here.results / part, project.results / name / part
+            place.parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copytree if source.is_dir() else shutil.copy2)(source, place)
+    return project
+
+
+def test_the_whole_plan_of_the_evidence(whole_plan, tmp_path):
+    """Some 800 jobs, of which each is done once, to the scores of a local run."""
+    planned = whole_plan.planned("evidence")
+    here = whole_plan.copy(tmp_path / "here")
+    here.locally("results/scores/scores.parquet")
+    completes(whole_plan, "evidence")
+    done = whole_plan.counted()
+    assert {"retrain", "intervene", "select", "score_shard", "covariance_part"} <= set(done)
+    assert done == Counter({rule: planned[rule] for rule in done})
+    name = "scores/scores.parquet"
+    mine, other = (pd.read_parquet(project.results / name) for project in (whole_plan, here))
+    pd.testing.assert_frame_equal(mine, other, check_exact=True)
+    assert whole_plan.planned("evidence") == {}
 
 
 class Published(ClusterProject):
