@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -90,10 +91,8 @@ def names_of_others(studies: dict) -> set[str]:
     return single | set(validity["corpora"]) | set(studies["replications"])
 
 
-@pytest.fixture
-def whole_plan(cluster, run_here, tmp_path) -> ClusterProject:
-    """All studies, orders and cells of `make evidence`; for its other experiments stands a small one."""
-    project = ClusterProject.make(tmp_path / "project", run_here.python).on(cluster)
+def take_whole_plan(project: ClusterProject, other: Path) -> None:
+    """All studies, orders and cells of `make evidence`; `other` has the results of its other experiments."""
     tiny, plan = (
         yaml.safe_load((ROOT / place).read_text())
         for place in ("tests/tiny.yaml", "experiments/evidence.yaml")
@@ -106,25 +105,26 @@ def whole_plan(cluster, run_here, tmp_path) -> ClusterProject:
     project.configure("studies.validity.decoy", "prose")
     for name in names_of_others(plan["studies"]):
         for part in ("config.yaml", "tokens", "heads", "scores", "tables"):
-            source, place = run_here.results / part, project.results / name / part
+            source, place = other / part, project.results / name / part
             place.parent.mkdir(parents=True, exist_ok=True)
             (shutil.copytree if source.is_dir() else shutil.copy2)(source, place)
-    return project
 
 
-def test_the_whole_plan_of_the_evidence(whole_plan, tmp_path):
+def test_the_whole_plan_of_the_evidence(cluster, run_here, tmp_path):
     """Some 800 jobs, of which each is done once, to the scores of a local run."""
-    planned = whole_plan.planned("evidence")
-    here = whole_plan.copy(tmp_path / "here")
+    project = ClusterProject.make(tmp_path / "project", run_here.python).on(cluster)
+    take_whole_plan(project, run_here.results)
+    planned = project.planned("evidence")
+    here = project.copy(tmp_path / "here")
     here.locally("results/scores/scores.parquet")
-    completes(whole_plan, "evidence")
-    done = whole_plan.counted()
+    completes(project, "evidence")
+    done = project.counted()
     assert {"retrain", "intervene", "select", "score_shard", "covariance_part"} <= set(done)
     assert done == Counter({rule: planned[rule] for rule in done})
     name = "scores/scores.parquet"
-    mine, other = (pd.read_parquet(project.results / name) for project in (whole_plan, here))
+    mine, other = (pd.read_parquet(results / name) for results in (project.results, here.results))
     pd.testing.assert_frame_equal(mine, other, check_exact=True)
-    assert whole_plan.planned("evidence") == {}
+    assert project.planned("evidence") == {}
 
 
 class Published(ClusterProject):
