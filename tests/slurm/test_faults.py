@@ -66,42 +66,6 @@ def test_a_job_cancelled_by_scancel(slow, unbroken):
     assert [row["State"].split()[0] for row in slow.accounted()] == ["CANCELLED", "COMPLETED"]
 
 
-SHARD = "results/scores/shards/0.parquet"
-SHARD_ROWS = 6400
-
-
-@pytest.fixture
-def to_be_scored(prepared, tmp_path) -> ClusterProject:
-    """A project in which one shard of all samples is next."""
-    made = ClusterProject(prepared.folder.with_name("unbroken"), prepared.python).on(prepared.cluster)
-    project = made.copy(tmp_path / "project")
-    project.configure("attribution.samples_per_shard", SHARD_ROWS)
-    project.locally("results/factors/lambda.safetensors", "results/heads/targets.json")
-    return project
-
-
-@pytest.mark.rare
-def test_a_cancelled_scoring_job_goes_on(to_be_scored, tmp_path):
-    """From its last save, by the same command: its scores are those of an unbroken one, to the bit."""
-    project, unbroken = to_be_scored, to_be_scored.copy(tmp_path / "unbroken")
-    unbroken.locally(SHARD)
-    command = (SHARD, "--retries", "0", "--set-resources", "score_shard:save_seconds=0")
-    run = project.start(*command)
-    # A save for each batch of eight rows.
-    held = project.hold(run, "score_shard/0", step="scores", saved="score_shard/0/*/160-168.npz")
-    project.cluster.run("scancel", held.job)
-    assert run.wait(timeout=300) != 0
-    finishes(project, project.start(*command))
-    log = (project.results / "logs" / "joined" / "score_shard.log").read_text()
-    done = int(log.split(f" of {SHARD_ROWS} rows were done before; going on from there")[0].split()[-1])
-    assert 168 <= done < SHARD_ROWS
-    assert [row["State"].split()[0] for row in project.accounted()] == ["CANCELLED", "COMPLETED"]
-    mine, other = (pd.read_parquet(each.folder / SHARD) for each in (project, unbroken))
-    assert len(mine) == 2 * SHARD_ROWS
-    pd.testing.assert_frame_equal(mine, other, check_exact=True)
-    assert list(project.results.glob("resume/*")) == []
-
-
 @pytest.mark.rare
 def test_a_node_dies(slow, unbroken):
     """SLURM queues the job again by itself, and Snakemake waits for it."""
@@ -250,6 +214,34 @@ DOCUMENTS = "results/corpus/documents.parquet"
 def fresh(cluster, warm_python, tmp_path) -> ClusterProject:
     """A project whose first job is next."""
     return ClusterProject.make(tmp_path / "project", warm_python).on(cluster)
+
+
+SHARD = "results/scores/shards/0.parquet"
+
+
+@pytest.mark.rare
+def test_a_cancelled_scoring_job_goes_on(fresh, tmp_path):
+    """From its last save, by the same command: its scores are those of an unbroken one, to the bit."""
+    fresh.configure("attribution.samples_per_shard", 128)
+    # As many batches as rows.
+    fresh.configure("attribution.fit.batch_size", 1)
+    fresh.locally("results/factors/lambda.safetensors", "results/heads/targets.json")
+    unbroken = fresh.copy(tmp_path / "unbroken")
+    command = (SHARD, "--retries", "0", "--set-resources", "score_shard:save_seconds=0")
+    run = fresh.start(*command)
+    held = fresh.hold(run, "score_shard/0", step="scores", saved="score_shard/0/*/20-21.npz")
+    fresh.cluster.run("scancel", held.job)
+    assert run.wait(timeout=300) != 0
+    finishes(fresh, fresh.start(*command))
+    log = (fresh.results / "logs" / "joined" / "score_shard.log").read_text()
+    done = int(log.split(" of 128 rows were done before; going on from there")[0].split()[-1])
+    assert 21 <= done < 128
+    assert [row["State"].split()[0] for row in fresh.accounted()] == ["CANCELLED", "COMPLETED"]
+    unbroken.locally(SHARD)
+    mine, other = (pd.read_parquet(project.folder / SHARD) for project in (fresh, unbroken))
+    assert len(mine) == 2 * 128
+    pd.testing.assert_frame_equal(mine, other, check_exact=True)
+    assert list(fresh.results.glob("resume/*")) == []
 
 
 @pytest.mark.rare
