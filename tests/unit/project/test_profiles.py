@@ -132,4 +132,5 @@ def test_the_profile_knows_the_rules_with_gpus_and_those_that_train():
     variables = yaml.safe_load((FOLDERS["slurm"] / "config.yaml").read_text())["__variables__"]
     assert {*variables["gpus"], *variables["other_gpu_rules"]} == rules_with("gpu=")
     # Scoring passes save too, but take no signal.
-    assert set(variables["gpus"]) == rules_with("save_seconds=") - {"score_shard", "gradient_norm"}
+    passes = {"score_shard", "store_gradients", "gradient_norm", "token_influence"}
+    assert set(variables["gpus"]) == rules_with("save_seconds=") - passes
