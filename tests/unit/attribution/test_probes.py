@@ -130,6 +130,9 @@ def test_own_probe_may_have_a_dataclass(tmp_path):
         ("def f(model, tokens, heads):\n    return model(tokens).logits\n", "f", r"of shape \(4, 16, 20\)"),
         ("x = 1\n", "f", "has no function 'f'"),
         ("import nothing_like_this\n", "f", "fails with ModuleNotFoundError"),
+        ("raise SystemExit(0)\n", "f", "mine.py, line 1 fails with SystemExit"),
+        ("def f(model, tokens, heads):\n    exit()\n", "f", "mine.py, line 2 fails with SystemExit"),
+        ("def f(model, tokens, heads):\n    return model(tokens).logits.sum() * 1j\n", "f", "complex64"),
     ],
 )
 def test_a_wrong_probe_is_one_sentence(tmp_path, source, name, words):

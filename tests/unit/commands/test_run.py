@@ -29,7 +29,7 @@ def overlay(tmp_path, monkeypatch):
     [
         ("experiment: 1\n", "configuration: 'experiment' is 1: input should be a valid string."),
         ("- experiment: a\n", "mine.yaml: is a list, not keys with values"),
-        ("corpus: 3\n", "'corpus' is 3: input should be a valid dictionary"),
+        ("corpus: 3\n", "'corpus' is 3: write keys with values"),
         (
             "run: {steps: 9}\nexperiment: a\nrun: {}\n",
             "the key 'run' is there twice, in line 1 and",

@@ -4,8 +4,10 @@ import subprocess
 import sys
 from typing import get_args
 
+import numpy as np
 import pytest
 from project import ROOT
+from safetensors.numpy import save_file
 
 from mda.config import consistency, model_settings, sections
 from mda.runtime.errors import UserError
@@ -118,5 +120,6 @@ def test_a_checkpoint_of_this_machine_is_looked_into(override, tmp_path):
         consistency.check(override("model.checkpoint", str(tmp_path)))
     assert "its config.json does not say what model it is" in told("[]")
     assert "is of architecture 'bert', which is not supported" in told('{"model_type": "bert"}')
+    save_file({"a.weight": np.zeros(1, np.float32)}, tmp_path / "model.safetensors")
     assert "lets the model read 8 tokens" in told('{"model_type": "gpt2", "n_positions": 8}')
     assert "asks for rank 1" not in told('{"model_type": "gpt2", "n_positions": 8, "n_layer": 1}')

@@ -1,11 +1,12 @@
 """Models that were trained elsewhere: the section `trace`, and what the rest of the configuration becomes."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 
 from mda.config import consistency
 from mda.hub import pins
@@ -25,7 +26,7 @@ def folder(tmp_path):
             "num_key_value_heads": 2, "intermediate_size": 64, "max_position_embeddings": 64,
         }  # fmt: skip
         (place / "config.json").write_text(json.dumps(settings | changes))
-        (place / "model.safetensors").touch()
+        save_file({"a.weight": torch.zeros(1)}, place / "model.safetensors")
         return str(place)
 
     return make
@@ -87,6 +88,20 @@ def test_folders_and_revisions_of_the_hub(traced, folder):
         (lambda made: made["checkpoints"]["a"].update(revision="main"), "which has no 'revision'"),
         (lambda made: made["checkpoints"]["a"].update(step=4), "give it for all, or for none"),
         (lambda made: made["checkpoints"]["a"].update(steps=4), "unknown key 'steps'; did you mean 'step'"),
+        (
+            lambda made: [made["checkpoints"][name].update(step=step) for name, step in (("a", 9), ("b", 3))],
+            "checkpoints.b has the step 3, but stands after a with 9; write them in the order",
+        ),
+        (
+            lambda made: made["checkpoints"]["b"].update(model=f"{made['checkpoints']['a']['model']}/."),
+            "checkpoints have the folder .*a twice; name it once",
+        ),
+        (
+            lambda made: made["checkpoints"]["a"].update(
+                model=f"{made['checkpoints']['a']['model']}/config.json"
+            ),
+            "config.json' is a file; name a folder in Hugging Face format",
+        ),
         (lambda made: made.update(jobs=0), "trace.jobs: Input should be greater than or equal to 1"),
     ],
 )
@@ -108,13 +123,49 @@ def test_weights_are_looked_for_in_the_plan(traced, folder):
         consistency.check(made)
     index = place / "model.safetensors.index.json"
     names = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
-    index.write_text(json.dumps({"weight_map": dict(zip("ab", names, strict=True))}))
+    index.write_text(json.dumps({"weight_map": dict(zip(["a.weight", "b.weight"], names, strict=True))}))
     with pytest.raises(UserError, match=r"lacks model-00002-of-00002.safetensors, which its .* lists; copy"):
         consistency.check(made)
     (place / names[1]).touch()
+    with pytest.raises(UserError, match=r"00002-of-00002.safetensors cannot be read as safetensors \("):
+        consistency.check(made)
+    save_file({"c.weight": torch.zeros(1)}, place / names[1])
+    with pytest.raises(UserError, match=r"lacks the tensor b\.weight, which .*index\.json lists; copy both"):
+        consistency.check(made)
+    save_file({"b.weight": torch.zeros(1)}, place / names[1])
     consistency.check(made)
     index.write_text("[]")
     with pytest.raises(UserError, match="does not list files of weights"):
+        consistency.check(made)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("model.safetensors", b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS"),
+        (
+            "model.safetensors",
+            save({"a.weight": torch.zeros(1, dtype=torch.int8)}),
+            "of type I8, as quantized",
+        ),
+        # As Pythia's.
+        ("model.safetensors", save({"attention.bias": torch.zeros(1, dtype=torch.uint8)}), None),
+        ("adapter_config.json", b"{}", "has an adapter .* merge it into the model's weights"),
+        ("config.json", b'{"model_type": "llama", "quantization_config": {"bits": 4}}', "is quantized"),
+    ],
+)
+@pytest.mark.parametrize("section", ["trace", "model"])
+def test_weights_that_are_not_the_models_are_refused(traced, default, folder, name, content, words, section):
+    place = Path(folder("a"))
+    (place / name).write_bytes(content)
+    made = traced({"a": {"model": str(place)}})
+    if section == "model":
+        del made["trace"]
+        made["model"]["checkpoint"] = str(place)
+        made["trace"] = None
+    if words is None:
+        made["targets"][0]["units"] = ["L0H0"]
+    with nullcontext() if words is None else pytest.raises(UserError, match=words):
         consistency.check(made)
 
 

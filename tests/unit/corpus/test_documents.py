@@ -57,11 +57,11 @@ def test_a_store_says_what_fills_its_rows(letters, tmp_path):
     ]
 
 
-def collected(tmp_path, rows, columns, held_out=0.0):
+def collected(tmp_path, rows, columns, held_out=0.0, **settings):
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     empty = dict.fromkeys(("synthetic", "files", "huggingface", "tokenized"))
-    table = {"path": str(path), "text": "text", "label": None, "columns": columns}
+    table = {"path": str(path), "text": "text", "label": None, "columns": columns, **settings}
     chosen = {"source": "jsonl", "held_out": held_out, "split_seed": 0, "table": table, **empty}
     corpus_step.collect(corpus_sections.Corpus.model_validate(chosen), tmp_path / "documents.parquet")
     return pq.read_table(tmp_path / "documents.parquet")
@@ -98,3 +98,28 @@ def test_nothing_needs_to_be_held_out(tmp_path, letters):
         )
         assert np.load(outputs[2]).shape == (0, CONTEXT + 1)
         assert len(np.load(outputs[0])) == (1 if packed else 2)
+
+
+@pytest.mark.parametrize(
+    ("values", "kept"),
+    [
+        # Hashes of 64 bits are what many corpora have for ids.
+        ([2**64 - 1, 7], ["18446744073709551615", "7"]),
+        ([{}, {}], ["{}", "{}"]),
+        ([json.loads("[" * 200 + "]" * 200)], ["[" * 200 + "]" * 200]),
+        ([0.5, 2**53 + 1], ["0.5", "9007199254740993"]),
+    ],
+)
+def test_columns_that_no_type_holds_are_kept_as_text(tmp_path, values, kept):
+    table = collected(tmp_path, [{"text": "a", "id": value} for value in values], ["id"])
+    assert table["id"].to_pylist() == kept
+
+
+def test_half_a_character_in_ones_own_column_is_told_with_its_line(tmp_path):
+    with pytest.raises(UserError, match=r"line 2 has half of a character, \\ud800; mend it"):
+        collected(tmp_path, [{"text": "a", "id": "x"}, {"text": "b", "id": {"y": ["\ud800"]}}], ["id"])
+
+
+def test_a_skipped_row_says_nothing_of_ones_own_columns(tmp_path):
+    with pytest.raises(UserError, match="gives 0 non-empty documents"):
+        collected(tmp_path, [{"text": None, "id": 1}], ["id"], missing="skip")

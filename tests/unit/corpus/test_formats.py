@@ -5,6 +5,7 @@ import gzip
 import json
 import logging
 import lzma
+import os
 import re
 
 import pyarrow as pa
@@ -60,6 +61,13 @@ def test_a_compressed_file_that_was_cut_is_not_taken_for_whole(default, tmp_path
     ("content", "words"),
     [
         (b"PK\x03\x04...", "is a zip archive; unpack it"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "is a pointer of Git LFS, not the file itself; fetch",
+        ),
+        (b"\x04\x22\x4d\x18..", "is compressed with LZ4; unpack it"),
+        ('{"text": "a"}'.encode("utf-32"), "is UTF-32; write it as UTF-8"),
+        ('{"text": "a"}'.encode("utf-16-le"), r"is not JSON \(.*it has bytes of 0, as UTF-16"),
         (b"PAR1....", "is a Parquet file; set corpus.source to parquet"),
         ("{}".encode("utf-16"), "is UTF-16; write it as UTF-8"),
         (b'[\n{"text": "a"}\n]\n', r"line 1 is not JSON \(.*this looks like JSON over several lines"),
@@ -184,6 +192,32 @@ def test_every_file_that_counts_changes_the_fingerprint(default, folder):
         assert len(set(of_one)) == 4
 
 
+def test_a_file_of_many_names_is_read_once(default, tmp_path):
+    (tmp_path / "self").symlink_to(".")
+    (tmp_path / "d.jsonl").write_bytes(LINES)
+    assert texts(default, "jsonl", f"{tmp_path}/**/*.jsonl") == ["one", "two"]
+
+
+def test_a_name_that_is_not_utf8_is_written_as_text(default, tmp_path):
+    (tmp_path / os.fsdecode(b"caf\xe9.jsonl")).write_bytes(LINES)
+    assert [origin for _, _, origin in read(default, "jsonl", tmp_path)] == [
+        "caf\\xe9.jsonl:1",
+        "caf\\xe9.jsonl:2",
+    ]
+
+
+def test_a_column_that_is_there_twice_is_told(default, tmp_path):
+    pq.write_table(pa.table([["a"], ["b"]], names=["text", "text"]), tmp_path / "d.parquet")
+    with pytest.raises(UserError, match="has two columns 'text'; rename one of them"):
+        texts(default, "parquet", tmp_path / "d.parquet")
+
+
+def test_other_bytes_stay_other_texts(default, tmp_path):
+    pq.write_table(pa.table({"text": ["a", "b"], "id": [b"\xff\x01", b"\xfe\x01"]}), tmp_path / "d.parquet")
+    found = list(sources.documents(chosen(default, "parquet", tmp_path / "d.parquet", columns=["id"])))
+    assert [one.own["id"] for one in found] == ["\\xff\x01", "\\xfe\x01"]
+
+
 def test_parquet_with_bytes_nulls_and_wrong_utf8(default, tmp_path, caplog):
     """Spark writes texts as bytes; Arrow does not look whether a string is UTF-8."""
     path = tmp_path / "d.parquet"
@@ -238,15 +272,17 @@ def test_a_folder_that_datasets_saved(default, saved):
     [
         ("jsonl", "saved/train", "a folder that datasets saved; set source to datasets"),
         ("datasets", "saved", r"where datasets saved several splits \(test, train\); name the folder of one"),
+        ("jsonl", "pipe", "which is no plain file but a pipe or a device; write what it gives"),
         ("datasets", "nothing", "but it is not there; name a folder that save_to_disk"),
         ("datasets", "empty", "but it has no state.json in it"),
         ("parquet", "nothing.parquet", "names the file .*nothing.parquet, which does not exist"),
         ("parquet", "empty", r"is the folder .*empty, in which no file ends in \.parquet, \.pq"),
-        ("jsonl", "empty/*.jsonl", r"empty/\*\.jsonl, which does not exist"),
+        ("jsonl", "empty/*.jsonl", r"is the pattern .*empty/\*\.jsonl, which matches no file"),
     ],
 )
 def test_a_path_with_nothing_to_read_is_told_by_the_plan(default, saved, tmp_path, source, place, words):
     (tmp_path / "empty").mkdir()
+    os.mkfifo(tmp_path / "pipe")
     default["corpus"] |= {
         "source": source,
         "table": {"path": str(tmp_path / place), "text": "text", "label": None},

@@ -71,6 +71,14 @@ def test_a_file_may_be_compressed_and_have_blank_lines(tmp_path):
         ([{"prompt": "a", "answer": ["b", 3]}], "line 1 has no text under 'answer'"),
         ([{"prompt": "a", "answer": ["b", "b"]}], "line 1 has the same answer twice"),
         (
+            [{"prompt": "a", "answer": ["b", "c"], "foil": ["d", "c"]}],
+            "line 1 has 'c' as answer and as foil; take",
+        ),
+        (
+            ['{"prompt": "a \\ud800", "answer": "b"}'],
+            "line 1 has half of a character, \\ud800; write all of it",
+        ),
+        (
             [{"prompt": "a", "answer": "b", "foul": "c"}],
             "line 1 has the key 'foul'; write prompt, answer, foil",
         ),

@@ -6,6 +6,7 @@ import logging
 import numpy as np
 import pyarrow as pa
 import pytest
+from safetensors.numpy import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
 
 from mda.config import consistency, corpus_sections
@@ -238,6 +239,7 @@ def test_the_plan_tells_of_a_vocabulary_that_is_too_small(default, tmp_path):
     (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, lines)))
     default["corpus"]["source"] = "jsonl"
     default["corpus"]["table"] = {"path": str(tmp_path / "mine.jsonl"), "text": "text", "label": None}
+    save_file({"a.weight": np.zeros(1, np.float32)}, tmp_path / "model.safetensors")
     [sentence] = plan.warnings(consistency.check(default))
     assert "is a word tokenizer with a vocabulary of 64, to which at least 7" in sentence
     assert "set kind to bpe" in sentence
@@ -349,6 +351,26 @@ def test_a_place_without_a_tokenizer_is_told_by_the_plan(override, tmp_path):
             consistency.check(changed)
 
 
+def test_a_checkpoints_folder_without_a_tokenizer_is_told_by_the_plan(override, tmp_path):
+    for name in (
+        "config.json",
+        "generation_config.json",
+        "model.safetensors.index.json",
+        "tokenizer_config.json",
+    ):
+        (tmp_path / name).write_text("{}")
+    wrong = {
+        "kind": "file",
+        "vocabulary": 64,
+        "path": str(tmp_path),
+        "revision": None,
+        "end": None,
+        "begin": None,
+    }
+    with pytest.raises(UserError, match=r"which has no file of a tokenizer in it"):
+        consistency.check(override("tokens.tokenizer", wrong))
+
+
 def test_motifs_keep_what_begins_a_document(tmp_path):
     ends = encoding.Ends(begin=8, end=9)
     sample = np.array([8, 1, 2, 1, 2, 9, 8, 3, 4])
@@ -379,5 +401,6 @@ def test_a_model_wants_its_own_tokenizer(default, tmp_path):
     (tmp_path / "config.json").write_text(
         json.dumps({"model_type": "gpt_neox", **default["model"]["settings"]})
     )
+    save_file({"a.weight": np.zeros(1, np.float32)}, tmp_path / "model.safetensors")
     [sentence] = plan.warnings(consistency.check(default))
     assert "the model knows its tokens only if it was trained on this very corpus" in sentence

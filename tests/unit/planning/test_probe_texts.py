@@ -58,7 +58,7 @@ def test_a_traced_model_fits_its_tokenizer_and_rows(default, tmp_path, vocabular
     settings = {"model_type": "llama", "vocab_size": size + (vocabulary or 0)}
     settings["max_position_embeddings"] = 32
     (tmp_path / "config.json").write_text(json.dumps(settings))
-    (tmp_path / "model.safetensors").touch()
+    save_file({"a.weight": torch.zeros(1)}, tmp_path / "model.safetensors")
     default["trace"] = {"checkpoints": {"final": {"model": str(tmp_path)}}}
     default["tokens"]["tokenizer"] |= {"kind": "file", "path": TOKENIZER}
     config = consistency.check(default)

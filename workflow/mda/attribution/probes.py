@@ -158,7 +158,7 @@ def _module(measure: str) -> ModuleType:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # the user's code may raise anything
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
         raise _failure(measure, error) from error
     return module
 
@@ -169,11 +169,12 @@ def checked(measure: str, function: Probe) -> Probe:
     def probe(model: nn.Module, tokens: torch.Tensor, units: Sequence[Any]) -> torch.Tensor:
         with _told(measure):
             value = function(model, tokens, units)
-        if not isinstance(value, torch.Tensor) or value.ndim != 0 or not value.requires_grad:
+        tensor = isinstance(value, torch.Tensor)
+        if not tensor or value.ndim != 0 or not value.requires_grad or value.is_complex():
+            what = f" of shape {tuple(value.shape)} and {value.dtype}" if tensor else ""
             raise UserError(
                 f"probe {measure}: must return a scalar tensor that depends on the model's "
-                f"parameters, but returned {type(value).__name__}"
-                + (f" of shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else "")
+                f"parameters, but returned {type(value).__name__}{what}"
             )
         return value
 
@@ -187,11 +188,11 @@ def _told(measure: str) -> Iterator[None]:
         yield
     except (UserError, torch.cuda.OutOfMemoryError):
         raise
-    except Exception as error:  # the user's code may raise anything
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
         raise _failure(measure, error) from error
 
 
-def _failure(measure: str, error: Exception) -> UserError:
+def _failure(measure: str, error: BaseException) -> UserError:
     """What a user's code raised, at which of its own lines."""
     path = Path(measure.rsplit(":", 1)[0])
     own = path.resolve().parent

@@ -248,12 +248,13 @@ def _check_augmentation(config: Config) -> None:
 
 def _check_sizes(config: Config) -> None:
     for key, jobs in (
-        ("attribution.samples_per_shard", config.shards),
+        ("attribution.samples_per_shard" if config.trace is None else "trace.jobs", config.shards),
         ("attribution.fit.samples_per_part", config.attribution.fit.parts),
     ):
         if jobs > MOST_JOBS:
+            remedy = "lower" if key == "trace.jobs" else "raise"
             raise ValueError(
-                f"{key} makes {jobs:,} jobs, more than the {MOST_JOBS:,} that can be planned; raise it"
+                f"{key} makes {jobs:,} jobs, more than the {MOST_JOBS:,} that can be planned; {remedy} it"
             )
     if config.trace is not None:
         return
@@ -370,6 +371,25 @@ def _place(location: tuple[int | str, ...]) -> str:
     return text
 
 
+# What to write, where pydantic speaks of Python's types.
+_WRITE = dict.fromkeys(("model_type", "dict_type"), "Write keys with values, such as {key: value}")
+_WRITE |= {"list_type": "Write a list, such as [a, b]"}
+
+
+def _check_texts(value: Any, place: tuple[int | str, ...]) -> None:
+    """Refuse what a shell or a browser would take for a place, and this does not, wherever it stands."""
+    if isinstance(value, (dict, list)):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            _check_texts(inner, (*place, key))
+    elif isinstance(value, str) and value.startswith("~/"):
+        raise ValueError(f"'{_place(place)}' is '{value}', but ~ is not filled in; write the whole path")
+    elif isinstance(value, str) and re.match(r"[a-z][a-z0-9]*://", value):
+        raise ValueError(
+            f"'{_place(place)}' is the address {value}; name a file or folder of this machine, or a "
+            "repository of the hub as owner/name"
+        )
+
+
 def check(config: dict[str, Any]) -> Config:
     """Turn a merged configuration into its checked form.
 
@@ -377,6 +397,7 @@ def check(config: dict[str, Any]) -> Config:
         UserError: one sentence that names the key, the value and what is allowed.
     """
     try:
+        _check_texts(config, ())
         checked = Config.model_validate(config)
         for hold in CHECKS:
             hold(checked)
@@ -385,7 +406,7 @@ def check(config: dict[str, Any]) -> Config:
         first = error.errors()[0]
         place = _place(first["loc"])
         message = re.sub(r"^Value error, ", "", first["msg"])
-        message = re.sub(r" or instance of \w+$", "", message)
+        message = _WRITE.get(first["type"], message)
         value = first["input"]
         if isinstance(value, (str, int, float, bool)) or value is None:
             message = f"is {value!r}: {message[0].lower()}{message[1:]}"
@@ -396,6 +417,11 @@ def check(config: dict[str, Any]) -> Config:
     except ValueError as error:
         # Of the checks between sections.
         raise UserError(f"configuration: {str(error).rstrip('.')}.") from None
+    except OSError as error:
+        raise UserError(
+            f"configuration: {str(error.filename)[:200]} cannot be looked at ({error.strerror}); mend the path "
+            "or its permissions."
+        ) from None
 
 
 CHECKS = (

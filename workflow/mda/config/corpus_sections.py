@@ -127,7 +127,7 @@ OwnColumns = Annotated[list[str], Unique, AfterValidator(_own_columns)]
 class Table(Section):
     """JSON lines, Parquet, or a folder that the datasets library saved, with a text a row."""
 
-    path: str
+    path: Annotated[str, Field(min_length=1)]
     text: str
     label: str | None
     missing: Missing = "error"
@@ -141,7 +141,9 @@ class Table(Section):
             return [path]
         if not path.is_dir():
             named = [Path(name) for name in glob.glob(self.path, recursive=True)]  # noqa: PTH207 (may be absolute)
-            return sorted(name for name in named if name.is_file())
+            # A link to a folder above makes many names of each file.
+            once = {name.resolve(): name for name in sorted(named, reverse=True) if name.is_file()}
+            return sorted(once.values())
         found = [file for file in sorted(path.rglob("*")) if file.is_file() and not _hidden(file, path)]
         return [file for file in found if source == "datasets" or file.name.endswith(ENDINGS[source])]
 
@@ -166,6 +168,16 @@ class Table(Section):
             if path.is_dir():
                 raise ValueError(
                     f"table.path is the folder {path}, in which no file ends in {', '.join(ENDINGS[source])}"
+                )
+            if path.exists():
+                raise ValueError(
+                    f"table.path is {path}, which is no plain file but a pipe or a device; write what it "
+                    "gives to a file"
+                )
+            if glob.has_magic(self.path):
+                raise ValueError(
+                    f"table.path is the pattern {self.path}, which matches no file; mend it ([[] stands for "
+                    "a bracket)"
                 )
             raise ValueError(f"table.path names the file {path}, which does not exist")
 
@@ -300,6 +312,13 @@ class Corpus(Section):
         return self
 
 
+def _of_tokenizer(name: str) -> bool:
+    """Whether a file may hold a vocabulary; in a checkpoint's folder, most do not."""
+    return name not in ("config.json", "generation_config.json", "README.txt", "made_by.json") and not (
+        name.startswith("tokenizer_config") or name.endswith((".index.json", "special_tokens_map.json"))
+    )
+
+
 class Tokenizer(Section):
     """The tokenizer to train or load."""
 
@@ -324,8 +343,11 @@ class Tokenizer(Section):
         if not path.is_dir():
             return [path]
         whole = path / "tokenizer.json"
-        kinds = (".json", ".txt", ".model")
-        return [whole] if whole.is_file() else sorted(file for file in path.iterdir() if file.suffix in kinds)
+        if whole.is_file():
+            return [whole]
+        found = sorted(file for file in path.iterdir() if file.suffix in (".json", ".txt", ".model"))
+        # config.json names the kind of a tokenizer, but has none.
+        return found if any(_of_tokenizer(file.name) for file in found) else []
 
     @model_validator(mode="after")
     def _path(self) -> Tokenizer:

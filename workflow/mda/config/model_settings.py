@@ -234,12 +234,12 @@ def of_checkpoint(folder: Path) -> tuple[str, dict[str, Any]]:
     """Architecture and settings of a checkpoint's folder.
 
     Raises:
-        ValueError: when it has no config.json, or one that cannot be read.
+        ValueError: when it has no config.json, or one that cannot be read, or is quantized.
     """
     path = folder / "config.json"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return str(found["model_type"]), found
+        kind, quantized = str(found["model_type"]), found.get("quantization_config")
     except FileNotFoundError:
         raise ValueError(
             f"checkpoint '{folder}' has no config.json; name a folder in Hugging Face format"
@@ -248,3 +248,9 @@ def of_checkpoint(folder: Path) -> tuple[str, dict[str, Any]]:
         raise ValueError(
             f"checkpoint '{folder}': its config.json does not say what model it is; mend it"
         ) from None
+    if quantized:
+        raise ValueError(
+            f"checkpoint '{folder}' is quantized (quantization_config in its config.json); save the model in "
+            "bf16, fp16 or fp32"
+        )
+    return kind, found

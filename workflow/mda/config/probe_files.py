@@ -33,7 +33,7 @@ def check(probes: Mapping[str, Probe]) -> None:
         helpers = _beside(name, path)
         for file in (path, *helpers.values()):
             try:
-                compile(file.read_text(encoding="utf-8"), str(file), "exec")
+                compile(file.read_bytes(), str(file), "exec")
             except (SyntaxError, ValueError) as error:
                 raise ValueError(f"probes.{name}.measure: {file} is not valid Python ({error})") from None
         for module, helper in helpers.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import Annotated, Any
 
 from pydantic import (
@@ -16,7 +17,23 @@ from pydantic import (
     model_validator,
 )
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+# What a file's name has room for, beside what else stands in it.
+LONGEST_NAME = 100
+
+
+def _name(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", value):
+        raise ValueError(
+            "a name has small letters a to z, digits, and single hyphens between them; rename it"
+        )
+    if len(value) > LONGEST_NAME:
+        raise ValueError(
+            f"a name has at most {LONGEST_NAME} characters, for files are named after it; shorten it"
+        )
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name)]
 # What JSON, seeds and sizes of arrays keep exactly.
 LARGEST = 2**53
 Positive = Annotated[int, Field(ge=1, le=LARGEST)]
@@ -63,8 +80,9 @@ class Section(BaseModel):
             if key not in cls.model_fields:
                 if RENAMED.get(str(key)) in cls.model_fields:
                     raise ValueError(f"unknown key '{key}'; it is '{RENAMED[key]}' now")
-                near = difflib.get_close_matches(str(key), cls.model_fields, n=1, cutoff=0.0)
-                raise ValueError(f"unknown key '{key}'; did you mean '{near[0]}'?")
+                near = difflib.get_close_matches(str(key), cls.model_fields, n=1)
+                hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(cls.model_fields)}"
+                raise ValueError(f"unknown key '{key}'; {hint}")
         return value
 
     @field_validator("*", mode="before")

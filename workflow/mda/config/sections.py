@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from mda.config import model_settings
+from mda.config import model_settings, weight_files
 from mda.config.section import (
     EMPTY_IF_NULL,
     NULL_REMOVES,
@@ -113,6 +113,7 @@ class Model(Section):
                     f"checkpoint '{self.checkpoint}' is of architecture '{kind}', which is not supported; "
                     f"choose one of {', '.join(get_args(Architecture))}"
                 )
+            weight_files.check(self.local)
         return self
 
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
-from mda.config import model_settings
+from mda.config import model_settings, weight_files
 from mda.config.section import Name, Natural, Positive, Section
 from mda.config.sections import Architecture
 from mda.config.study_sections import Studies
-
-# As huggingface_hub has them, whose import takes too long for a plan.
-SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
 
 class TracedCheckpoint(Section):
@@ -38,13 +34,18 @@ class TracedCheckpoint(Section):
 
     @model_validator(mode="after")
     def _place(self) -> TracedCheckpoint:
+        if Path(self.model).is_file():
+            raise ValueError(f"model '{self.model}' is a file; name a folder in Hugging Face format")
         if self.remote is not None and (self.revision is None or self.remote.count("/") != 1):
             raise ValueError(
                 f"model '{self.model}' is no folder here; for a repository on the hub write owner/name, and "
                 "its 'revision'"
             )
         if self.local is not None and not (self.local / "config.json").is_file():
-            raise ValueError(f"model '{self.model}' is no folder of a checkpoint: it has no config.json")
+            alone = "; an adapter alone is no model" if (self.local / weight_files.ADAPTER).is_file() else ""
+            raise ValueError(
+                f"model '{self.model}' is no folder of a checkpoint: it has no config.json{alone}"
+            )
         if self.local is not None and self.revision is not None:
             raise ValueError(f"model '{self.model}' is a folder of this machine, which has no 'revision'")
         if self.local is not None:
@@ -54,29 +55,8 @@ class TracedCheckpoint(Section):
                     f"model '{self.model}' is of architecture '{kind}', which is not supported; take one "
                     f"of {', '.join(get_args(Architecture))}"
                 )
-            _check_weights(self.local)
+            weight_files.check(self.local)
         return self
-
-
-def _check_weights(folder: Path) -> None:
-    """That a folder has its weights in safetensors, all of them if they are in several files."""
-    if (folder / SINGLE).is_file():
-        return
-    index = folder / INDEX
-    if not index.is_file():
-        raise ValueError(
-            f"model '{folder}' has no weights in safetensors, and a pickle is not read; load it with "
-            "transformers and save it with save_pretrained"
-        )
-    try:
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise ValueError(
-            f"model '{folder}': its {INDEX} does not list files of weights; copy it again"
-        ) from None
-    for name in names:
-        if not (folder / str(name)).is_file():
-            raise ValueError(f"model '{folder}' lacks {name}, which its {INDEX} lists; copy the file there")
 
 
 class Trace(Section):
@@ -137,6 +117,16 @@ class Trace(Section):
         for revision in self.revisions:
             if self.revisions.count(revision) > 1:
                 raise ValueError(f"checkpoints have the revision {revision} twice; name it once")
+        for earlier, later in itertools.pairwise(self.steps):
+            if self.steps[later] < self.steps[earlier]:
+                raise ValueError(
+                    f"checkpoints.{later} has the step {self.steps[later]}, but stands after {earlier} with "
+                    f"{self.steps[earlier]}; write them in the order of the training"
+                )
+        places = [Path(folder).resolve() for folder in self.folders]
+        for place in places:
+            if places.count(place) > 1:
+                raise ValueError(f"checkpoints have the folder {place} twice; name it once")
         for name, step in self.steps.items():
             if steps.count(step) > 1:
                 raise ValueError(f"checkpoints.{name} has the step {step}, and so has another one")

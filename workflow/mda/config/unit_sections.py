@@ -27,11 +27,13 @@ Metric = Literal[
     "prefix_matching", "previous_token", "copying", "best_prefix_matching", "best_previous_token",
     "activation", "probe",
 ]  # fmt: skip
-HEAD_PATTERN = re.compile(r"^L(\d+)H(\d+)$")
-NEURON_PATTERN = re.compile(r"^L(\d+)N(\d+)$")
-RANK_PATTERN = re.compile(r"^(induction|previous-token|copying) ([1-9]\d*)$")
-CLASS_PATTERN = re.compile(r"^(induction|previous-token|copying) > (-?\d+(?:\.\d+)?)$")
-LAYER_PATTERN = re.compile(r"^L(\d+)\.(attention|mlp|residual)$")
+# A number has one spelling, so that no unit is named twice by two.
+_NUMBER = "(0|[1-9][0-9]{0,8})"
+HEAD_PATTERN = re.compile(rf"^L{_NUMBER}H{_NUMBER}\Z")
+NEURON_PATTERN = re.compile(rf"^L{_NUMBER}N{_NUMBER}\Z")
+RANK_PATTERN = re.compile(r"^(induction|previous-token|copying) ([1-9][0-9]{0,8})\Z")
+CLASS_PATTERN = re.compile(r"^(induction|previous-token|copying) > (-?[0-9]{1,9}(?:\.[0-9]{1,9})?)\Z")
+LAYER_PATTERN = re.compile(rf"^L{_NUMBER}\.(attention|mlp|residual)\Z")
 UnitKind = Literal["head", "neuron", "attention", "mlp", "residual"]
 HEAD_METRICS = ("prefix_matching", "previous_token", "copying")
 # Before a metric of heads: that of the best head of the model, whichever it is.
@@ -56,7 +58,7 @@ class Probe(Section):
     positions: Literal["all", "repeated"] | None = None
     encoder: str | None = None
     feature: Natural | None = None
-    place: Annotated[str, Field(pattern=LAYER_PATTERN.pattern)] | None = None
+    place: Annotated[str, Field(pattern=rf"^L{_NUMBER}\.(attention|mlp|residual)$")] | None = None
     centered: bool | None = None
     top: Positive | None = None
 
@@ -87,7 +89,8 @@ class Probe(Section):
             raise ValueError(f"measure '{self.measure}' needs tokens: repeated")
         for key, file in (("path", self.path), ("encoder", self.encoder)):
             if file is not None and not Path(file).is_file():
-                raise ValueError(f"{key} names the file {file}, which does not exist")
+                lacks = "is no file" if Path(file).exists() else "does not exist"
+                raise ValueError(f"{key} names the file {file}, which {lacks}")
         if self.encoder is not None:
             self._check_encoder(encoder_files.shape(Path(self.encoder)))
         return self
@@ -95,6 +98,8 @@ class Probe(Section):
     def _check_encoder(self, shape: encoder_files.Shape) -> None:
         if self.feature is not None and self.feature >= shape.features:
             raise ValueError(f"feature is {self.feature}, but {self.encoder} has 0 to {shape.features - 1}")
+        if self.top is not None and self.top > shape.features:
+            raise ValueError(f"top is {self.top}, but {self.encoder} has only {shape.features} features")
         if shape.center and self.centered is None:
             raise ValueError(
                 f"{self.encoder} has {encoder_files.CENTER}; set centered to true if it is subtracted from "
@@ -204,7 +209,7 @@ class Target(Section):
         for unit in self.units:
             if unit_kind(unit) is None:
                 raise ValueError(
-                    f"'{unit}' names no unit; write a head's place such as L1H0, a rank such as "
+                    f"{unit[:40]!r} names no unit; write a head's place such as L1H0, a rank such as "
                     "'induction 1', 'previous-token 1' or 'copying 1', a class such as 'induction > 0.3', a "
                     "neuron's place such as L1N37, or L1.attention, L1.mlp or L1.residual"
                 )

@@ -5,15 +5,15 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import logging
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from mda.config.corpus_sections import Files
-from mda.corpus import python_environment, tables
+from mda.corpus import python_environment
 from mda.corpus.document import Document
+from mda.runtime import file_kinds, files
 from mda.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def matching(settings: Files) -> list[LocalFile]:
         named = ((path.relative_to(root).as_posix(), path, labels[path]) for path in sorted(labels))
     return [
         # A name that is not UTF-8 is no text.
-        LocalFile(path, label, os.fsencode(name).decode("utf-8", "backslashreplace"))
+        LocalFile(path, label, files.as_text(name))
         for name, path, label in named
         if not any(fnmatch.fnmatch(name, glob) for glob in settings.exclude) and path.is_file()
     ]
@@ -90,7 +90,7 @@ def _text(path: Path, settings: Files) -> str | None:
         # Without the mark that some editors put before the text.
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        reason = tables.what_it_is(path) or f"not UTF-8 at byte {error.start}; convert the file"
+        reason = file_kinds.no_text(path) or f"not UTF-8 at byte {error.start}; convert the file"
         if settings.undecodable == "skip":
             log.info("skipped %s: %s", path, reason.partition(";")[0])
             return None

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mda.corpus import encoding, tables
+from mda.runtime import file_kinds
 from mda.runtime.errors import UserError
 
 KEYS = ("prompt", "answer", "foil")
@@ -90,8 +91,11 @@ def read_prompts(path: Path) -> list[Prompt]:
         prompt = record.get("prompt")
         if not isinstance(prompt, str) or not prompt:
             raise UserError(f"{place} has no text under 'prompt'; write one")
+        answers = _alternatives(place, record, "answer")
         foils = _alternatives(place, record, "foil") if record.get("foil") is not None else ()
-        found.append(Prompt(place, prompt, _alternatives(place, record, "answer"), foils))
+        if same := set(answers) & set(foils):
+            raise UserError(f"{place} has '{same.pop()}' as answer and as foil; take it out of one")
+        found.append(Prompt(place, prompt, answers, foils))
         if bool(foils) != bool(found[0].foils):
             raise UserError(
                 f"{place} has {'a' if foils else 'no'} foil, other than those before; give all one, or none"
@@ -118,7 +122,8 @@ def read_texts(path: Path) -> list[Text]:
         try:
             text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{path}: cannot be read as UTF-8 text ({error}); mend it") from None
+            what = file_kinds.no_text(path) or f"cannot be read as UTF-8 text ({error}); mend it"
+            raise UserError(f"{path}: {what}") from None
         found += [Text(str(path), text)] if text.strip() else []
     if not found:
         raise UserError(f"{path}: has no text; write one")
@@ -153,6 +158,8 @@ def encode_prompts(tokenizer, prompts: Sequence[Prompt], context: int) -> list[A
     found = []
     for asked in prompts:
         begin = _tokens(encoder, asked.prompt, f"{asked.place}: prompt")
+        if not len(begin):
+            raise UserError(f"{asked.place}: prompt has no token, so the model reads nothing; write words")
         sides = (("answer", asked.answers), ("foil", asked.foils))
         found.append(Asked(*([continued(asked, begin, key, text) for text in texts] for key, texts in sides)))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections import Counter
@@ -18,6 +19,17 @@ ABSENT = object()
 
 class Unreadable(str):
     """In place of a row that cannot be read: the reason."""
+
+
+def half_character(found: Any) -> str | None:
+    """That a value from JSON has half of a character in a text, as `\\ud800` is; None where all are whole."""
+    text = found if isinstance(found, str) else json.dumps(found, ensure_ascii=False, default=str)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        place = f", at character {error.start}" if isinstance(found, str) else ""
+        return f"has half of a character, \\u{ord(text[error.start]):x}{place}"
+    return None
 
 
 def value(record: dict[str, Any], column: str) -> Any:
@@ -45,7 +57,8 @@ class Rows:
         self.documents = 0
         self.skipped: Counter[str] = Counter()
         self._seen: set[str] = set()
-        self._example = ""
+        # Of each column the first row that does not have it.
+        self._without: dict[str, str] = {}
 
     def document(self, record: object, place: str, origin: str) -> Document | None:
         """The document of a row; None for one that is skipped.
@@ -69,25 +82,21 @@ class Rows:
         label = self._label(record, place)
         if label is None:
             return None
-        for string in (text, label):
-            try:
-                string.encode("utf-8")
-            except UnicodeEncodeError as error:
-                reason = (
-                    f"has half of a character, \\u{ord(string[error.start]):x}, at character {error.start}"
-                )
-                return self._skip(place, "with half of a character", reason)
+        own = {column: self._own(record, column, place) for column in self.settings.columns}
+        half = half_character(text) or half_character(label) or half_character(own)
+        if half is not None:
+            return self._skip(place, "with half of a character", half)
         self.documents += 1
-        own = {column: self._own(record, column) for column in self.settings.columns}
         return Document(text=text, label=label, origin=origin, own=own)
 
-    def _own(self, record: dict[str, Any], column: str) -> Any:
+    def _own(self, record: dict[str, Any], column: str, place: str) -> Any:
         found = value(record, column)
         if found is ABSENT:
-            self._example = self._example or f"the first without it has only {', '.join(map(str, record))}"
+            self._without.setdefault(column, f"{place} has only {', '.join(map(str, record))}")
             return None
         self._seen.add(column)
-        return found.decode("utf-8", "replace") if isinstance(found, bytes) else found
+        # Other bytes are to stay other texts.
+        return found.decode("utf-8", "backslashreplace") if isinstance(found, bytes) else found
 
     def _text(self, record: dict[str, Any], place: str) -> str | None:
         column = self.settings.text
@@ -114,13 +123,13 @@ class Rows:
         if found is not ABSENT and not (found is None or (isinstance(found, float) and math.isnan(found))):
             return self._decoded(found, column, place) if isinstance(found, bytes) else found
         if instead is not None:
-            self._example = self._example or f"{place} has only {', '.join(map(str, record))}"
+            self._without.setdefault(column, f"{place} has only {', '.join(map(str, record))}")
             return instead
         if found is ABSENT:
             reason = f"has no column '{column}', only {', '.join(map(str, record)) or 'none'}"
         else:
             reason = f"has nothing in column '{column}'"
-        self._example = self._example or f"{place} {reason}"
+        self._without.setdefault(column, f"{place} {reason}")
         self._skip(place, f"without '{column}'", reason)
         return None
 
@@ -148,9 +157,10 @@ class Rows:
         """
         asked = [("text", self.settings.text), ("label", self.settings.label)]
         for key, column in [*asked, *(("columns", name) for name in self.settings.columns)]:
-            if self._example and column is not None and column not in self._seen:
+            if column in self._without and column not in self._seen:
                 raise UserError(
-                    f"{self.section}.{key}: no row has a column '{column}': {self._example}; mend its name"
+                    f"{self.section}.{key}: no row has a column '{column}': {self._without[column]}; mend "
+                    "its name"
                 )
         kinds = [f"{number} {kind}" for kind, number in self.skipped.items()]
         log.info("%d documents; rows left out: %s", self.documents, ", ".join(kinds) or "none")

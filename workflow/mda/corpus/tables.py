@@ -16,8 +16,8 @@ from typing import IO, Any
 
 from mda.config.corpus_sections import Corpus, Table
 from mda.corpus.document import Document
-from mda.corpus.rows import Rows, Unreadable
-from mda.runtime import parquet
+from mda.corpus.rows import Rows, Unreadable, half_character
+from mda.runtime import file_kinds, files, parquet
 from mda.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,8 @@ def documents(corpus: Corpus) -> Iterator[Document]:
 def _names(paths: list[Path]) -> list[tuple[Path, str]]:
     """The files, each with the shortest name that tells it from the others."""
     folder = Path(os.path.commonpath([path.parent for path in paths]))
-    return [(path, path.relative_to(folder).as_posix()) for path in paths]
+    # A name that is not UTF-8 is no text.
+    return [(path, files.as_text(path.relative_to(folder).as_posix())) for path in paths]
 
 
 def _of_json_lines(settings: Table, skipped: Counter[str]) -> Iterator[tuple[str, str, object]]:
@@ -72,6 +73,9 @@ def json_objects(path: Path) -> Iterator[tuple[str, object]]:
             found = _parsed(line, place)
             if isinstance(found, Unreadable):
                 raise UserError(f"{place} {found}; write it as UTF-8")
+            half = half_character(found)
+            if half is not None:
+                raise UserError(f"{place} {half}; write all of it")
             yield place, found
 
 
@@ -89,7 +93,9 @@ def _parsed(line: bytes, place: str) -> object:
         return Unreadable(f"is not UTF-8 at byte {error.start}")
     except (ValueError, RecursionError) as error:
         hint = "write one JSON object a line"
-        if line.strip() in (b"[", b"{") or line.lstrip()[:1] == b"[":
+        if b"\0" in line:
+            hint = "it has bytes of 0, as UTF-16 and archives have: write UTF-8 text, one JSON object a line"
+        elif line.strip() in (b"[", b"{") or line.lstrip()[:1] == b"[":
             hint = "this looks like JSON over several lines: " + hint
         raise UserError(f"{place} is not JSON ({error}); {hint}") from None
 
@@ -103,44 +109,22 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-# First bytes of files that are compressed, and of some that are no JSON lines.
-COMPRESSIONS: dict[bytes, Callable[[Path], Any]] = {
-    b"\x1f\x8b": gzip.open,
-    b"BZh": bz2.open,
-    b"\xfd7zXZ": lzma.open,
-    b"\x28\xb5\x2f\xfd": lambda path: _zstd(path),
+_OPENED: dict[bytes, Callable[[Path], Any]] = {
+    file_kinds.GZIP: gzip.open,
+    file_kinds.BZIP2: bz2.open,
+    file_kinds.XZ: lzma.open,
+    file_kinds.ZSTANDARD: lambda path: _zstd(path),
 }
-OTHERS = {
-    b"PAR1": "is a Parquet file; set corpus.source to parquet",
-    b"PK\x03\x04": "is a zip archive; unpack it",
-    b"ARROW1": "is an Arrow file; write it as Parquet",
-    b"\xff\xfe": "is UTF-16; write it as UTF-8",
-    b"\xfe\xff": "is UTF-16; write it as UTF-8",
-}
-
-
-def what_it_is(path: Path) -> str | None:
-    """What a file is by its first bytes, if that is known and no text."""
-    start = _start(path)
-    known = {**dict.fromkeys(COMPRESSIONS, "is compressed; unpack it"), **OTHERS}
-    return next((what for magic, what in known.items() if start.startswith(magic)), None)
-
-
-def _start(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(8)
 
 
 def _opened(path: Path) -> IO[bytes]:
     """The file's bytes, unpacked, whatever its name says."""
-    start = _start(path)
-    for magic, what in OTHERS.items():
-        if start.startswith(magic):
-            raise UserError(f"corpus.table.path: {path} {what}")
-    for magic, opened in COMPRESSIONS.items():
-        if start.startswith(magic):
-            return opened(path)
-    return path.open("rb")
+    what = file_kinds.of_another_kind(path)
+    if what is not None:
+        raise UserError(f"{path} {what}")
+    start = file_kinds.start(path)
+    opened = next((opened for magic, opened in _OPENED.items() if start.startswith(magic)), None)
+    return path.open("rb") if opened is None else opened(path)
 
 
 def _zstd(path: Path) -> IO[bytes]:
@@ -200,6 +184,11 @@ def _top_columns(settings: Table, names: list[str]) -> list[str]:
     """The table's columns that hold what is asked for; all, where one is missing, to be named."""
     asked = [name for name in (settings.text, settings.label, *settings.columns) if name is not None]
     found = [name if name in names else name.split(".")[0] for name in asked]
+    for name in found:
+        if names.count(name) > 1:
+            raise UserError(
+                f"corpus.table.path: {settings.path} has two columns '{name}'; rename one of them"
+            )
     return list(dict.fromkeys(found)) if set(found) <= set(names) else names
 
 

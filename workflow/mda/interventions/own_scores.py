@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from mda.interventions.candidates import Scores
-from mda.runtime import database, parquet
+from mda.runtime import database, file_kinds, parquet
 from mda.runtime.errors import UserError
 
 # Columns that rank the rows, highest first: the first of them that a table has.
@@ -38,6 +38,16 @@ def keep(data: database.Database, path: Path) -> Scores:
     return Scores(kept, "score")
 
 
+def check(path: Path) -> None:
+    """Read all of the table once.
+
+    Raises:
+        UserError: as `keep`, but for a row that is there twice.
+    """
+    for _ in _pieces(path):
+        pass
+
+
 def check_enough(known: int, candidates: int, number: int, path: Path) -> None:
     """Make sure that of the candidates `number` have a score; `known` do.
 
@@ -54,6 +64,11 @@ def check_enough(known: int, candidates: int, number: int, path: Path) -> None:
 def _pieces(path: Path) -> Iterator[pa.RecordBatch]:
     """The table's rows and scores, some lines at a time."""
     names = parquet.columns_of(path) if path.suffix == ".parquet" else _header(path)
+    if len(names) == 1 and (other := next((mark for mark in ";\t" if mark in names[0]), None)):
+        raise UserError(f"selection.own: {path} has {other!r} between its columns; save it with commas")
+    for name in ("row", "target", *SCORES):
+        if names.count(name) > 1:
+            raise UserError(f"selection.own: {path} has two columns '{name}'; keep one")
     if "row" not in names:
         raise UserError(f"selection.own: {path} has no column 'row', only {', '.join(names)}")
     scored = next((name for name in SCORES if name in names), None)
@@ -66,8 +81,10 @@ def _pieces(path: Path) -> Iterator[pa.RecordBatch]:
             told = ", ".join(sorted(targets))
             raise UserError(f"selection.own: {path} has the targets {told}; keep the lines of one")
         rows = _numbers(part.column("row"), path, "row")
-        if (wrong := rows[(rows != np.floor(rows)) | (np.abs(rows) > LARGEST)]).size:
-            raise UserError(f"selection.own: {path} has the row {wrong[0]:g}, which is no whole number")
+        if (wrong := rows[(rows != np.floor(rows)) | (rows < 0) | (rows > LARGEST)]).size:
+            raise UserError(
+                f"selection.own: {path} has the row {wrong[0]:g}, which is no whole number from 0 on"
+            )
         places = -np.arange(begin, begin + len(rows), dtype=float)
         scores = places if scored is None else _numbers(part.column(scored), path, scored)
         yield pa.record_batch({"row": rows.astype(np.int64), "score": scores})
@@ -96,8 +113,8 @@ def _lines(path: Path, wanted: list[str]) -> Iterator[pa.RecordBatch]:
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:
-    first = str(error).splitlines()[0]
-    return UserError(f"selection.own: {path} cannot be read as CSV ({first}); save it as CSV or .parquet")
+    what = file_kinds.of_another_kind(path) or f"cannot be read as CSV ({str(error).splitlines()[0]})"
+    return UserError(f"selection.own: {path} {what}; save it as CSV or .parquet")
 
 
 def _numbers(column: pa.Array, path: Path, name: str) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -251,12 +252,22 @@ def _check_tensors(folder: Path, model: PreTrainedModel, information: dict[str, 
     for name, found, wanted in sorted(information["mismatched_keys"]):
         shapes = f"{tuple(found)}, but config.json makes it {tuple(wanted)}"
         raise _bad_checkpoint(folder, f"has the tensor {name} of shape {shapes}")
+    # Of other parts than layers, such as a head that classifies, this model has no use.
+    unused = sorted(name for name in information["unexpected_keys"] if re.search(r"\.\d+\.", name))
+    if unused:
+        raise _bad_checkpoint(
+            folder, f"has the tensor {unused[0]}, for which the model of its config.json has no place"
+        )
 
 
 def _bad_checkpoint(folder: Path, what: str) -> UserError:
+    # One that is traced is laid out as links to the user's files.
+    place, config = folder, folder / "config.json"
+    if config.is_symlink():
+        place = config.resolve().parent
     return UserError(
-        f"checkpoint {folder}: {what}; check model.checkpoint, or, if the run made it, delete the folder "
-        "and run again"
+        f"checkpoint {place}: {what}; check model.checkpoint or trace.checkpoints, or, if the run made it, "
+        "delete the folder and run again"
     )
 
 

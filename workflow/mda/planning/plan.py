@@ -6,6 +6,7 @@ from collections import Counter
 from itertools import islice
 from typing import Any
 
+from mda.config.corpus_sections import Table
 from mda.config.experiment import Config
 
 # A job that starts and loads the model for less than this many batches mostly starts and loads.
@@ -14,7 +15,7 @@ FEWEST_BATCHES = 8
 MOST_JOBS = 1000
 # Tokens of a job: at 50,000 tokens a second they take some three hours, which are lost with the job.
 MOST_TOKENS = 500_000_000
-# So many are read to see whether the tokenizer suits them.
+# So many are read to see whether they can be, and whether the tokenizer suits them.
 FIRST_DOCUMENTS = 200
 
 
@@ -31,6 +32,18 @@ def warnings(config: Config) -> list[str]:
         warning(key, size, samples, fit.batch_size, config.tokens.context) for key, size, samples in cuts
     )
     return [sentence for sentence in (*found, unknown(config), strange(config)) if sentence is not None]
+
+
+def read_first(config: Config) -> None:
+    """Read the first documents of a table, so that a wrong file or column is told before any job.
+
+    Raises:
+        UserError: when one cannot be read.
+    """
+    from mda.corpus import sources
+
+    if isinstance(config.corpus.chosen, Table):
+        list(islice(sources.documents(config.corpus), FIRST_DOCUMENTS))
 
 
 def unknown(config: Config) -> str | None:

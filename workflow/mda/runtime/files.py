@@ -58,6 +58,11 @@ def members(folder: Path) -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
+def as_text(name: str) -> str:
+    """A file's name as text, which a name that is not UTF-8 is not."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 def digest(path: Path) -> str:
     """SHA-256 of a file, or of a folder's files and names in order."""
     state = hashlib.sha256()

@@ -206,4 +206,5 @@ def _module(name: str) -> Path | None:
 
 
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    # As bytes: a mark of byte order or a stated encoding is Python's to read.
+    return ast.parse(path.read_bytes(), filename=str(path))

@@ -37,6 +37,11 @@ def configuration(workflow: Any, handed: dict[str, Any], source: Path) -> experi
         if workflow.exec_mode == ExecMode.DEFAULT:
             from mda.planning import plan, probe_texts
 
+            plan.read_first(config)
+            if config.selection.own is not None:
+                from mda.interventions import own_scores
+
+                own_scores.read(config.selection.own)
             for sentence in [*probe_texts.check(config), *plan.warnings(config)]:
                 logger.warning(f"configuration: {sentence}.")
     except UserError as error:

@@ -1,5 +1,6 @@
 """Collect the documents of the configured source into one table."""
 
+import io
 import json
 import logging
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from mda.config import corpus_sections
 from mda.corpus import sources
@@ -70,10 +72,14 @@ def _summary(documents: list[Document]) -> dict[str, Any]:
 
 
 def _column(values: list[Any]) -> pa.Array:
-    """Values of a user's column, in their own type if they have one, else as text."""
+    """Values of a user's column, in their own type if Parquet has one for all of them, else as text."""
     try:
         column = pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        # Parquet has no empty mapping, and a limit to how deep others go.
+        kept = io.BytesIO()
+        pq.write_table(pa.table({"own": column.slice(0, 0)}), kept)
+        pq.read_schema(kept)
+    except (pa.ArrowException, OSError, OverflowError):
         column = pa.array(list(map(_text, values)), pa.string())
     return column.cast(pa.string()) if pa.types.is_null(column.type) else column
 
