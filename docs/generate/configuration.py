@@ -12,16 +12,17 @@ import yaml
 from pydantic import BaseModel
 
 from markdown_text import code, prose, table
-from mda.config.unit_sections import LAYER_PATTERN
+from mda.config.unit_sections import PLACE
 
 # Above a key of config.yaml: an example of keys that the default does not have.
 EXAMPLE = re.compile(r"^(\s*)#   (.*)$")
 # What patterns of texts say in words.
 PATTERNS = {
-    r"^[a-z0-9]+(-[a-z0-9]+)*$": "a name: lower-case letters and digits, joined by hyphens",
     r"^#[0-9a-fA-F]{6}$": "a colour such as #c1272d",
-    LAYER_PATTERN.pattern: "a place such as L1.mlp",
+    PLACE: "a place such as L1.mlp",
 }
+# What functions that check a text say.
+CHECKED = {"_name": "a name: lower-case letters and digits, joined by hyphens, at most 100"}
 # Mappings whose keys are the user's names of sections.
 FREE = ("probes", "trace.checkpoints")
 WORDS = {
@@ -160,6 +161,9 @@ def _limited(words: str, limits: list[Any]) -> str:
         pattern = getattr(limit, "pattern", None)
         if pattern is not None:
             return PATTERNS[pattern]
+        said = CHECKED.get(getattr(getattr(limit, "func", None), "__name__", ""))
+        if said is not None:
+            return said
     signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
     told = [
         f"{word} {getattr(limit, sign):g}"

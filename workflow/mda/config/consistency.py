@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from mda.config import attribution_checks, encoder_files, own_selection, probe_files, trajectory_checks
+from mda.config import (
+    attribution_checks,
+    encoder_files,
+    own_selection,
+    probe_files,
+    sentences,
+    trajectory_checks,
+)
 from mda.config.experiment import Config, selections_of
 from mda.config.model_settings import Shape
 from mda.config.study_sections import Datamodel
@@ -364,32 +370,6 @@ def _check_tokenized(config: Config) -> None:
         )
 
 
-def _place(location: tuple[int | str, ...]) -> str:
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text
-
-
-# What to write, where pydantic speaks of Python's types.
-_WRITE = dict.fromkeys(("model_type", "dict_type"), "Write keys with values, such as {key: value}")
-_WRITE |= {"list_type": "Write a list, such as [a, b]"}
-
-
-def _check_texts(value: Any, place: tuple[int | str, ...]) -> None:
-    """Refuse what a shell or a browser would take for a place, and this does not, wherever it stands."""
-    if isinstance(value, (dict, list)):
-        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            _check_texts(inner, (*place, key))
-    elif isinstance(value, str) and value.startswith("~/"):
-        raise ValueError(f"'{_place(place)}' is '{value}', but ~ is not filled in; write the whole path")
-    elif isinstance(value, str) and re.match(r"[a-z][a-z0-9]*://", value):
-        raise ValueError(
-            f"'{_place(place)}' is the address {value}; name a file or folder of this machine, or a "
-            "repository of the hub as owner/name"
-        )
-
-
 def check(config: dict[str, Any]) -> Config:
     """Turn a merged configuration into its checked form.
 
@@ -397,30 +377,20 @@ def check(config: dict[str, Any]) -> Config:
         UserError: one sentence that names the key, the value and what is allowed.
     """
     try:
-        _check_texts(config, ())
+        sentences.refuse_addresses(config)
         checked = Config.model_validate(config)
         for hold in CHECKS:
             hold(checked)
         return checked
     except ValidationError as error:
-        first = error.errors()[0]
-        place = _place(first["loc"])
-        message = re.sub(r"^Value error, ", "", first["msg"])
-        message = _WRITE.get(first["type"], message)
-        value = first["input"]
-        if isinstance(value, (str, int, float, bool)) or value is None:
-            message = f"is {value!r}: {message[0].lower()}{message[1:]}"
-        elif place:
-            message = f": {message}"
-        where = f"'{place}'" + ("" if message.startswith(":") else " ") if place else ""
-        raise UserError(f"configuration: {where}{message.rstrip('.')}.") from None
+        raise UserError(f"configuration: {sentences.of(error)}.") from None
     except ValueError as error:
         # Of the checks between sections.
         raise UserError(f"configuration: {str(error).rstrip('.')}.") from None
     except OSError as error:
         raise UserError(
-            f"configuration: {str(error.filename)[:200]} cannot be looked at ({error.strerror}); mend the path "
-            "or its permissions."
+            f"configuration: {str(error.filename)[:200]} cannot be looked at ({error.strerror}); mend the "
+            "path or its rights."
         ) from None
 
 

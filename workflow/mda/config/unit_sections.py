@@ -34,6 +34,8 @@ NEURON_PATTERN = re.compile(rf"^L{_NUMBER}N{_NUMBER}\Z")
 RANK_PATTERN = re.compile(r"^(induction|previous-token|copying) ([1-9][0-9]{0,8})\Z")
 CLASS_PATTERN = re.compile(r"^(induction|previous-token|copying) > (-?[0-9]{1,9}(?:\.[0-9]{1,9})?)\Z")
 LAYER_PATTERN = re.compile(rf"^L{_NUMBER}\.(attention|mlp|residual)\Z")
+# The same for pydantic, to which $ is the very end.
+PLACE = rf"^L{_NUMBER}\.(attention|mlp|residual)$"
 UnitKind = Literal["head", "neuron", "attention", "mlp", "residual"]
 HEAD_METRICS = ("prefix_matching", "previous_token", "copying")
 # Before a metric of heads: that of the best head of the model, whichever it is.
@@ -58,7 +60,7 @@ class Probe(Section):
     positions: Literal["all", "repeated"] | None = None
     encoder: str | None = None
     feature: Natural | None = None
-    place: Annotated[str, Field(pattern=rf"^L{_NUMBER}\.(attention|mlp|residual)$")] | None = None
+    place: Annotated[str, Field(pattern=PLACE)] | None = None
     centered: bool | None = None
     top: Positive | None = None
 
