@@ -6,6 +6,7 @@ import pytest
 
 from mda.config.consistency import check
 from mda.planning import plan
+from mda.runtime.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,14 @@ def test_the_setting_is_named(override):
     assert said.startswith("attribution.samples_per_shard 10")
     [said] = plan.warnings(check(override("attribution.fit.samples_per_part", 10)))
     assert said.startswith("attribution.fit.samples_per_part 10")
+
+
+def test_a_table_that_cannot_be_read_is_told(default, tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("id,text\n1,a\n")
+    table = {"path": str(path), "text": "body", "label": None}
+    default["corpus"] |= {"source": "jsonl", "table": table}
+    with pytest.raises(UserError, match=r"mine\.csv: line 1 is not JSON"):
+        plan.read_first(check(default))
+    path.write_text('{"body": "a"}\n' * plan.FIRST_DOCUMENTS + "later\n")
+    plan.read_first(check(default))

@@ -257,7 +257,9 @@ def changed(folder: Path, change) -> Path:
     return folder
 
 
-ADVICE = "; check model.checkpoint, or, if the run made it, delete the folder and run again"
+ADVICE = (
+    "; check model.checkpoint or trace.checkpoints, or, if the run made it, delete the folder and run again"
+)
 
 
 @pytest.mark.parametrize(
@@ -272,11 +274,17 @@ ADVICE = "; check model.checkpoint, or, if the run made it, delete the folder an
             lambda tensors: tensors.update({"embed_out.weight": tensors["embed_out.weight"][:20].clone()}),
             "has the tensor lm_head.weight of shape (20, 32), but config.json makes it (30, 32)",
         ),
+        (
+            lambda tensors: tensors.update(
+                {"gpt_neox.layers.2.mlp.dense.bias": tensors["embed_out.weight"].clone()}
+            ),
+            "has the tensor {}2.mlp.dense.bias, for which the model of its config.json has no place",
+        ),
     ],
-    ids=["one", "layers", "shape"],
+    ids=["one", "layers", "shape", "more"],
 )
-def test_a_checkpoint_that_lacks_a_tensor_is_one_sentence(tmp_path, change, words):
-    """transformers would fill it with random numbers."""
+def test_a_checkpoint_of_other_tensors_is_one_sentence(tmp_path, change, words):
+    """transformers would fill in random numbers, and drop what config.json does not have."""
     folder = tmp_path / "saved"
     model_module.save(model_module.create(MODEL, None, 30, 16, "eager"), folder)
     changed(folder, change)
