@@ -53,6 +53,12 @@ def test_config_yaml_and_the_schema_name_the_same_keys(default):
     assert {key for key in given if not key.startswith(free)} == wanted
 
 
+FILES = {
+    "root": "tests", "patterns": [{"label": "a", "glob": "*"}], "exclude": [], "undecodable": "skip",
+    "max_characters": 9,
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("place", "value", "words"),
     [
@@ -209,6 +215,17 @@ def test_config_yaml_and_the_schema_name_the_same_keys(default):
         ("model.seed", 10**30, "input should be less than or equal to 9007199254740992"),
         ("attribution.fit.samples_per_part", 0, "input should be greater than or equal to 1"),
         ("experiments.seeds", "0123", "'experiments.seeds' is '0123': write a list, such as [a, b]"),
+        ("corpus.files", FILES | {"root": ""}, "'corpus.files.root' is '': string should have at least 1"),
+        (
+            "corpus.files",
+            FILES | {"patterns": [{"label": "a", "glob": "/etc/*"}]},
+            "non-relative patterns are",
+        ),
+        (
+            "corpus.files",
+            FILES | {"patterns": [{"label": "a", "glob": "a**"}]},
+            "write one below the root, such",
+        ),
         (
             "corpus.files",
             {"root": "~/text"},

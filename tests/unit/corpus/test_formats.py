@@ -342,6 +342,7 @@ def test_what_of_files_is_cut_or_skipped_is_counted(default, tmp_path, caplog):
     [
         (gzip.compress(b"text", mtime=0), "is compressed; unpack it, leave it out with"),
         ("text".encode("utf-16"), "is UTF-16; write it as UTF-8, leave it out with"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS.* leave it out with"),
     ],
 )
 def test_files_that_are_no_text_are_told_as_what_they_are(default, tmp_path, content, words):

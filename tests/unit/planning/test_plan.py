@@ -52,5 +52,8 @@ def test_a_table_that_cannot_be_read_is_told(default, tmp_path):
     default["corpus"] |= {"source": "jsonl", "table": table}
     with pytest.raises(UserError, match=r"mine\.csv: line 1 is not JSON"):
         plan.read_first(check(default))
+    path.write_text('{"body": " "}\n')
+    with pytest.raises(UserError, match="source 'jsonl' gives no document with a text; check its"):
+        plan.read_first(check(default))
     path.write_text('{"body": "a"}\n' * plan.FIRST_DOCUMENTS + "later\n")
     plan.read_first(check(default))

@@ -11,7 +11,7 @@ import sysconfig
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from mda.config.section import Natural, Positive, Section, Share, Unique
 
@@ -57,6 +57,16 @@ class FilePattern(Section):
     label: str
     glob: str
 
+    @field_validator("glob")
+    @classmethod
+    def _pattern(cls, value: str) -> str:
+        try:
+            # In no folder: a pattern is read before it is looked for.
+            next(Path("/dev/null").glob(value), None)
+        except (ValueError, NotImplementedError) as error:
+            raise ValueError(f"{str(error).lower()}; write one below the root, such as **/*.txt") from None
+        return value
+
 
 # Roots that are no folder: of the running Python its standard library, alone or with the pinned packages.
 STANDARD_LIBRARY, ENVIRONMENT = "python-stdlib", "python-environment"
@@ -65,7 +75,7 @@ STANDARD_LIBRARY, ENVIRONMENT = "python-stdlib", "python-environment"
 class Files(Section):
     """Local files; the first pattern that matches a file labels it."""
 
-    root: str
+    root: Annotated[str, Field(min_length=1)]
     patterns: Annotated[list[FilePattern], Field(min_length=1)]
     exclude: list[str]
     undecodable: Literal["error", "skip"]
@@ -308,7 +318,8 @@ class Corpus(Section):
             self.chosen.check(self.source)
         folder = self.chosen.folder if isinstance(self.chosen, Files) else None
         if folder is not None and not folder.is_dir():
-            raise ValueError(f"files.root names the folder {folder}, which does not exist")
+            lacks = "is none" if folder.exists() else "does not exist"
+            raise ValueError(f"files.root names the folder {folder}, which {lacks}")
         return self
 
 

@@ -18,6 +18,9 @@ from mda.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 
+# It is text, but none of the user's.
+POINTER = file_kinds.POINTER.decode()
+
 
 class LocalFile(NamedTuple):
     """A file, the label of the first pattern that matches it, and its name below the root, with slashes."""
@@ -88,16 +91,18 @@ def _text(path: Path, settings: Files) -> str | None:
     """A file's text; None of one that is to be skipped."""
     try:
         # Without the mark that some editors put before the text.
-        return path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
+        reason = file_kinds.of_another_kind(path) if text.startswith(POINTER) else None
+        if reason is None:
+            return text
     except UnicodeDecodeError as error:
         reason = file_kinds.no_text(path) or f"not UTF-8 at byte {error.start}; convert the file"
-        if settings.undecodable == "skip":
-            log.info("skipped %s: %s", path, reason.partition(";")[0])
-            return None
-        raise UserError(
-            f"{path}: {reason}, leave it out with corpus.files.exclude, or set corpus.files.undecodable to "
-            "skip"
-        ) from None
+    if settings.undecodable == "skip":
+        log.info("skipped %s: %s", path, reason.partition(";")[0])
+        return None
+    raise UserError(
+        f"{path}: {reason}, leave it out with corpus.files.exclude, or set corpus.files.undecodable to skip"
+    )
 
 
 def _report(counts: Counter[str], found: int, settings: Files) -> None:

@@ -6,8 +6,9 @@ from collections import Counter
 from itertools import islice
 from typing import Any
 
-from mda.config.corpus_sections import Table
+from mda.config.corpus_sections import Files, Table
 from mda.config.experiment import Config
+from mda.runtime.errors import UserError
 
 # A job that starts and loads the model for less than this many batches mostly starts and loads.
 FEWEST_BATCHES = 8
@@ -35,15 +36,21 @@ def warnings(config: Config) -> list[str]:
 
 
 def read_first(config: Config) -> None:
-    """Read the first documents of a table, so that a wrong file or column is told before any job.
+    """Read the first documents of local files, so that a wrong file or column is told before any job.
 
     Raises:
-        UserError: when one cannot be read.
+        UserError: when one cannot be read, or there is none.
     """
     from mda.corpus import sources
 
-    if isinstance(config.corpus.chosen, Table):
-        list(islice(sources.documents(config.corpus), FIRST_DOCUMENTS))
+    chosen = config.corpus.chosen
+    if isinstance(chosen, Table) or (isinstance(chosen, Files) and chosen.folder is not None):
+        found = list(islice(sources.documents(config.corpus), FIRST_DOCUMENTS))
+        if len(found) < FIRST_DOCUMENTS and not any(document.text.strip() for document in found):
+            raise UserError(
+                f"corpus: source '{config.corpus.source}' gives no document with a text; check its patterns "
+                "or path"
+            )
 
 
 def unknown(config: Config) -> str | None:

@@ -7,6 +7,8 @@ from pathlib import Path
 # Compressions that are read as they are.
 GZIP, BZIP2, XZ, ZSTANDARD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd"
 COMPRESSED = (GZIP, BZIP2, XZ, ZSTANDARD)
+# What Git leaves in place of a large file that was not fetched.
+POINTER = b"version https://git-lfs"
 # Where one begins as another does, the longer comes first.
 KINDS = {
     b"PAR1": "is a Parquet file; set corpus.source to parquet",
@@ -18,7 +20,7 @@ KINDS = {
     b"\x04\x22\x4d\x18": "is compressed with LZ4; unpack it",
     b"7z\xbc\xaf": "is a 7z archive; unpack it",
     b"%PDF": "is a PDF; write its text as UTF-8",
-    b"version https://git-lfs": "is a pointer of Git LFS, not the file itself; fetch it with git lfs pull",
+    POINTER: "is a pointer of Git LFS, not the file itself; fetch it with git lfs pull",
 }
 
 

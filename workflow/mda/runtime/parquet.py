@@ -186,5 +186,5 @@ def _parquet(path: Path) -> Iterator[None]:
     except (OSError, pa.ArrowInvalid) as error:
         raise UserError(
             f"{path}: cannot be read as Parquet ({str(error).splitlines()[0]}); "
-            "delete it and run again to make it anew"
+            "copy it again, or, if a run made it, delete it and run again to make it anew"
         ) from error
