@@ -6,9 +6,12 @@ from types import SimpleNamespace
 import pytest
 from project import ROOT
 from snakemake.cli import parse_set_resources
+from snakemake.exceptions import WorkflowError
 from snakemake.resources import Resources
 from snakemake.settings.types import ConfigSettings, ResourceSettings
+from snakemake_interface_executor_plugins.settings import ExecMode
 
+from mda.planning import plan
 from mda.snakemake import given
 
 
@@ -54,3 +57,15 @@ def test_default_resources_add_to_the_profiles(more, changed, monkeypatch, tmp_p
     shipped = {"mem_mb": 1000, "runtime": 30, "longest": 1440, "nodes": 1}
     resources = found._parsed_default_resources
     assert {name: resources[name].raw for name in shipped | changed} == shipped | changed
+
+
+def test_a_file_that_may_not_be_read_is_one_sentence(monkeypatch):
+    def denied(config):
+        raise PermissionError(13, "Permission denied", "mine.jsonl")
+
+    monkeypatch.setattr(plan, "read_first", denied)
+    workflow = SimpleNamespace(
+        modifier=SimpleNamespace(skip_configfile=True), config_settings=None, exec_mode=ExecMode.DEFAULT
+    )
+    with pytest.raises(WorkflowError, match=r"mine.jsonl: cannot be read \(Permission denied\); mend"):
+        given.configuration(workflow, {}, ROOT)

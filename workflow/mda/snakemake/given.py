@@ -46,6 +46,11 @@ def configuration(workflow: Any, handed: dict[str, Any], source: Path) -> experi
                 logger.warning(f"configuration: {sentence}.")
     except UserError as error:
         raise WorkflowError(str(error)) from None
+    except OSError as error:
+        # Of the user's files, which have no rights, or lie on a disk that is away.
+        raise WorkflowError(
+            f"{error.filename}: cannot be read ({error.strerror}); mend the path or its rights"
+        ) from None
     return config
 
 
