@@ -329,6 +329,7 @@ def test_a_sentencepiece_model_gives_its_own_ids(tmp_path, sentencepiece_file, p
     ("name", "content", "words"),
     [
         ("t.json", b'{"version": "1.0"}', r"t\.json cannot be loaded as a tokenizer \("),
+        ("t.json", b"version https://git-lfs.github.com/spec/v1\n", r"t\.json is a pointer of Git LFS"),
         ("t.model", b"no model", r"t\.model is neither a tokenizer\.json nor a SentencePiece model"),
         # As Llama 3's original.
         ("tokenizer.model", b"IQ== 0\nIg== 1\n", r"is neither a tokenizer\.json nor a SentencePiece model"),

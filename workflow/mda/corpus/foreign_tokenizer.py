@@ -14,6 +14,7 @@ from mda.config import corpus_sections
 from mda.corpus import encoding, sentencepiece_model
 from mda.hub import pins
 from mda.hub.pins import Pin
+from mda.runtime import file_kinds
 from mda.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,9 @@ def load(settings: corpus_sections.Tokenizer, texts: Iterator[str], pin: Pin | N
 def _read(settings: corpus_sections.Tokenizer, files: list[Path], texts: Iterator[str]):
     import tokenizers
 
+    for file in files:
+        if (what := file_kinds.of_another_kind(file)) is not None:
+            raise UserError(f"tokens.tokenizer.path: {file} {what}")
     pieces = [file for file in files if file.suffix == ".model"]
     try:
         if len(files) == 1 and files[0].read_bytes()[:64].lstrip()[:1] == b"{":
