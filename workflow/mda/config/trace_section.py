@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -123,7 +124,7 @@ class Trace(Section):
                     f"checkpoints.{later} has the step {self.steps[later]}, but stands after {earlier} with "
                     f"{self.steps[earlier]}; write them in the order of the training"
                 )
-        places = [Path(folder).resolve() for folder in self.folders]
+        places = list(map(os.path.abspath, self.folders))
         for place in places:
             if places.count(place) > 1:
                 raise ValueError(f"checkpoints have the folder {place} twice; name it once")
