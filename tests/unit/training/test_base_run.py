@@ -280,8 +280,12 @@ ADVICE = (
             ),
             "has the tensor {}2.mlp.dense.bias, for which the model of its config.json has no place",
         ),
+        (
+            lambda tensors: tensors["gpt_neox.layers.1.mlp.dense_h_to_4h.bias"].fill_(torch.nan),
+            "has numbers in the tensor {}1.mlp.dense_h_to_4h.bias that are not finite",
+        ),
     ],
-    ids=["one", "layers", "shape", "more"],
+    ids=["one", "layers", "shape", "more", "nan"],
 )
 def test_a_checkpoint_of_other_tensors_is_one_sentence(tmp_path, change, words):
     """transformers would fill in random numbers, and drop what config.json does not have."""

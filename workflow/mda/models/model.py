@@ -258,6 +258,10 @@ def _check_tensors(folder: Path, model: PreTrainedModel, information: dict[str, 
         raise _bad_checkpoint(
             folder, f"has the tensor {unused[0]}, for which the model of its config.json has no place"
         )
+    for name, weight in model.named_parameters():
+        # Of what is not finite the sum is not either; no copy is made.
+        if not weight.detach().sum(dtype=torch.float32).isfinite():
+            raise _bad_checkpoint(folder, f"has numbers in the tensor {name} that are not finite")
 
 
 def _bad_checkpoint(folder: Path, what: str) -> UserError:
