@@ -356,7 +356,7 @@ def test_a_folder_without_all_its_weights_is_refused_in_the_plan(elsewhere):
         (folder / "pytorch_model.bin").write_bytes(b"pickle")
 
     assert "lacks model-00002-of-" in broken(elsewhere, "missing", without_a_file)
-    assert "model 'pickled' has no weights in safetensors" in broken(elsewhere, "pickled", pickled)
+    assert "the folder pickled has no weights in safetensors" in broken(elsewhere, "pickled", pickled)
     for name in ("missing", "pickled"):
         assert not (elsewhere.results / f"broken-{name}").exists()
 

@@ -2,7 +2,9 @@
 
 import json
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from mda.config import consistency
 from mda.planning import cost
@@ -14,7 +16,7 @@ def test_a_trace_reads_its_rows_once_at_each_checkpoint(default, tmp_path):
         (tmp_path / name).mkdir()
         settings = {"model_type": "llama", "num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 8}
         (tmp_path / name / "config.json").write_text(json.dumps(settings))
-        (tmp_path / name / "model.safetensors").touch()
+        save_file({"a.weight": np.zeros(1, np.float32)}, tmp_path / name / "model.safetensors")
     (tmp_path / "tokenizer.json").write_text("{}")
     default["trace"] = {"checkpoints": {name: {"model": str(tmp_path / name)} for name in ("early", "late")}}
     default["tokens"]["tokenizer"] |= {"kind": "file", "path": str(tmp_path / "tokenizer.json")}

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from browser import made_up
 from project import ROOT
+from safetensors.numpy import save_file
 
 from mda.config.unit_sections import Probe
 from mda.evidence import score_notes
@@ -55,9 +56,11 @@ def results(tmp_path, default):
     folder = tmp_path / "results"
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text('{"model_type": "llama"}')
-    (tmp_path / "model" / "model.safetensors").touch()
+    save_file({"a.weight": np.zeros(1, np.float32)}, tmp_path / "model" / "model.safetensors")
+    for name in ("early", "late"):
+        (tmp_path / name).symlink_to("model")
     default["trace"] = {
-        "checkpoints": {name: {"model": str(tmp_path / "model"), "step": None} for name in ("early", "late")},
+        "checkpoints": {name: {"model": str(tmp_path / name), "step": None} for name in ("early", "late")},
         "at": "late",
     }
     induction = dict(default["targets"][0])
