@@ -41,7 +41,7 @@ def configuration(workflow: Any, handed: dict[str, Any], source: Path) -> experi
             if config.selection.own is not None:
                 from mda.interventions import own_scores
 
-                own_scores.read(config.selection.own)
+                own_scores.check(config.selection.own)
             for sentence in [*probe_texts.check(config), *plan.warnings(config)]:
                 logger.warning(f"configuration: {sentence}.")
     except UserError as error:
