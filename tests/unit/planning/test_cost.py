@@ -42,11 +42,16 @@ def test_a_trace_reads_its_rows_once_at_each_checkpoint(default, tmp_path):
 
 
 def test_walks_through_trainings_are_counted(default):
+    vocabulary = default["tokens"]["tokenizer"]["vocabulary"]
     plain = cost.of(consistency.check(default))
     outcome = {"name": "matching", "measure": "metric", "target": "induction-1", "when": "mean"}
     default["trajectory"] = {"orders": [0, 1], "base_run": True, "outcomes": [outcome], "keep_every": None}
     walked = cost.of(consistency.check(default))
     # The window of 180 steps of 64 rows of 32 tokens: trained, its states again, and two near points.
     assert walked.walk_tokens == 3 * 4 * 180 * 64 * 32 == walked.tokens - plain.tokens
-    assert ", 3 walks 0.00 G: " in cost.summary(walked)
+    # At most: of two layers, attention's four matrices and an MLP with a gate; and the embedding twice.
+    vector = 4 * (2 * (4 * 64**2 + 3 * 64 * 256) + 2 * 64 * vocabulary)
+    # All 180 updates fit the memory, so that only the first state is kept.
+    assert set(walked.walk_states.values()) == {(3 * vector, 180 * 4 * vector)}
+    assert ", 3 walks 0.00 G (states of each, at most: on a CPU 0.0 GB of disk" in cost.summary(walked)
     assert "walks" not in cost.summary(plain)

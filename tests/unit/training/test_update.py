@@ -125,14 +125,6 @@ def test_the_updates_of_a_stream_are_those_that_training_makes():
         assert np.array_equal(stream.role[place], each.roles)
 
 
-def test_the_length_of_parts():
-    assert tape.length_of_parts(100, 10, 4000) == 100
-    assert tape.length_of_parts(100, 10, 3999) == 10
-    assert tape.length_of_parts(101, 10, 3999) == 11
-    assert tape.length_of_parts(100, 10, 120) == 3
-    assert tape.length_of_parts(100, 10, 1) == 1
-
-
 def test_a_training_that_leaves_a_parameter_out_is_refused(tmp_path):
     model = tiny_model()
     optimizer = adamw.make_optimizer(model, SETTINGS)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mda.config.experiment import Config
 from mda.config.unit_sections import LAYER_PATTERN
-from mda.planning import design
+from mda.planning import design, kept_states, model_size
 from mda.runtime.errors import UserError
 
 # Published batches are kept as 16-bit tokens; so are those of a vocabulary below 65,536.
@@ -18,6 +18,8 @@ STORED_BYTES = 2
 SCORE_PASSES, FIT_PASSES = 1, 2
 # Of a walk back through a training: the training itself, its states computed again, and two at near points.
 WALK_PASSES = 4
+# Of the states of a walk: weights and moments are in fp32, and the GPU that is told of has so much memory.
+NUMBER_BYTES, GPU_BYTES = 4, 80 * 10**9
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Cost:
         token_bytes: size of the training tokens on disk.
         stored_bytes: size of stored gradients on disk (`attribution.stored_gradients`). A class of heads
             counts as one unit here, for the configuration does not tell how many it has.
+        walk_states: where a walk runs -> what its states take, at most. Empty where the settings do not tell
+            how large the model is.
     """
 
     retrainings: int
@@ -42,6 +46,7 @@ class Cost:
     walks: int = 0
     walk_tokens: int = 0
     stored_bytes: int = 0
+    walk_states: dict[str, kept_states.Room] = field(default_factory=dict)
 
     @property
     def tokens(self) -> int:
@@ -72,7 +77,27 @@ def of(config: Config) -> Cost:
         token_bytes=run.steps * run.batch_size * (context + 1) * TOKEN_BYTES,
         walks=walks,
         walk_tokens=walks * branch * WALK_PASSES,
+        walk_states=_walk_states(config),
     )
+
+
+def _walk_states(config: Config) -> dict[str, kept_states.Room]:
+    weights = model_size.at_most(config)
+    if config.trajectory is None or weights is None:
+        return {}
+    vector = NUMBER_BYTES * weights.all
+    updates = config.run.window.stop - config.run.window.origin
+    # As in `mda.training.tape`.
+    free = GPU_BYTES - kept_states.OF_STATE * vector
+    of_gpu = int(kept_states.GPU_SHARE * free) - config.trajectory.vectors_beside * vector
+    return {
+        place: kept_states.room(
+            updates,
+            config.trajectory.keep_every or kept_states.length_of_parts(updates, vector, memory),
+            vector,
+        )
+        for place, memory in (("a CPU", kept_states.CPU_BYTES), ("a GPU of 80 GB", of_gpu))
+    }
 
 
 def _of_trace(config: Config) -> Cost:
@@ -105,7 +130,12 @@ def _stored_bytes(config: Config, samples: int) -> int:
 
 def summary(cost: Cost) -> str:
     """The cost in one line."""
-    walked = f", {cost.walks} walks {cost.walk_tokens / 1e9:.2f} G" if cost.walks else ""
+    states = ", ".join(
+        f"on {place} {room.disk / 1e9:.1f} GB of disk and {room.memory / 1e9:.1f} GB of memory"
+        for place, room in cost.walk_states.items()
+    )
+    of_each = f" (states of each, at most: {states})" if states else ""
+    walked = f", {cost.walks} walks {cost.walk_tokens / 1e9:.2f} G{of_each}" if cost.walks else ""
     stored = f", stored gradients about {cost.stored_bytes / 1e9:.1f} GB" if cost.stored_bytes else ""
     return (
         f"base run {cost.base_tokens / 1e9:.2f} G tokens, {cost.retrainings} retrainings "

@@ -7,6 +7,7 @@ of its start.
 from __future__ import annotations
 
 from mda.config.experiment import Config
+from mda.planning import model_size
 from mda.planning.gpu_limits import BATCH_SHARE, HIDDEN, LOGITS, PATTERN, SMALL_UPDATE
 
 # On an H200, branches of experiments/python-packages.yaml were done at 3 a minute alone, and at 14 a minute
@@ -17,8 +18,6 @@ MOST = 12
 BATCHES = 4
 # Of a GPU's memory, and what each process takes of it beside its tensors (CUDA's own, and the graph's).
 SHARE, OF_PROCESS = 0.8, 1.5e9
-# Of a hub's tokenizer, which is not read for this.
-LARGE_VOCABULARY = 50_000
 # Weights, gradient and moments, in bytes a parameter.
 OF_PARAMETER = 16
 
@@ -32,19 +31,17 @@ def jobs_per_gpu(config: Config, memory: float) -> int:
         memory: of the GPU, in bytes.
     """
     shape, run, context = config.model.shape(), config.run, config.tokens.context
-    if shape.width is None or shape.layers is None or shape.neurons is None:
+    weights = model_size.at_most(config)
+    if weights is None or shape.layers is None or shape.width is None:
         return 1
-    tokenizer = config.tokens.tokenizer
-    vocabulary = tokenizer.vocabulary if tokenizer.kind in ("bpe", "word") else LARGE_VOCABULARY
-    # At most: the projections of attention, and a layer of neurons with a gate.
-    layer = 4 * shape.width**2 + 3 * shape.width * shape.neurons
-    weights = shape.layers * layer + shape.width * vocabulary
-    if 6.0 * weights * run.batch_size * context >= SMALL_UPDATE:
+    passed = weights.layers + weights.embedding
+    if 6.0 * passed * run.batch_size * context >= SMALL_UPDATE:
         return 1
     pairs = context if config.numerics.attention == "eager" else 0
     kept = shape.layers * (shape.width * HIDDEN + (shape.heads or 1) * pairs * PATTERN)
+    vocabulary = weights.embedding // shape.width
     logits = vocabulary * LOGITS if config.numerics.acceleration == "plain" else 0
     batch = 4.0 * run.batch_size * context * (kept + logits)
-    each = OF_PROCESS + OF_PARAMETER * (weights + shape.width * vocabulary) + batch
+    each = OF_PROCESS + OF_PARAMETER * weights.all + batch
     fitting = min(SHARE * memory / each, BATCH_SHARE * memory / (BATCHES * batch))
     return max(1, min(MOST, int(fitting)))

@@ -7,7 +7,6 @@ states are held at a time (Griewank and Walther 2000, doi 10.1145/347837.347846,
 from __future__ import annotations
 
 import logging
-import math
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,19 +19,13 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
 from mda.models.memory import of_process
+from mda.planning import kept_states
 from mda.runtime import files, interruption, machine, parallel
 from mda.runtime.errors import UserError
 from mda.training import adamw, schedule, training
 from mda.training.update import Flat, Rule, State
 
 log = logging.getLogger(__name__)
-
-# Vectors of the weights that a state has, and those that are held of an update on the way back.
-OF_STATE, OF_UPDATE = 3, 4
-# For the states of a part: of a CPU's memory, which the scheduler counts, for all processes together, and of
-# the free memory of a GPU.
-CPU_BYTES = 2 * 2**30
-GPU_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -77,20 +70,11 @@ class Made(NamedTuple):
     gradient: torch.Tensor
 
 
-def length_of_parts(updates: int, bytes_of_vector: int, memory: int) -> int:
-    """Updates between two states that are kept.
-
-    All, where what they were made of fits the memory; else their root, or fewer that fit.
-    """
-    fitting = max(1, memory // (OF_UPDATE * bytes_of_vector))
-    return updates if updates <= fitting else min(math.isqrt(updates - 1) + 1, fitting)
-
-
 def memory_for(place: torch.device) -> int:
     """Bytes that the states of a part may take on this device."""
     if place.type != "cuda":
-        return CPU_BYTES // parallel.size()
-    return int(GPU_SHARE * of_process(place))
+        return kept_states.CPU_BYTES // parallel.size()
+    return int(kept_states.GPU_SHARE * of_process(place))
 
 
 class Tape:
@@ -117,7 +101,7 @@ class Tape:
 
         Args:
             folder: for the states.
-            length: updates between two kept states; None is what `length_of_parts` says.
+            length: updates between two kept states; None is what `kept_states.length_of_parts` says.
             beside: vectors of the weights that are held besides, on a GPU.
 
         Raises:
@@ -129,7 +113,7 @@ class Tape:
         vector = self.flat.weights * next(model.parameters()).element_size()
         place = next(model.parameters()).device
         memory = memory_for(place) - (beside * vector if place.type == "cuda" else 0)
-        self.length = length or length_of_parts(len(updates), vector, memory)
+        self.length = length or kept_states.length_of_parts(len(updates), vector, memory)
         if parallel.rank() == 0:
             self._same_length(asked=length is not None)
         self.length = parallel.same(self.length)
@@ -163,9 +147,7 @@ class Tape:
         files.write_json(plan, {"length": self.length})
 
     def _check_room(self, vector: int) -> None:
-        parts = -(-len(self.updates) // self.length)
-        needed = parts * OF_STATE * vector
-        held = min(self.length, len(self.updates)) * OF_UPDATE * vector
+        needed, held = kept_states.room(len(self.updates), self.length, vector)
         free = shutil.disk_usage(self.folder).free
         log.info(
             "%d updates of %d weights: states of every %d kept, %.1f GB on disk, %.1f GB in memory",
