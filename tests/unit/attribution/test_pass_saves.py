@@ -14,8 +14,7 @@ from mda.attribution.pass_saves import PassSaves
 from mda.config import sections, unit_sections
 from mda.models.units import Head
 from mda.runtime import files, parquet
-from mda.steps.attribution import store_gradients, stored_directions, token_influence
-from mda.training import schedule
+from mda.steps.attribution import store_gradients, stored_directions, token_influence, traced_rows
 
 STORE = Store(np.random.default_rng(0).integers(0, 20, (23, 9)))
 ROWS = passes.Rows(STORE, np.random.default_rng(1).permutation(23))
@@ -131,7 +130,7 @@ def inputs(factors, tmp_path_factory):
     files.write_json(folder / "targets.json", {"targets": places})
     factor_files.write(folder / "factors", factor_files.to_arrays(curvature.flatten(factors)))
     stored_directions.choose(folder / "factors", 100, folder / "directions.parquet")
-    schedule.read_once(len(STORE), 1, None).write(folder / "order.parquet")
+    traced_rows.plan(folder / "train.npy", 1, None, folder / "order.parquet")
     columns = {
         "row": np.arange(23),
         "step": np.zeros(23, int),
