@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from mda.config import (
     attribution_checks,
-    encoder_files,
+    intervention_checks,
     own_selection,
-    probe_files,
     sentences,
+    study_checks,
+    target_checks,
     trajectory_checks,
 )
-from mda.config.experiment import Config, selections_of
+from mda.config.experiment import Config
 from mda.config.model_settings import Shape
-from mda.config.study_sections import Datamodel
-from mda.config.unit_sections import HEAD_PATTERN, LAYER_PATTERN, NEURON_PATTERN, RANK_PATTERN, Probe
 from mda.runtime.errors import UserError
 
 # Of a kind; a plan of more takes hours and all memory.
@@ -127,131 +125,6 @@ def _check_context(config: Config, shape: Shape) -> None:
         )
 
 
-def _check_targets(config: Config) -> None:
-    shape = config.shape
-    names = [target.name for target in config.all_targets]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"targets (with those of studies.specificity) names '{name}' twice")
-    for target in config.all_targets:
-        if target.probe not in config.probes:
-            raise ValueError(
-                f"targets.{target.name}.probe is '{target.probe}', "
-                f"but probes has only {', '.join(config.probes)}"
-            )
-        probe = config.probes[target.probe]
-        if not probe.fits(target.kinds):
-            others = {"heads": "induction or previous_token", "neurons": "activation"}
-            raise ValueError(
-                f"targets.{target.name}: the measure '{probe.measure}' of its probe is not one of "
-                f"{target.fits.named}; use {others.get(target.fits.named, 'induction')}"
-            )
-        watched = config.trace is None and target.metric == "probe"
-        if watched and probe.reads_units and not target.by_place:
-            raise ValueError(
-                f"targets.{target.name}: its metric is its probe, whose value may depend on the units, but "
-                "ranks and classes are not known while the base run trains; name the units by place"
-            )
-        for unit in target.units:
-            _check_unit(target.name, unit, shape)
-        if probe.encoder is not None:
-            _check_feature(target.probe, probe, shape)
-    probe_files.check(config.probes_of(config.all_targets))
-
-
-def _check_feature(name: str, probe: Probe, shape: Shape) -> None:
-    """That an encoder fits the model, as far as the model is known."""
-    inputs = encoder_files.shape(Path(str(probe.encoder))).inputs
-    if shape.width is not None and inputs != shape.width:
-        raise ValueError(
-            f"probes.{name}.encoder reads {inputs} numbers a token, but the model has {shape.width}; name an "
-            "encoder of this model"
-        )
-    place = LAYER_PATTERN.match(str(probe.place))
-    if place and shape.layers is not None and int(place[1]) >= shape.layers:
-        raise ValueError(
-            f"probes.{name}.place is {probe.place}, but the model has layers 0 to {shape.layers - 1}"
-        )
-
-
-def _check_unit(target: str, unit: str, shape: Shape) -> None:
-    layers, heads = shape.layers, shape.heads
-    rank = RANK_PATTERN.match(unit)
-    for pattern, kind, count in ((HEAD_PATTERN, "heads", heads), (NEURON_PATTERN, "neurons", shape.neurons)):
-        place = pattern.match(unit)
-        if not place or layers is None or count is None:
-            continue
-        if int(place[1]) >= layers or int(place[2]) >= count:
-            raise ValueError(
-                f"targets.{target} names {unit}, but the model has layers 0 to {layers - 1} "
-                f"with {kind} 0 to {count - 1}"
-            )
-    layer = LAYER_PATTERN.match(unit)
-    if layer and layers is not None and int(layer[1]) >= layers:
-        raise ValueError(f"targets.{target} names {unit}, but the model has layers 0 to {layers - 1}")
-    if rank and layers and heads and int(rank[2]) > layers * heads:
-        raise ValueError(f"targets.{target} asks for rank {rank[2]} of {layers * heads} heads")
-
-
-def _check_interventions(config: Config) -> None:
-    methods = {method for item in config.experiments.interventions for method in item.selections}
-    if "influence" not in methods:
-        raise ValueError("experiments.interventions: none has the selection 'influence'; add it to one")
-    kinds = [intervention.kind for intervention in config.experiments.interventions]
-    for kind in kinds:
-        if kinds.count(kind) > 1:
-            raise ValueError(f"experiments.interventions names '{kind}' twice")
-    for intervention in config.experiments.interventions:
-        if "random" not in intervention.selections:
-            raise ValueError(
-                f"experiments.interventions: '{intervention.kind}' has no 'random' selection, "
-                "without which no effect can be judged; add it"
-            )
-        for fraction in intervention.fractions or config.selection.fractions:
-            if fraction not in config.selection.fractions:
-                raise ValueError(
-                    f"experiments.interventions: '{intervention.kind}' uses fraction {fraction:g}, "
-                    "which selection.fractions does not list"
-                )
-            if intervention.kind == "replace" and fraction > 0.5:
-                raise ValueError(
-                    f"'replace' at fraction {fraction:g} has fewer unselected samples than places to fill"
-                )
-    _check_augmentation(config)
-
-
-def _check_augmentation(config: Config) -> None:
-    window, settings = config.run.window, config.experiments.augmentation
-    steps = {"augmentation.at_step": settings.at_step}
-    steps["duplicates_at_step"] = config.experiments.duplicates_at_step
-    for key, step in steps.items():
-        if step is not None and not window.origin <= step < window.stop:
-            raise ValueError(
-                f"experiments.{key} {step} lies outside the steps that branches run "
-                f"({window.origin} to {window.stop - 1})"
-            )
-    methods = [
-        method
-        for intervention in config.experiments.interventions
-        if intervention.kind == "augment"
-        for method in intervention.selections
-    ]
-    known = [name for method in methods for name in selections_of(config, method)]
-    for name, path in settings.motifs.items():
-        if name not in known:
-            raise ValueError(
-                f"experiments.augmentation.motifs names '{name}', but the selections that 'augment' uses "
-                f"are {', '.join(known) or 'none'}"
-            )
-        for seed in [*config.experiments.seeds, *(config.studies.seeds or [])]:
-            file = path.replace("{seed}", str(seed))
-            if not Path(file).is_file():
-                raise ValueError(
-                    f"experiments.augmentation.motifs.{name} names the file {file}, which does not exist; "
-                    "run the experiment that makes it first"
-                )
-
-
 def _check_sizes(config: Config) -> None:
     for key, jobs in (
         ("attribution.samples_per_shard" if config.trace is None else "trace.jobs", config.shards),
@@ -278,62 +151,6 @@ def _check_sizes(config: Config) -> None:
                 f"the run reads {needed} rows of {config.tokens.context + 1} tokens, but "
                 f"corpus.synthetic gives only {available} tokens; raise corpus.synthetic.documents "
                 "or lower run.steps"
-            )
-
-
-def _check_studies(config: Config) -> None:
-    studies = config.studies
-    dose = studies.dose
-    replaced = dose is not None and any(curve.kind == "replace" for curve in dose.curves)
-    if dose is not None and replaced and max(dose.fractions) > 0.5:
-        raise ValueError(
-            f"studies.dose: 'replace' at fraction {max(dose.fractions):g} has fewer unselected "
-            "samples than places to fill"
-        )
-    for name, study in (("time", studies.time), ("ablation", studies.ablation)):
-        for step in [] if study is None else study.checkpoints or []:
-            if step not in config.run.checkpoints:
-                raise ValueError(
-                    f"studies.{name}.checkpoints names {step}, but run.checkpoints keeps only "
-                    f"{', '.join(map(str, config.run.checkpoints))}; add it there"
-                )
-    if studies.time is not None and studies.time.select:
-        kept = studies.time.checkpoints
-        kept = config.run.checkpoints if kept is None else kept
-        if not set(kept) - {0, config.attribution.checkpoint}:
-            raise ValueError(
-                "studies.time.select compares checkpoints, but there is only attribution.checkpoint; add one "
-                "to run.checkpoints, or set select to false"
-            )
-    if studies.datamodel is not None:
-        _check_datamodel(studies.datamodel)
-    _check_replacements(config)
-    repeated = [] if studies.contrasts is None else studies.contrasts.experiments
-    for name, experiments in (("replications", studies.replications), ("contrasts.experiments", repeated)):
-        if "all" in experiments:
-            raise ValueError(f"studies.{name} names 'all', which stands for all of them; rename it")
-
-
-def _check_datamodel(study: Datamodel) -> None:
-    if not 0.5 <= study.share <= 0.95:
-        raise ValueError(
-            f"studies.datamodel.share is {study.share:g}; give 0.5 to 0.95, for what is left out is replaced "
-            "by what is kept"
-        )
-
-
-def _check_replacements(config: Config) -> None:
-    """Studies that replace do so at the main fraction."""
-    studies, fraction = config.studies, config.main_fraction
-    replacing = {
-        "controls": studies.controls is not None and studies.controls.kind == "replace",
-        "specificity": studies.specificity is not None and studies.specificity.kind == "replace",
-    }
-    for name, replaces in replacing.items():
-        if replaces and fraction > 0.5:
-            raise ValueError(
-                f"studies.{name}: 'replace' at fraction {fraction:g} has fewer unselected samples than "
-                "places to fill; set the study to null or its kind to mask"
             )
 
 
@@ -399,12 +216,12 @@ CHECKS = (
     _check_name,
     _check_run,
     _check_lengths,
-    _check_targets,
-    _check_interventions,
+    target_checks.check,
+    intervention_checks.check,
     _check_sizes,
     _check_tokenized,
     _check_tokenizer,
-    _check_studies,
+    study_checks.check,
     attribution_checks.check,
     trajectory_checks.check,
     own_selection.check,
