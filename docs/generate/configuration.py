@@ -22,7 +22,7 @@ PATTERNS = {
     PLACE: "a place such as L1.mlp",
 }
 # What functions that check a text say.
-CHECKED = {"_name": "a name: lower-case letters and digits, joined by hyphens, at most 100"}
+CHECKED = {"_name": "a name: lower-case letters and digits, joined by hyphens, at most 100 characters"}
 # Mappings whose keys are the user's names of sections.
 FREE = ("probes", "trace.checkpoints")
 WORDS = {

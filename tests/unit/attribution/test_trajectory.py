@@ -313,7 +313,7 @@ def test_a_disk_without_room_is_told_before_anything_is_computed(tmp_path, strea
 def test_memory_without_room_is_told_too(tmp_path, stream, monkeypatch):
     monkeypatch.setattr(tape.machine, "memory", lambda: 0)
     with pytest.raises(
-        UserError, match=r"states of 7 updates take 0\.0 GB of memory, but there are 0\.0 GB; lower"
+        UserError, match=r"of each 7 updates take 0\.0 GB of memory, but there are 0\.0 GB; set"
     ):
         walk(tmp_path, stream, 0.5, length=7)
 

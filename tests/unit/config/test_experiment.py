@@ -228,6 +228,11 @@ FILES = {
         ),
         (
             "corpus.files",
+            FILES | {"patterns": [{"label": "a", "glob": "."}]},
+            "it names no file; write one below the root",
+        ),
+        (
+            "corpus.files",
             {"root": "~/text"},
             "'corpus.files.root' is '~/text', but ~ is not filled in; write",
         ),

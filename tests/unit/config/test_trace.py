@@ -83,7 +83,15 @@ def test_folders_and_revisions_of_the_hub(traced, folder):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda made: made.update(checkpoints={}), "trace.checkpoints: Dictionary should have at least 1"),
+        (lambda made: made.update(checkpoints={}), "'trace.checkpoints': Write at least 1"),
+        (
+            lambda made: made.update(checkpoints={"a": "b"}),
+            r"'trace\.checkpoints\.a' is 'b': write keys with values",
+        ),
+        (
+            lambda made: made.update(checkpoints={"A": made["checkpoints"]["a"]}),
+            r"'trace\.checkpoints\.A' is 'A': a name has small letters",
+        ),
         (lambda made: made["checkpoints"]["a"].update(model="no/where/here"), "is no folder here"),
         (lambda made: made["checkpoints"]["a"].update(revision="main"), "which has no 'revision'"),
         (lambda made: made["checkpoints"]["a"].update(step=4), "give it for all, or for none"),
@@ -102,7 +110,7 @@ def test_folders_and_revisions_of_the_hub(traced, folder):
             ),
             "config.json' is a file; name a folder in Hugging Face format",
         ),
-        (lambda made: made.update(jobs=0), "trace.jobs: Input should be greater than or equal to 1"),
+        (lambda made: made.update(jobs=0), "'trace.jobs' is 0: input should be greater than or equal"),
     ],
 )
 def test_a_mistake_is_one_sentence(traced, folder, change, words):
@@ -173,7 +181,7 @@ def test_what_does_not_fit_is_one_sentence(traced, folder, tmp_path):
     both = {"a": {"model": folder("a")}, "b": {"model": folder("b", num_hidden_layers=4)}}
     with pytest.raises(UserError, match="a and b are of models of different shapes"):
         consistency.check(traced(both))
-    with pytest.raises(UserError, match=r"trace: at is 'final', but checkpoints has only a"):
+    with pytest.raises(UserError, match=r"'trace': at is 'final', but checkpoints has only a"):
         consistency.check(traced({"a": {"model": str(tmp_path / "a")}}, at="final"))
     made = traced({"a": {"model": str(tmp_path / "a")}})
     made["attribution"]["rank_at"] = "a"

@@ -260,12 +260,14 @@ def test_what_is_approximate_is_said_so(results):
     table = pd.DataFrame([*lines, {**lines[0], "share": 0.5, "spearman": 0.3}, other])
     files.write_text(results / "evidence" / "stored_gradients.csv", table.to_csv(index=False))
     told = words(written(results, stored=True))
-    kept = "computed from 64 stored numbers of a sample's gradients (75 % of their squared norm). Against"
+    kept = "computed from 64 stored numbers of each sample's gradients (75 % of the fitted gradients' squared"
     assert told.count(f"Influence is approximate here: it is {kept}") == 2
     assert told.count("rank correlation 0.90 [0.80, 0.95]; of the top 10 %, 70 % are the same") == 2
     # Its other checkpoint has a store of its own.
     [there] = re.findall("There influence is (.*?) by chance", told)
-    assert "(50 % of their squared norm), of which 7 of all samples were cut off" in there
+    assert (
+        "(50 % of the fitted gradients' squared norm). In the whole store 7 numbers were too large" in there
+    )
     assert "rank correlation 0.80" in there
     assert "0.30" not in told.partition("approximate")[2].partition("Documents of highest")[0]
     assert "approximate here" not in words(written(results))

@@ -299,6 +299,19 @@ def test_a_checkpoint_of_other_tensors_is_one_sentence(tmp_path, change, words):
         assert str(caught.value).endswith(ADVICE)
 
 
+@pytest.mark.parametrize("name", ["transformer.h.0.attn.masked_bias", "classifier.0.weight"])
+def test_what_is_no_weight_of_a_layer_is_passed_over(tmp_path, name):
+    """A constant that old versions of transformers stored in GPT-2, and a head that classifies."""
+    folder = tmp_path / "saved"
+    sizes = {"n_embd": 8, "n_layer": 1, "n_head": 2}
+    small = MODEL.model_copy(update={"architecture": "gpt2", "settings": sizes})
+    made = model_module.create(small, None, 30, 16, "eager")
+    model_module.save(made, folder)
+    changed(folder, lambda tensors: tensors.update({name: torch.tensor(-10000.0)}))
+    read = model_module.load(folder).state_dict()
+    assert all(torch.equal(weight, read[key]) for key, weight in made.state_dict().items())
+
+
 @pytest.mark.parametrize(
     ("kind", "embedding"), [("gpt2", "transformer.wte.weight"), ("llama", "model.embed_tokens.weight")]
 )

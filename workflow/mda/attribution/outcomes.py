@@ -15,6 +15,7 @@ from mda.config.unit_sections import BEST, TEMPERATURE
 from mda.models import memory, metrics
 from mda.models import model as models
 from mda.models.units import Attention, Head, Neuron, Unit
+from mda.runtime import parallel
 
 # How the scores of all heads become one number.
 Over = Literal["best", "sum", "soft_max"]
@@ -143,7 +144,8 @@ def of_loss(model: PreTrainedModel, rows: torch.Tensor) -> Measure:
 
         return value
 
-    at_once = min(metrics.BATCH, memory.rows_at_once(model, rows.shape[1] - 1))
+    # Processes share the parts, so all need the same ones, whatever memory each has.
+    at_once = parallel.same(min(metrics.BATCH, memory.rows_at_once(model, rows.shape[1] - 1)))
     return [part_of(part) for part in rows.split(at_once)]
 
 

@@ -88,8 +88,13 @@ class PassSaves:
         at = 0
         # Of those that begin here, the one that ends last; what overlaps it is of another process.
         while ends := [end for begin, end in found if begin == at]:
-            with np.load(found[at, max(ends)], allow_pickle=False) as arrays:
-                yield tuple(torch.from_numpy(arrays[name]) for name in arrays.files)
+            try:
+                with np.load(found[at, max(ends)], allow_pickle=False) as arrays:
+                    batch = tuple(torch.from_numpy(arrays[name]) for name in arrays.files)
+            except FileNotFoundError:
+                # Another process of the job has just done the part, and removed its saves.
+                return
+            yield batch
             at = max(ends)
 
     def _save(self, begin: int, batches: list[Batch]) -> int:

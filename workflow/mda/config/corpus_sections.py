@@ -63,8 +63,9 @@ class FilePattern(Section):
         try:
             # In no folder: a pattern is read before it is looked for.
             next(Path("/dev/null").glob(value), None)
-        except (ValueError, NotImplementedError) as error:
-            raise ValueError(f"{str(error).lower()}; write one below the root, such as **/*.txt") from None
+        except (ValueError, NotImplementedError, IndexError) as error:
+            what = "it names no file" if isinstance(error, IndexError) else str(error).lower()
+            raise ValueError(f"{what}; write one below the root, such as **/*.txt") from None
         return value
 
 

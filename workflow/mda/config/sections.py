@@ -101,6 +101,7 @@ class Model(Section):
                     f"'published' names '{folder}' for step {step}, which is no folder of a checkpoint (it "
                     "has no config.json); mend the path, or give the revision's repository in 'checkpoint'"
                 )
+            weight_files.check(Path(folder))
         if self.remote is not None and (self.revision is None or self.remote.count("/") != 1):
             raise ValueError(
                 f"checkpoint '{self.checkpoint}' is no folder here; for a repository on the hub write "

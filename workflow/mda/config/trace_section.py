@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
-from mda.config import model_settings, weight_files
+from mda.config import model_settings, sentences, weight_files
 from mda.config.section import Name, Natural, Positive, Section
 from mda.config.sections import Architecture
 from mda.config.study_sections import Studies
@@ -171,9 +171,7 @@ def without_training(config: dict[str, Any]) -> dict[str, Any]:
     try:
         trace = Trace.model_validate(config["trace"])
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, ("trace", *first["loc"])))
-        raise ValueError(f"{place}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise ValueError(sentences.of(error, "trace")) from None
     start = next(iter(trace.checkpoints.values()))
     model = dict(config["model"]) | {
         "checkpoint": start.model, "revision": start.revision, "published": {}, "settings": {},

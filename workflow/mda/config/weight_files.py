@@ -15,6 +15,7 @@ SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 ADAPTER = "adapter_config.json"
 # Types of numbers that are weights as they stand; others are of no use without their scales.
 TYPES = ("F64", "F32", "F16", "BF16")
+SAVE_AGAIN = "load it with transformers and save it with save_pretrained"
 
 
 def check(folder: Path) -> None:
@@ -49,8 +50,7 @@ def _listed(folder: Path) -> dict[str, str]:
     index = folder / INDEX
     if not index.is_file():
         raise ValueError(
-            f"the folder {folder} has no weights in safetensors, and a pickle is not read; load it with "
-            "transformers and save it with save_pretrained"
+            f"the folder {folder} has no weights in safetensors, and a pickle is not read; {SAVE_AGAIN}"
         )
     try:
         found = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
@@ -68,6 +68,8 @@ def _tensors(path: Path) -> set[str]:
             types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         what = file_kinds.no_text(path) or f"cannot be read as safetensors ({error}); copy it again"
+        if file_kinds.start(path).startswith(file_kinds.ZIP):
+            what = f"is a pickle, as torch.save writes it; {SAVE_AGAIN}"
         raise ValueError(f"{path} {what}") from None
     for name, kind in types.items():
         # Masks that some old models store are of bytes.

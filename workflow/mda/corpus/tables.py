@@ -119,7 +119,7 @@ _OPENED: dict[bytes, Callable[[Path], Any]] = {
 
 def _opened(path: Path) -> IO[bytes]:
     """The file's bytes, unpacked, whatever its name says."""
-    what = file_kinds.of_another_kind(path)
+    what = file_kinds.of_another_kind(path, parquet="set corpus.source to parquet")
     if what is not None:
         raise UserError(f"{path} {what}")
     start = file_kinds.start(path)

@@ -64,11 +64,15 @@ def check_enough(known: int, candidates: int, number: int, path: Path) -> None:
 def _pieces(path: Path) -> Iterator[pa.RecordBatch]:
     """The table's rows and scores, some lines at a time."""
     names = parquet.columns_of(path) if path.suffix == ".parquet" else _header(path)
-    if len(names) == 1 and (other := next((mark for mark in ";\t" if mark in names[0]), None)):
-        raise UserError(f"selection.own: {path} has {other!r} between its columns; save it with commas")
+    if len(names) == 1 and (other := _other_separator(names[0])):
+        raise UserError(f"selection.own: {path} {other}")
     for name in ("row", "target", *SCORES):
         if names.count(name) > 1:
             raise UserError(f"selection.own: {path} has two columns '{name}'; keep one")
+    for name in names:
+        meant = name.strip().lower()
+        if meant in ("row", "target", *SCORES) and meant not in names:
+            raise UserError(f"selection.own: {path} has the column '{name}'; if it is '{meant}', name it so")
     if "row" not in names:
         raise UserError(f"selection.own: {path} has no column 'row', only {', '.join(names)}")
     scored = next((name for name in SCORES if name in names), None)
@@ -112,9 +116,19 @@ def _lines(path: Path, wanted: list[str]) -> Iterator[pa.RecordBatch]:
         raise _unreadable(path, error) from None
 
 
+def _other_separator(first: str) -> str | None:
+    """That a first line has another mark between its columns than a comma."""
+    other = next((mark for mark in ";\t" if mark in first and "," not in first), None)
+    return None if other is None else f"has {other!r} between its columns; save it with commas"
+
+
 def _unreadable(path: Path, error: Exception) -> UserError:
-    what = file_kinds.of_another_kind(path) or f"cannot be read as CSV ({str(error).splitlines()[0]})"
-    return UserError(f"selection.own: {path} {what}; save it as CSV or .parquet")
+    what = file_kinds.no_text(path, parquet="let its name end in .parquet")
+    if what is None:
+        with path.open(encoding="utf-8", errors="replace") as stream:
+            what = _other_separator(stream.readline(10_000))
+    what = what or f"cannot be read as CSV ({str(error).splitlines()[0]}); save it as CSV or .parquet"
+    return UserError(f"selection.own: {path} {what}")
 
 
 def _numbers(column: pa.Array, path: Path, name: str) -> np.ndarray:

@@ -252,8 +252,13 @@ def _check_tensors(folder: Path, model: PreTrainedModel, information: dict[str, 
     for name, found, wanted in sorted(information["mismatched_keys"]):
         shapes = f"{tuple(found)}, but config.json makes it {tuple(wanted)}"
         raise _bad_checkpoint(folder, f"has the tensor {name} of shape {shapes}")
-    # Of other parts than layers, such as a head that classifies, this model has no use.
-    unused = sorted(name for name in information["unexpected_keys"] if re.search(r"\.\d+\.", name))
+    # Of other parts than layers, such as a head that classifies, this model has no use. A constant of old
+    # versions, which is no weight, stands in the layers of GPT-2.
+    unused = sorted(
+        name
+        for name in information["unexpected_keys"]
+        if re.search(r"(^|\.)(h|layers)\.\d+\.", name) and not name.endswith(".masked_bias")
+    )
     if unused:
         raise _bad_checkpoint(
             folder, f"has the tensor {unused[0]}, for which the model of its config.json has no place"

@@ -129,10 +129,18 @@ def of_stored_gradients(path: Path) -> dict[tuple[str, int], str]:
 
 
 def _stored(line: dict[str, Any]) -> str:
-    kept = "" if math.isnan(line["norm_kept"]) else f" ({percent(line['norm_kept'])} of their squared norm)"
-    lost = f", of which {line['cut_off']:,} of all samples were cut off" if line["cut_off"] else ""
+    kept = (
+        ""
+        if math.isnan(line["norm_kept"])
+        else f" ({percent(line['norm_kept'])} of the fitted gradients' squared norm)"
+    )
+    lost = (
+        f" In the whole store {line['cut_off']:,} numbers were too large for half precision, and cut off."
+        if line["cut_off"]
+        else ""
+    )
     return (
-        f"computed from {line['values']:,} stored numbers of a sample's gradients{kept}{lost}. Against "
+        f"computed from {line['values']:,} stored numbers of each sample's gradients{kept}.{lost} Against "
         f"influence by a pass over {line['samples']:,} of the samples: {_agrees(line)}"
     )
 

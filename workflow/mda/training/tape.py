@@ -162,9 +162,10 @@ class Tape:
         place = next(self.model.parameters()).device
         most = of_process(place) if place.type == "cuda" else machine.memory() * 1e6 / parallel.size()
         if held > most:
+            remedy = "set trajectory.keep_every to less" if self.length > 1 else "give the job more"
             raise UserError(
-                f"the states of {self.length} updates take {held / 1e9:.1f} GB of memory, but there are "
-                f"{most / 1e9:.1f} GB; lower trajectory.keep_every, or set it to null"
+                f"the states of each {self.length} updates take {held / 1e9:.1f} GB of memory, but there are "
+                f"{most / 1e9:.1f} GB; {remedy}"
             )
 
     def rule(self, update: Update) -> Rule:
