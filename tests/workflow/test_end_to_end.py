@@ -104,7 +104,7 @@ def test_every_result_can_be_traced_back_to_the_corpus(finished, monkeypatch):
     # Captions of the studies lie with the studies, under one name or another.
     captions = {path.name for path in (ROOT / "workflow" / "mda" / "studies").rglob("*.rst")}
     assert foreign == {"own_probe.py"} | captions | templates - {
-        "samples.html.j2", "samples.css", "samples.js", "all_samples.html.j2", "all_samples.js",
+        "samples.html.j2", "samples.css", "samples.js", "all_samples.html.j2",
         "trace.html.j2", "result_files.yaml",
     }  # fmt: skip
 

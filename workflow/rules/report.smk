@@ -71,7 +71,14 @@ rule sample_browser:
 
 ALL_SAMPLES_TEMPLATES = [
     beside(f"workflow/report/{name}")
-    for name in ("all_samples.html.j2", "page.html.j2", "samples.css", "samples.js", "all_samples.js")
+    for name in (
+        "all_samples.html.j2",
+        "page.html.j2",
+        "samples.css",
+        "samples.js",
+        *(f"all_samples/{part}.js" for part in ("data", "orders", "search", "view")),
+        *(f"all_samples/{part}.js" for part in ("histogram", "scatter", "list", "begin")),
+    )
 ]
 
 
